@@ -1,0 +1,30 @@
+/* The only place for compiler extensions. */
+#ifndef BECK_BASE_COMPILER_H
+#define BECK_BASE_COMPILER_H
+
+#include <stdint.h>
+#include <stdlib.h>
+
+#if defined(__GNUC__)
+#define BECK_WARN_UNUSED __attribute__((warn_unused_result))
+#define BECK_PRINTF(f, a) __attribute__((format(printf, f, a)))
+#define BECK_NORETURN __attribute__((noreturn))
+#define BECK_LIKELY(x) __builtin_expect(!!(x), 1)
+#define BECK_UNLIKELY(x) __builtin_expect(!!(x), 0)
+#else
+#define BECK_WARN_UNUSED
+#define BECK_PRINTF(f, a)
+#define BECK_NORETURN
+#define BECK_LIKELY(x) (x)
+#define BECK_UNLIKELY(x) (x)
+#endif
+
+#define BECK_COUNT(a) (sizeof(a) / sizeof((a)[0]))
+#define BECK_CONTAINER(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
+
+/* Says where and what, then aborts: for what cannot happen, and for small fixed server internals without memory.
+ * Survives NDEBUG. Never reachable by a peer's input. */
+BECK_NORETURN void beck_panic(const char *file, int line, const char *what);
+#define BECK_ASSERT(x) ((x) ? (void)0 : beck_panic(__FILE__, __LINE__, #x))
+
+#endif

@@ -1,0 +1,16 @@
+/* Files compiled into the binary by tools/embed; each table is sorted by name and ended by a NULL name. Data ends in a NUL that
+ * `n` does not count. */
+#ifndef BECK_BASE_EMBEDDED_H
+#define BECK_BASE_EMBEDDED_H
+
+#include <stddef.h>
+
+struct embedded_file {
+	const char *name;
+	const char *data;
+	size_t n;
+};
+extern const struct embedded_file embedded_assets[];
+extern const struct embedded_file embedded_migrations[];
+
+#endif

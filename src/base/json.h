@@ -1,0 +1,53 @@
+/* JSON in: yyjson with our limits. JSON out: a writer that appends to a buf.
+ *
+ * Reading (json_parse): depth at most LIMIT_JSON_DEPTH, duplicate keys in one object refused, UTF-8 validated, "\u0000" in
+ * any string refused. The document's memory comes from the arena; it lives as long as the arena. One thread at a time. */
+#ifndef BECK_BASE_JSON_H
+#define BECK_BASE_JSON_H
+
+#include <yyjson.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+
+/* NULL when it is not acceptable JSON; *why (a literal) then says what is wrong, *at the byte. */
+yyjson_val *json_parse(struct arena *a, struct span text, const char **why, size_t *at);
+/* Member of an object, NULL when absent or when `obj` is no object. */
+yyjson_val *json_get(yyjson_val *obj, const char *key);
+static inline struct span json_span(yyjson_val *v)
+{
+	return yyjson_is_str(v) ? (struct span){ yyjson_get_str(v), yyjson_get_len(v) } : SPAN_NONE;
+}
+/* Compact text of a value in the arena. */
+struct span json_text(struct arena *a, yyjson_val *v);
+/* Deep equality; numbers by value, objects regardless of key order. */
+bool json_equal(yyjson_val *a, yyjson_val *b);
+
+/* Writing. Commas are the writer's business. Keys are literals (not escaped); json_key_span escapes.
+ * Misuse (a value where a key is due) is a programming error and asserts in debug builds. */
+struct jsonw {
+	struct buf *out;
+	bool need_comma;
+	unsigned depth;
+};
+static inline void jsonw_init(struct jsonw *w, struct buf *out) { *w = (struct jsonw){ .out = out }; }
+void jsonw_obj_begin(struct jsonw *w);
+void jsonw_obj_end(struct jsonw *w);
+void jsonw_arr_begin(struct jsonw *w);
+void jsonw_arr_end(struct jsonw *w);
+void jsonw_key(struct jsonw *w, const char *literal);
+void jsonw_key_span(struct jsonw *w, struct span key);
+void jsonw_str(struct jsonw *w, struct span s); /* SPAN_NONE writes "" */
+void jsonw_int(struct jsonw *w, int64_t v);
+void jsonw_bool(struct jsonw *w, bool v);
+void jsonw_null(struct jsonw *w);
+void jsonw_raw(struct jsonw *w, struct span json);        /* one whole value, trusted */
+void jsonw_raw_members(struct jsonw *w, struct span obj); /* the members of a trusted object text, flattened into this one */
+void jsonw_val(struct jsonw *w, yyjson_val *v);
+/* key + value in one call */
+void jsonw_kstr(struct jsonw *w, const char *key, struct span s);
+void jsonw_kint(struct jsonw *w, const char *key, int64_t v);
+void jsonw_kbool(struct jsonw *w, const char *key, bool v);
+void jsonw_kraw(struct jsonw *w, const char *key, struct span json);
+
+#endif

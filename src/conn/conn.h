@@ -1,0 +1,41 @@
+/* One TCP peer: the HTTP cycle, a WebSocket, or polls of a long-poll session. Parses with wire, asks api, drains a session.
+ *
+ * Diagram of a connection (conn.c):   HTTP -> (WS_OPENING -> WS -> WS_CLOSING) -> CLOSED;   HTTP may stay HTTP for ever.
+ * Everything on its loop's thread. Work for workers leaves through conn_ops.submit and comes back through the mailbox. */
+#ifndef BECK_CONN_CONN_H
+#define BECK_CONN_CONN_H
+
+#include "api/api.h"
+#include "net/net.h"
+#include "session/session.h"
+
+struct conn_ops {
+	/* Hands the call to a reader or the lane by its route's kind; false when the queue is full (503). c->done follows on the loop. */
+	bool (*submit)(void *ctx, struct api_call *c);
+	/* The hub of a loop index on this node, NULL when there is none. */
+	struct session_hub *(*hub)(void *ctx, unsigned loop);
+	/* Static pages: path "/console/..." to bytes and content type; false = not found. */
+	bool (*asset)(void *ctx, struct span path, struct span *bytes, struct span *type);
+	/* Publish presence after a session came online (a rule on a reader). */
+	void (*came_online)(void *ctx, int64_t app, int64_t user);
+	void *ctx;
+};
+struct conn_settings {
+	bool deflate;                /* permessage-deflate may be negotiated */
+	struct span trusted_proxies; /* comma-separated CIDRs whose X-Forwarded-For is believed */
+	struct span cors_origins;    /* "*" by default */
+	bool http_log;
+};
+struct conn_host; /* per loop: its connections, limits per address, counters */
+struct conn_host *conn_host_create(struct net_loop *loop, struct session_hub *hub, struct chat *chat, const struct conn_ops *ops,
+	const struct conn_settings *s) BECK_WARN_UNUSED;
+void conn_host_destroy(struct conn_host *h);
+int conn_host_accept(void *host, struct net_stream *s); /* net_listen_options.on_accept */
+/* Drain: no new requests are read, sessions get 1012, idle connections close; calls `drained` when all are gone. Loop thread. */
+void conn_host_drain(struct conn_host *h, void (*drained)(void *ctx), void *ctx);
+struct conn_stats {
+	int64_t open, websockets, requests, requests_4xx, requests_5xx, bytes_in, bytes_out;
+};
+void conn_host_stats(struct conn_host *h, struct conn_stats *out); /* any thread */
+
+#endif

@@ -1,0 +1,37 @@
+/* Messages, paging, read state, client events, replay (chat/messages.c, paging.c, read.c, client_events.c, replay.c). */
+#ifndef BECK_CHAT_MESSAGES_H
+#define BECK_CHAT_MESSAGES_H
+
+#include "chat/channels.h"
+
+/* One page of messages, channels-and-messages.md 5. */
+enum page_family { PAGE_NEWEST, PAGE_ID_LT, PAGE_ID_LTE, PAGE_ID_GT, PAGE_ID_GTE, PAGE_ID_AROUND, PAGE_BEFORE, PAGE_BEFORE_EQ,
+	PAGE_AFTER, PAGE_AFTER_EQ, PAGE_AROUND };
+struct page {
+	enum page_family family;
+	struct span id;
+	int64_t time_us;
+	int64_t limit;
+	int64_t offset;
+};
+/* From an object ({"limit":..,"id_lt":..}); NULL = default. Several families, bad limit: ERR_INPUT. */
+enum err chat_page_parse(struct chat_ctx *c, yyjson_val *obj, int64_t default_limit, int64_t max_limit, struct page *out) BECK_WARN_UNUSED;
+/* Messages of the channel list visible to the caller, oldest first, ready for message_write (users, quotes, mentions, sender's
+ * membership loaded and made fit for the viewer). */
+enum err chat_messages_page(struct chat_ctx *c, const struct channel_ctx *x, const struct page *p, struct message **out, size_t *n) BECK_WARN_UNUSED;
+enum err chat_messages_pinned(struct chat_ctx *c, const struct channel_ctx *x, int64_t limit, struct message **out, size_t *n) BECK_WARN_UNUSED;
+/* Stores a system message of another verb (channel update, truncate) by the caller or acting user, records message.new. */
+enum err chat_message_system(struct chat_ctx *c, struct channel_ctx *x, yyjson_val *message, struct message *out) BECK_WARN_UNUSED;
+/* read[] of a channel for the caller: at most LIMIT_READ_ENTRIES, newest members first, own always in, hidden readers left out. */
+enum err chat_read_write(struct chat_ctx *c, struct jsonw *w, const struct channel_ctx *x) BECK_WARN_UNUSED;
+/* Fills m->unread of one membership of this channel. */
+enum err chat_member_unread(struct chat_ctx *c, const struct channel *ch, struct member *m) BECK_WARN_UNUSED;
+/* Totals of the caller (me) for notification.mark_read, added_to_channel ... */
+enum err chat_totals(struct chat_ctx *c, int64_t user_pk, struct store_totals *out) BECK_WARN_UNUSED;
+
+/* Renders log rows as events for one viewer under present rights (resume and /sync). A row he may not see any more gives nothing.
+ * watched: channels whose WATCH twin he gets; for other channels of his he gets the NOTIFY twin. */
+enum err chat_replay(struct chat_ctx *c, const struct store_event *rows, size_t n, const int64_t *watched, size_t watched_n,
+	struct event **out, size_t *out_n) BECK_WARN_UNUSED;
+
+#endif

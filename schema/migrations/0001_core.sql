@@ -64,13 +64,15 @@ CREATE TABLE channels (
   frozen INT NOT NULL DEFAULT 0, disabled INT NOT NULL DEFAULT 0, cooldown_s INT NOT NULL DEFAULT 0,
   member_count BIGINT NOT NULL DEFAULT 0, message_count BIGINT NOT NULL DEFAULT 0,
   counted_seq BIGINT NOT NULL DEFAULT 0,     -- sequence of the newest message that counts as unread
-  exception_seq BIGINT NOT NULL DEFAULT 0,   -- highest counted sequence that has an exception (deleted, restricted)
+  exception_seq BIGINT NOT NULL DEFAULT 0,   -- no exception (deleted, restricted, hole) lies above it
+  floor_seq BIGINT NOT NULL DEFAULT 0,       -- counted sequences up to it are nobody's unread (truncated, deleted and made anew)
   last_created_at BIGINT NOT NULL DEFAULT 0, -- created_at of the newest message of any kind; the next one is later
   created_at BIGINT NOT NULL, updated_at BIGINT NOT NULL,
   last_message_at BIGINT NOT NULL DEFAULT 0, -- 0 = none
   sort_at BIGINT NOT NULL,                   -- max(last_message_at, created_at): the default order of channel lists
   deleted_at BIGINT NOT NULL DEFAULT 0,
   truncated_at BIGINT NOT NULL DEFAULT 0, truncated_by BIGINT NOT NULL DEFAULT 0,
+  keep_history INT NOT NULL DEFAULT 0,       -- deleted with skip_truncate: history survives recreation
   UNIQUE (app, type, id));
 CREATE INDEX channels_sort ON channels (app, sort_at, pk);
 CREATE INDEX channels_creator ON channels (created_by);
@@ -86,11 +88,13 @@ CREATE TABLE members (
   created_at BIGINT NOT NULL, updated_at BIGINT NOT NULL,
   -- unread = channels.counted_seq - read_seq - exceptions in between; -1 for a pending invite (nothing counts)
   read_seq BIGINT NOT NULL DEFAULT 0,
+  own_seq BIGINT NOT NULL DEFAULT 0,   -- his own newest counted message: none of his own lies above it
   last_read BIGINT NOT NULL, last_read_message_id TEXT, first_unread_message_id TEXT,
   last_delivered_at BIGINT NOT NULL DEFAULT 0, last_delivered_message_id TEXT,
   PRIMARY KEY (channel_pk, user_pk));
 CREATE INDEX members_user ON members (user_pk, channel_pk);
 CREATE INDEX members_order ON members (channel_pk, created_at, user_pk);
+CREATE INDEX members_hidden ON members (channel_pk) WHERE hidden = 1;
 
 CREATE TABLE messages (
   pk {{pk}},
@@ -111,11 +115,15 @@ CREATE TABLE messages (
 -- the channel list: replies not shown in the channel stay out
 CREATE INDEX messages_page ON messages (channel_pk, created_at, id) WHERE parent_pk = 0 OR show_in_channel = 1;
 CREATE INDEX messages_thread ON messages (parent_pk, created_at, id) WHERE parent_pk <> 0;
-CREATE INDEX messages_pinned ON messages (channel_pk, pinned_at) WHERE pinned = 1;
-CREATE INDEX messages_seq ON messages (channel_pk, seq) WHERE seq <> 0;
-CREATE INDEX messages_own ON messages (channel_pk, user_pk, seq) WHERE seq <> 0;
+CREATE INDEX messages_pinned ON messages (channel_pk, pinned_at, id) WHERE pinned = 1;
+CREATE INDEX messages_seq ON messages (channel_pk, seq, user_pk) WHERE seq <> 0;
 -- exceptions: counted once, no longer to be counted (deleted), or never for everybody (restricted)
 CREATE INDEX messages_exceptions ON messages (channel_pk, seq) WHERE seq <> 0 AND (deleted_at <> 0 OR restricted IS NOT NULL);
+
+-- Counted sequences whose message was erased: exceptions without a row.
+CREATE TABLE seq_holes (channel_pk BIGINT NOT NULL, seq BIGINT NOT NULL, PRIMARY KEY (channel_pk, seq));
+-- Slow mode: when a user last sent into a channel with a cooldown. Written only there.
+CREATE TABLE slow_mode (channel_pk BIGINT NOT NULL, user_pk BIGINT NOT NULL, sent_at BIGINT NOT NULL, PRIMARY KEY (channel_pk, user_pk));
 
 CREATE TABLE threads (
   parent_pk BIGINT PRIMARY KEY, channel_pk BIGINT NOT NULL, app BIGINT NOT NULL,
@@ -123,8 +131,10 @@ CREATE TABLE threads (
 CREATE TABLE thread_participants (
   parent_pk BIGINT NOT NULL, user_pk BIGINT NOT NULL, app BIGINT NOT NULL, channel_pk BIGINT NOT NULL,
   last_read BIGINT NOT NULL, last_read_message_id TEXT, created_at BIGINT NOT NULL,
+  replied INT NOT NULL DEFAULT 0,      -- 0: takes part as author of the parent or as mentioned
   PRIMARY KEY (parent_pk, user_pk));
 CREATE INDEX thread_participants_user ON thread_participants (user_pk);
+CREATE INDEX thread_participants_seen ON thread_participants (parent_pk, created_at) WHERE replied = 1;
 
 -- The event log: written in the transaction of the change. It holds what no table keeps; bodies are rendered at reading.
 CREATE TABLE events (

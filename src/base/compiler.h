@@ -19,6 +19,24 @@
 #define BECK_UNLIKELY(x) (x)
 #endif
 
+/* Address sanitizer: bytes that nobody may touch now. */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define BECK_ASAN 1
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__)
+#define BECK_ASAN 1
+#endif
+#ifdef BECK_ASAN
+#include <sanitizer/asan_interface.h>
+#define BECK_POISON(p, n) __asan_poison_memory_region((p), (n))
+#define BECK_UNPOISON(p, n) __asan_unpoison_memory_region((p), (n))
+#else
+#define BECK_POISON(p, n) ((void)(p), (void)(n))
+#define BECK_UNPOISON(p, n) ((void)(p), (void)(n))
+#endif
+
 #define BECK_COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define BECK_CONTAINER(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 

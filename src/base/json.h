@@ -27,8 +27,9 @@ bool json_equal(yyjson_val *a, yyjson_val *b);
  * Misuse (a value where a key is due) is a programming error and asserts in debug builds. */
 struct jsonw {
 	struct buf *out;
-	bool need_comma;
+	bool need_comma, after_key;
 	unsigned depth;
+	uint64_t in_object; /* bit per depth, newest lowest; looked at by debug builds only */
 };
 static inline void jsonw_init(struct jsonw *w, struct buf *out) { *w = (struct jsonw){ .out = out }; }
 void jsonw_obj_begin(struct jsonw *w);

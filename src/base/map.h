@@ -21,6 +21,9 @@ struct map {
 	uint64_t seed[2];
 };
 
+/* SipHash-2-4 of a key. */
+uint64_t map_siphash(const uint64_t seed[2], struct span key);
+
 void map_init(struct map *m, const uint64_t seed[2]);
 void map_deinit(struct map *m);
 void *map_get(const struct map *m, struct span key);

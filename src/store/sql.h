@@ -36,5 +36,6 @@ enum err sql_run(struct sql_stmt *s) BECK_WARN_UNUSED;                         /
 enum err sql_get_int(struct sql_stmt *s, int64_t *out, bool *found) BECK_WARN_UNUSED;
 int64_t sql_changes(struct store_tx *tx);                                      /* rows changed by the last statement */
 int64_t sql_last_pk(struct store_tx *tx);                                      /* key made by the last INSERT */
+int64_t sql_wall_us(struct store_tx *tx);                                      /* the store's clock: expiry inside queries */
 
 #endif

@@ -24,6 +24,7 @@ struct store_options {
 	struct span folder;      /* data folder; the database is beck.db in it. Not given = in memory, gone at close (tests) */
 	const char *vfs;         /* SQLite VFS name, NULL = the default; the simulator brings its own */
 	int readers;             /* how many read transactions at once */
+	bool is_shared;          /* beside a running server (backup, app commands): takes no lock, migrates nothing; the format must be current */
 	const struct clock *clock;
 	const struct rng *rng;
 };

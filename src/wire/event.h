@@ -73,7 +73,8 @@ struct event {
 	uint16_t close_code;
 };
 
-struct event *event_new(enum event_type t) BECK_WARN_UNUSED; /* zeroed, refs 1, class from the table */
+/* Zeroed, refs 1, class from the table; NULL without memory. The last unref drops the blobs and frees `only` (malloc). */
+struct event *event_new(enum event_type t) BECK_WARN_UNUSED;
 struct event *event_ref(struct event *e);
 void event_unref(struct event *e);
 

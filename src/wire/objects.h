@@ -44,9 +44,10 @@ struct channel {
 	struct user truncated_by;
 	struct span team, custom, config_overrides, filter_tags;
 	bool frozen, disabled;
+	bool keep_history; /* deleted with skip_truncate: history survives recreation */
 	int64_t cooldown_s;
 	int64_t member_count, message_count;
-	int64_t counted_seq; /* see DESIGN: unread */
+	int64_t counted_seq, floor_seq; /* see DESIGN: unread; a read_seq below floor_seq counts as floor_seq */
 	int64_t created_at, updated_at, last_message_at, deleted_at, truncated_at;
 };
 

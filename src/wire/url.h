@@ -28,7 +28,8 @@ struct span url_query_get(const struct url_query *q, const char *name);
 /* Splits "/path?query"; the fragment is dropped. */
 void url_split_target(struct span target, struct span *path, struct span *query);
 
-/* "http://host:port/prefix": used by clients. IPv6 hosts without brackets in `host`. False when malformed. */
+/* "http://host:port/prefix": used by clients. IPv6 hosts without brackets in `host`; the prefix
+ * without its last slash; the port by default 80 or 443. False when malformed. */
 struct url_base {
 	bool tls;
 	struct span host, prefix;

@@ -24,12 +24,16 @@ struct ws_events {
 	void (*on_close)(void *ctx, uint16_t code, struct span reason);
 };
 
-struct ws_inflate; /* permessage-deflate state, NULL when not negotiated */
+/* How to inflate one message body (bounded by out->max): 0 or a close code. Behind a pointer so that a program that never negotiates
+ * permessage-deflate does not link zlib. */
+struct ws_inflate {
+	uint16_t (*message)(struct buf *out, struct span compressed);
+};
 
 struct ws_decoder {
 	const struct ws_events *ev;
 	void *ctx;
-	struct ws_inflate *inflate;
+	const struct ws_inflate *inflate; /* NULL when permessage-deflate is not negotiated */
 	uint64_t left;         /* payload bytes still to come of the current frame */
 	struct buf message;    /* gathered data payload */
 	uint32_t utf8;         /* incremental state of the text message under way */
@@ -41,7 +45,8 @@ struct ws_decoder {
 
 void ws_decoder_init(struct ws_decoder *d, enum ws_role role, uint32_t max_message_bytes, const struct ws_events *ev, void *ctx);
 void ws_decoder_deinit(struct ws_decoder *d);
-/* 0 = fine; else the close code to answer with (1002 protocol, 1003, 1007 bad UTF-8, 1009 too big, 1011 out of memory). */
+/* 0 = fine; else, once, the close code to answer with (1002 protocol, 1007 bad UTF-8 or bad deflate, 1009 too big, 1011 out of
+ * memory). After an error, a close frame or a stop whatever is fed is ignored. */
 uint16_t ws_decoder_feed(struct ws_decoder *d, const char *p, size_t n) BECK_WARN_UNUSED;
 void ws_decoder_stop(struct ws_decoder *d);
 
@@ -57,7 +62,7 @@ void ws_accept(struct span key, char out[29]);
 /* permessage-deflate (RFC 7692), server_no_context_takeover and client_no_context_takeover always. */
 /* Looks through a Sec-WebSocket-Extensions request header; true when acceptable, then `answer` gets the response value. */
 bool ws_deflate_offer(struct span header, struct buf *answer);
-bool ws_decoder_use_deflate(struct ws_decoder *d); /* false without memory */
+bool ws_decoder_use_deflate(struct ws_decoder *d); /* always true; holds no memory between messages */
 /* Compresses one message body (without the trailing 00 00 ff ff). False without memory. */
 bool ws_deflate(struct buf *out, struct span payload);
 

@@ -1,0 +1,76 @@
+# Two commands do everything on a fresh Debian 12, as root:
+#   make run    installs what is needed, builds, starts the server in development mode with its data in ./data
+#   make test   installs what tests need, builds with sanitizers, runs all tests; last line: "N passed, N failed"
+# `make help` lists the rest.
+
+JOBS ?= $(shell nproc)
+QUIET = --log-level=WARNING
+
+.PHONY: help run build dev tsan test test-quick check format bench sim fuzz kill clean
+help:
+	@sed -n 's/^## //p' Makefile
+
+## make run         build and start the server (development mode, loopback, data in ./data)
+run: build
+	@tools/run-dev
+
+## make build       release build: programs in build/bin
+build:
+	@tools/install-deps
+	@cmake $(QUIET) --preset release >/dev/null && cmake --build build -j $(JOBS) -- --no-print-directory -s
+
+## make dev         debug build with ASan and UBSan in build/dev
+dev:
+	@tools/install-deps test
+	@cmake $(QUIET) --preset dev >/dev/null && cmake --build build/dev -j $(JOBS) -- --no-print-directory -s
+
+tsan:
+	@tools/install-deps test
+	@cmake $(QUIET) --preset tsan >/dev/null && cmake --build build/tsan -j $(JOBS) -- --no-print-directory -s
+
+## make test        all tests, under 40 minutes on 2 cores
+test: dev
+	@tools/run-tests
+
+## make test-quick  the quick ones, under 5 minutes
+test-quick: dev
+	@tools/run-tests --quick
+
+## make check       layout, lint, layers, banned functions
+check:
+	@tools/install-deps test
+	@tools/check_layers
+	@tools/check_banned
+	@tools/check_format
+	@cmake $(QUIET) --preset dev >/dev/null
+	@tools/check_tidy
+
+format:
+	@tools/check_format --fix
+
+## make sim         SEEDS=n runs of the whole server in one thread with faults; prints the seed of a failure (SEED=x replays)
+SEEDS ?= 200
+sim: dev
+	@tools/run-sim --seeds $(SEEDS) $(if $(SEED),--seed $(SEED))
+
+## make fuzz        SECONDS=n for each fuzz target
+SECONDS ?= 120
+fuzz:
+	@tools/install-deps test
+	@cmake $(QUIET) --preset fuzz >/dev/null && cmake --build build/fuzz -j $(JOBS) -- --no-print-directory -s
+	@tools/run-fuzz --seconds $(SECONDS)
+
+## make kill        ROUNDS=n random kill -9 under load
+ROUNDS ?= 20
+kill: dev
+	@BECK_KILL_ROUNDS=$(ROUNDS) python3 -m pytest -q tests/kill
+
+## make bench       the numbers of docs/benchmarks.md, measured here and now
+bench:
+	@tools/install-deps bench
+	@cmake $(QUIET) --preset release >/dev/null && cmake --build build -j $(JOBS) -- --no-print-directory -s
+	@cmake --build build -j $(JOBS) --target bench_programs -- --no-print-directory -s
+	@bench/run
+
+clean:
+	@rm -rf build

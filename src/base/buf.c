@@ -1,0 +1,99 @@
+#include "base/buf.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { BUF_FIRST_BYTES = 64 };
+
+void buf_init(struct buf *b, size_t max_bytes) { *b = (struct buf){ .max = max_bytes }; }
+
+void buf_deinit(struct buf *b)
+{
+	free(b->p);
+	buf_init(b, b->max);
+}
+
+void buf_clear(struct buf *b)
+{
+	b->n = 0;
+	b->failed = false;
+}
+
+static bool buf_fail(struct buf *b)
+{
+	b->failed = true;
+	return false;
+}
+
+static bool buf_grow(struct buf *b, size_t need)
+{
+	size_t cap = b->cap ? b->cap : BUF_FIRST_BYTES;
+	while (cap < need) cap = cap > b->max / 2 ? b->max : cap * 2;
+	if (cap > b->max) cap = b->max;
+	char *p = realloc(b->p, cap);
+	if (!p) return buf_fail(b);
+	b->p = p;
+	b->cap = cap;
+	return true;
+}
+
+bool buf_reserve(struct buf *b, size_t extra)
+{
+	if (b->failed) return false;
+	if (BECK_LIKELY(extra <= b->cap - b->n)) return true;
+	if (extra > b->max - b->n) return buf_fail(b);
+	return buf_grow(b, b->n + extra);
+}
+
+void buf_add(struct buf *b, const void *p, size_t n)
+{
+	if (!buf_reserve(b, n) || n == 0) return;
+	memcpy(b->p + b->n, p, n);
+	b->n += n;
+}
+
+void buf_add_span(struct buf *b, struct span s) { buf_add(b, s.p, s.n); }
+
+void buf_add_char(struct buf *b, char c)
+{
+	if (buf_reserve(b, 1)) b->p[b->n++] = c;
+}
+
+void buf_printf(struct buf *b, const char *fmt, ...)
+{
+	if (b->failed) return;
+	va_list args, again;
+	va_start(args, fmt);
+	va_copy(again, args);
+	int n = vsnprintf(NULL, 0, fmt, args);
+	va_end(args);
+	/* vsnprintf needs room for its NUL, which the maximum does not count; short texts go by the stack. */
+	char small[256];
+	if (n < 0) {
+		buf_fail(b);
+	} else if ((size_t)n < sizeof small) {
+		vsnprintf(small, sizeof small, fmt, again);
+		buf_add(b, small, (size_t)n);
+	} else if (buf_reserve(b, (size_t)n)) {
+		char *p = malloc((size_t)n + 1);
+		if (p) {
+			vsnprintf(p, (size_t)n + 1, fmt, again);
+			buf_add(b, p, (size_t)n);
+			free(p);
+		} else {
+			buf_fail(b);
+		}
+	}
+	va_end(again);
+}
+
+void buf_consume(struct buf *b, size_t n)
+{
+	if (n >= b->n) {
+		b->n = 0;
+		return;
+	}
+	memmove(b->p, b->p + n, b->n - n);
+	b->n -= n;
+}

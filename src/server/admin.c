@@ -1,0 +1,230 @@
+#include "server/admin.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/limits.h"
+#include "base/log.h"
+#include "chat/chat.h"
+#include "store/store.h"
+#include "wire/jwt.h"
+
+struct args {
+	struct span data, name, key, positional;
+	bool json, first_key, keep_old;
+};
+
+static int usage(void)
+{
+	fputs("usage: beckd backup DIR | restore DIR | check  [--data DIR]\n"
+	      "       beckd app create --name NAME [--key KEY] [--json] [--data DIR]\n"
+	      "       beckd app list [--json | --first-key] [--data DIR]\n"
+	      "       beckd app rotate --key KEY [--keep-old] [--json] [--data DIR]\n",
+		stderr);
+	return 2;
+}
+
+static bool parse(int argc, char **argv, struct args *out)
+{
+	*out = (struct args){ .data = SPAN("./data") };
+	for (int i = 1; i < argc; i++) {
+		const char *a = argv[i];
+		struct span *value = strcmp(a, "--data") == 0 ? &out->data : strcmp(a, "--name") == 0 ? &out->name : strcmp(a, "--key") == 0 ? &out->key : NULL;
+		if (value) {
+			if (i + 1 >= argc) return false;
+			*value = span_str(argv[++i]);
+		} else if (strcmp(a, "--json") == 0) {
+			out->json = true;
+		} else if (strcmp(a, "--first-key") == 0) {
+			out->first_key = true;
+		} else if (strcmp(a, "--keep-old") == 0) {
+			out->keep_old = true;
+		} else if (a[0] != '-' && !span_given(out->positional)) {
+			out->positional = span_str(a);
+		} else {
+			return false;
+		}
+	}
+	return true;
+}
+
+static int failed(const char *what, struct span why)
+{
+	fprintf(stderr, "beckd %s: %.*s\n", what, SPAN_FMT(why));
+	return 1;
+}
+
+static struct store *open_shared(struct span data, struct arena *a, struct span *why)
+{
+	struct store_options o = { .folder = data, .readers = 1, .is_shared = true, .clock = &clock_system, .rng = &rng_system };
+	return store_open(&o, a, why);
+}
+
+static int do_backup(const struct args *o, struct arena *a)
+{
+	struct span why = SPAN("failed");
+	struct store *s = open_shared(o->data, a, &why);
+	if (!s) return failed("backup", why);
+	enum err e = store_backup(s, o->positional, a, &why);
+	store_close(s);
+	if (e != ERR_OK) return failed("backup", why);
+	printf("backup of %.*s is in %.*s\n", SPAN_FMT(o->data), SPAN_FMT(o->positional));
+	return 0;
+}
+
+static int do_restore(const struct args *o, struct arena *a)
+{
+	struct span why = SPAN("failed");
+	if (store_restore(o->positional, o->data, a, &why) != ERR_OK) return failed("restore", why);
+	printf("%.*s restored from %.*s\n", SPAN_FMT(o->data), SPAN_FMT(o->positional));
+	return 0;
+}
+
+static int do_check(const struct args *o, struct arena *a)
+{
+	struct span report = SPAN("cannot check");
+	enum err e = store_check(o->data, a, &report);
+	fprintf(e == ERR_OK ? stdout : stderr, "%.*s\n", SPAN_FMT(report));
+	return e == ERR_OK ? 0 : 1;
+}
+
+/* ---- applications ---- */
+static struct span random_secret(struct arena *a)
+{
+	unsigned char raw[32];
+	struct buf b;
+	buf_init(&b, 128);
+	rng_fill(&rng_system, raw, sizeof raw);
+	base64url_encode(&b, span_make((const char *)raw, sizeof raw));
+	struct span s = arena_dup(a, buf_span(&b));
+	buf_deinit(&b);
+	return s;
+}
+
+static void print_app(const struct store_app *app, struct span secret, bool json)
+{
+	if (!json) {
+		printf("%.*s  key %.*s", SPAN_FMT(app->name), SPAN_FMT(app->key));
+		if (span_given(secret)) printf("  secret %.*s", SPAN_FMT(secret));
+		printf("  active secrets %zu\n", app->secret_count);
+		return;
+	}
+	struct buf b;
+	struct jsonw w;
+	buf_init(&b, 65536);
+	jsonw_init(&w, &b);
+	jsonw_obj_begin(&w);
+	jsonw_kstr(&w, "name", app->name);
+	jsonw_kstr(&w, "key", app->key);
+	if (span_given(secret)) jsonw_kstr(&w, "secret", secret);
+	jsonw_kint(&w, "active_secrets", (int64_t)app->secret_count);
+	jsonw_obj_end(&w);
+	printf("%.*s\n", SPAN_FMT(buf_span(&b)));
+	buf_deinit(&b);
+}
+
+static enum err find_app(struct store_tx *tx, struct arena *a, struct span key, struct store_app *out)
+{
+	struct store_app *apps;
+	size_t n;
+	enum err e = store_app_list(tx, a, &apps, &n);
+	if (e != ERR_OK) return e;
+	for (size_t i = 0; i < n; i++) {
+		if (!span_eq(apps[i].key, key)) continue;
+		*out = apps[i];
+		return ERR_OK;
+	}
+	return ERR_NOT_FOUND;
+}
+
+static enum err app_create(struct store_tx *tx, const struct args *o, struct arena *a, struct store_app *app, struct span *secret)
+{
+	*secret = random_secret(a);
+	return chat_app_create(tx, &clock_system, &rng_system, a, o->name, o->key, *secret, app);
+}
+
+static enum err app_rotate(struct store_tx *tx, const struct args *o, struct arena *a, struct store_app *app, struct span *secret)
+{
+	enum err e = find_app(tx, a, o->key, app);
+	if (e != ERR_OK) return e;
+	int64_t now = clock_wall_us(&clock_system);
+	*secret = random_secret(a);
+	e = store_app_add_secret(tx, app->pk, *secret, now);
+	if (e == ERR_OK) e = store_app_retire_secrets(tx, app->pk, o->keep_old ? 2 : 1, now);
+	return e == ERR_OK ? find_app(tx, a, o->key, app) : e;
+}
+
+typedef enum err app_change(struct store_tx *, const struct args *, struct arena *, struct store_app *, struct span *);
+
+static int change_app(const struct args *o, struct arena *a, struct store *s, app_change *change)
+{
+	struct store_tx *tx;
+	struct store_app app;
+	struct span secret;
+	if (store_batch_begin(s, &tx) != ERR_OK) return failed("app", SPAN("the store cannot be written now"));
+	enum err e = store_rule_begin(tx);
+	if (e == ERR_OK) e = change(tx, o, a, &app, &secret);
+	if (e == ERR_OK) e = store_rule_end(tx, true);
+	if (e != ERR_OK) {
+		store_batch_abort(tx);
+		return failed("app", e == ERR_NOT_FOUND ? SPAN("no application has that key") : e == ERR_AGAIN ? SPAN("that key is taken") : err_text(e));
+	}
+	if (store_batch_commit(tx) != STORE_COMMITTED) return failed("app", SPAN("could not be committed; look with `app list`"));
+	print_app(&app, secret, o->json);
+	return 0;
+}
+
+static int list_apps(const struct args *o, struct arena *a, struct store *s)
+{
+	struct store_tx *tx;
+	struct store_app *apps = NULL;
+	size_t n = 0;
+	enum err e = store_read_begin(s, 0, 0, &tx);
+	if (e == ERR_OK) {
+		e = store_app_list(tx, a, &apps, &n);
+		store_read_end(tx);
+	}
+	if (e != ERR_OK) return failed("app", err_text(e));
+	if (o->first_key && n > 0) {
+		printf("%.*s\n", SPAN_FMT(apps[0].key));
+		return 0;
+	}
+	for (size_t i = 0; i < n; i++)
+		print_app(&apps[i], SPAN_NONE, o->json);
+	return 0;
+}
+
+static int do_app(const struct args *o, struct arena *a, const char *verb)
+{
+	app_change *change = strcmp(verb, "create") == 0 ? app_create : strcmp(verb, "rotate") == 0 ? app_rotate : NULL;
+	if (!change && strcmp(verb, "list") != 0) return usage();
+	if ((change == app_create && !span_given(o->name)) || (change == app_rotate && !span_given(o->key))) return usage();
+	struct span why = SPAN("failed");
+	struct store *s = open_shared(o->data, a, &why);
+	if (!s) return failed("app", why);
+	int status = change ? change_app(o, a, s, change) : list_apps(o, a, s);
+	store_close(s);
+	return status;
+}
+
+int admin_main(int argc, char **argv)
+{
+	struct arena a;
+	struct args o;
+	const char *name = argv[0];
+	bool is_app = strcmp(name, "app") == 0;
+	if (is_app && argc < 2) return usage();
+	if (is_app ? !parse(argc - 1, argv + 1, &o) : !parse(argc, argv, &o)) return usage();
+	bool wants_folder = strcmp(name, "backup") == 0 || strcmp(name, "restore") == 0;
+	if (wants_folder != span_given(o.positional)) return usage();
+	log_setup(STDERR_FILENO, LOG_WARN);
+	arena_init(&a, LIMIT_ARENA_BYTES);
+	int status = strcmp(name, "backup") == 0 ? do_backup(&o, &a) :
+		strcmp(name, "restore") == 0     ? do_restore(&o, &a) :
+		strcmp(name, "check") == 0       ? do_check(&o, &a) :
+		is_app                           ? do_app(&o, &a, argv[1]) :
+						   usage();
+	arena_deinit(&a);
+	return status;
+}

@@ -1,0 +1,262 @@
+#include "server/beckd.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/embedded.h"
+#include "base/limits.h"
+#include "base/log.h"
+
+static const char *content_type(struct span name)
+{
+	static const struct {
+		const char *end, *type;
+	} types[] = {
+		{ ".html", "text/html; charset=utf-8" }, { ".js", "text/javascript; charset=utf-8" }, { ".css", "text/css; charset=utf-8" },
+		{ ".svg", "image/svg+xml" },             { ".json", "application/json" },             { ".png", "image/png" },
+	};
+	for (size_t i = 0; i < BECK_COUNT(types); i++) {
+		struct span end = span_str(types[i].end);
+		if (name.n >= end.n && span_eq(span_skip(name, name.n - end.n), end)) return types[i].type;
+	}
+	return "application/octet-stream";
+}
+
+static bool find_asset(void *ctx, struct span path, struct span *bytes, struct span *type)
+{
+	(void)ctx;
+	if (!span_starts(path, SPAN("/console/"))) return false;
+	struct span name = span_skip(path, 9);
+	if (span_empty(name)) name = SPAN("index.html");
+	for (const struct embedded_file *f = embedded_assets; f->name; f++) {
+		if (!span_is(name, f->name)) continue;
+		*bytes = span_make(f->data, f->n);
+		*type = span_str(content_type(name));
+		return true;
+	}
+	return false;
+}
+
+static struct session_hub *hub_of(void *ctx, unsigned loop)
+{
+	struct beckd *d = ctx;
+	return loop < d->loop_count ? d->loops[loop].hub : NULL;
+}
+
+/* COMMIT with an unknown outcome. Exit without a word to anybody: at the next start the log tells what is there. */
+static void fatal(void *ctx, const char *why)
+{
+	(void)ctx;
+	LOG_ERR("giving up", "why=\"%s\"", why);
+	_exit(75);
+}
+
+static bool make_loop(struct beckd *d, unsigned i, struct span *why)
+{
+	struct beckd_loop *l = &d->loops[i];
+	l->d = d;
+	l->index = i;
+	l->loop = net_loop_create_uv(d->clock, d->rng);
+	if (!l->loop) return false;
+	net_loop_set_time_scale(l->loop, d->config.time_scale);
+	beckd_fill_session_ops(d, &l->session_ops);
+	l->hub = session_hub_create(l->loop, 0, i, d->registry, &l->session_ops);
+	l->conn_ops = (struct conn_ops){ .submit = beckd_submit, .hub = hub_of, .asset = find_asset, .came_online = beckd_came_online, .ctx = d };
+	struct conn_settings settings = { .deflate = d->config.deflate, .trusted_proxies = d->config.trusted_proxies,
+		.cors_origins = d->config.cors_origins, .http_log = d->config.http_log };
+	if (l->hub) l->host = conn_host_create(l->loop, l->hub, &d->chat, &l->conn_ops, &settings);
+	if (!l->host) *why = SPAN("out of memory");
+	return l->host != NULL;
+}
+
+static bool make_bus(struct beckd *d)
+{
+	struct bus_sink sinks[64];
+	for (unsigned i = 0; i < d->loop_count; i++)
+		sinks[i] = (struct bus_sink){ .deliver = session_hub_deliver, .ctx = d->loops[i].hub, .loop = d->loops[i].loop };
+	d->bus = bus_create_local(sinks, d->loop_count);
+	return d->bus != NULL;
+}
+
+static bool open_store(struct beckd *d, struct span *why)
+{
+	if (mkdir(d->config.data.p, 0700) != 0 && errno != EEXIST) {
+		*why = arena_printf(&d->arena, "cannot make the data folder %s: %s", d->config.data.p, strerror(errno));
+		return false;
+	}
+	struct store_options o = { .folder = d->config.data, .readers = d->config.readers + 1, .clock = d->clock, .rng = d->rng };
+	d->store = store_open(&o, &d->arena, why);
+	return d->store != NULL;
+}
+
+struct beckd *beckd_create(const struct config *c, struct arena *a, const struct clock *clock, const struct rng *rng, struct span *why)
+{
+	struct beckd *d = calloc(1, sizeof *d);
+	if (!d) return NULL;
+	d->config = *c;
+	d->arena = *a;
+	d->clock = clock;
+	d->rng = rng;
+	d->started_us = clock_mono_us(clock);
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+	if (cores < 1) cores = 1;
+	if (!d->config.loops) d->config.loops = (int)(cores < 64 ? cores : 64);
+	if (!d->config.readers) d->config.readers = (int)(cores < 32 ? cores * 2 : 64);
+	d->loop_count = (unsigned)d->config.loops;
+	pthread_mutex_init(&d->lock, NULL);
+	pthread_cond_init(&d->wake, NULL);
+
+	*why = SPAN("out of memory");
+	d->loops = calloc(d->loop_count, sizeof *d->loops);
+	d->registry = registry_create(rng);
+	d->chat = (struct chat){ .clock = clock, .rng = rng, .registry = d->registry, .is_dev = d->config.is_dev };
+	d->chat.apps = chat_apps_create(rng);
+	bool ok = d->loops && d->registry && d->chat.apps && open_store(d, why) && beckd_bootstrap(d, why);
+	for (unsigned i = 0; ok && i < d->loop_count; i++)
+		ok = make_loop(d, i, why);
+	if (ok) {
+		struct workers_options w = { .store = d->store, .chat = &d->chat, .clock = clock, .readers = d->config.readers,
+			.is_threaded = true, .fatal = fatal, .ctx = d };
+		ok = make_bus(d) && (w.bus = d->bus, d->workers = workers_create(&w), d->workers != NULL);
+	}
+	if (ok) return d;
+	/* The reason may lie in the server's arena, which goes with it. */
+	static const size_t longest = 1000;
+	struct span kept = *why;
+	char *copy = malloc(longest);
+	size_t n = kept.n < longest ? kept.n : longest - 1;
+	if (copy && kept.p) memcpy(copy, kept.p, n);
+	beckd_destroy(d);
+	*why = copy ? span_make(copy, n) : SPAN("out of memory"); /* main prints it and exits */
+	return NULL;
+}
+
+static void *loop_main(void *arg)
+{
+	struct beckd_loop *l = arg;
+	net_loop_run(l->loop);
+	return NULL;
+}
+
+static bool listen_on(struct beckd *d, struct beckd_loop *l, struct span *why)
+{
+	const char *reason = NULL;
+	struct net_listen_options o = { .host = d->config.listen_host.p, .port = d->port ? d->port : d->config.listen_port, .tls = d->tls,
+		.backlog = 4096, .proxy_v2 = d->config.proxy_v2, .on_accept = conn_host_accept, .ctx = l->host };
+	l->listener = net_listen(l->loop, &o, &reason);
+	if (l->listener) {
+		d->port = net_listener_port(l->listener);
+	} else {
+		*why = arena_printf(&d->arena, "cannot listen on %.*s:%u: %s", SPAN_FMT(d->config.listen_host), (unsigned)o.port, reason ? reason : "");
+	}
+	return l->listener != NULL;
+}
+
+bool beckd_start(struct beckd *d, struct span *why)
+{
+	const char *reason = NULL;
+	if (span_given(d->config.tls_cert)) {
+		d->tls = net_tls_create(d->config.tls_cert.p, d->config.tls_key.p, &reason);
+		if (!d->tls) {
+			*why = arena_printf(&d->arena, "TLS: %s", reason ? reason : "cannot use certificate or key");
+			return false;
+		}
+	}
+	for (unsigned i = 0; i < d->loop_count; i++)
+		if (!listen_on(d, &d->loops[i], why)) return false;
+	sigset_t all, old;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	bool ok = true;
+	for (unsigned i = 0; ok && i < d->loop_count; i++) {
+		ok = pthread_create(&d->loops[i].thread, NULL, loop_main, &d->loops[i]) == 0;
+		d->loops[i].is_running = ok;
+	}
+	ok = ok && beckd_background_start(d);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (!ok) *why = SPAN("cannot start threads");
+	return ok;
+}
+
+struct span beckd_url(struct beckd *d, struct arena *a)
+{
+	bool v6 = span_find(d->config.listen_host, ':') < d->config.listen_host.n;
+	return arena_printf(a, "%s://%s%.*s%s:%u", d->tls ? "https" : "http", v6 ? "[" : "", SPAN_FMT(d->config.listen_host), v6 ? "]" : "",
+		(unsigned)d->port);
+}
+
+static void on_drained(void *ctx)
+{
+	struct beckd *d = ctx;
+	pthread_mutex_lock(&d->lock);
+	d->draining--;
+	pthread_cond_broadcast(&d->wake);
+	pthread_mutex_unlock(&d->lock);
+}
+
+static void drain_loop(struct net_message *m)
+{
+	struct beckd_loop *l = BECK_CONTAINER(m, struct beckd_loop, drain);
+	if (l->listener) net_listener_close(l->listener);
+	l->listener = NULL;
+	conn_host_drain(l->host, on_drained, l->d);
+}
+
+void beckd_drain(struct beckd *d)
+{
+	pthread_mutex_lock(&d->lock);
+	for (unsigned i = 0; i < d->loop_count; i++) {
+		if (!d->loops[i].is_running) continue;
+		d->draining++;
+		d->loops[i].drain.run = drain_loop;
+		net_post(d->loops[i].loop, &d->loops[i].drain);
+	}
+	int64_t until = clock_mono_us(d->clock) + LIMIT_DRAIN_MS * 1000;
+	while (d->draining) {
+		int64_t left = until - clock_mono_us(d->clock);
+		if (left <= 0) break;
+		struct timespec at;
+		timespec_get(&at, TIME_UTC);
+		at.tv_sec += left / 1000000 + 1;
+		pthread_cond_timedwait(&d->wake, &d->lock, &at);
+	}
+	if (d->draining) LOG_WRN("drain took too long", "loops=%u", d->draining);
+	pthread_mutex_unlock(&d->lock);
+}
+
+/* Order matters: loops first (nobody submits any more), then workers (finish what is queued; their answers stay in mailboxes that
+ * nobody reads, so conn_host_destroy frees them), then what they stood on. */
+void beckd_destroy(struct beckd *d)
+{
+	if (!d) return;
+	beckd_background_stop(d);
+	for (unsigned i = 0; i < d->loop_count && d->loops; i++) {
+		if (!d->loops[i].is_running) continue;
+		net_loop_stop(d->loops[i].loop);
+		pthread_join(d->loops[i].thread, NULL);
+	}
+	workers_destroy(d->workers);
+	for (unsigned i = 0; i < d->loop_count && d->loops; i++) {
+		struct beckd_loop *l = &d->loops[i];
+		if (l->listener) net_listener_close(l->listener);
+		if (l->host) conn_host_destroy(l->host);
+		if (l->hub) session_hub_destroy(l->hub);
+	}
+	bus_destroy(d->bus);
+	for (unsigned i = 0; i < d->loop_count && d->loops; i++)
+		if (d->loops[i].loop) net_loop_destroy(d->loops[i].loop);
+	net_tls_destroy(d->tls);
+	if (d->store) store_close(d->store);
+	chat_apps_destroy(d->chat.apps);
+	registry_destroy(d->registry);
+	free(d->loops);
+	pthread_mutex_destroy(&d->lock);
+	pthread_cond_destroy(&d->wake);
+	arena_deinit(&d->arena);
+	free(d);
+}

@@ -1,0 +1,372 @@
+#include "server/workers.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/map.h"
+
+/* Turns are shared between applications: each has its own queue, and the lane goes round them. */
+struct lane_queue {
+	struct list node; /* in lane.ring while not empty */
+	struct list jobs;
+	int64_t app;
+};
+
+struct reader {
+	struct workers *w;
+	pthread_t thread;
+	int index;
+};
+
+struct workers {
+	struct workers_options o;
+	pthread_mutex_t lock;
+	pthread_cond_t read_wake, lane_wake;
+	struct list reads;
+	struct list ring;        /* lane queues with work, next in turn first */
+	struct u64map by_app;    /* every lane queue ever made */
+	size_t read_count, lane_count;
+	bool is_stopping;
+	struct reader *readers;
+	pthread_t lane;
+	struct job *batch[256];
+	struct workers_stats stats;
+};
+
+static struct lane_queue *lane_queue_of(struct workers *w, int64_t app)
+{
+	struct lane_queue *q = u64map_get(&w->by_app, (uint64_t)app + 1);
+	if (q) return q;
+	q = calloc(1, sizeof *q);
+	if (!q || !u64map_put(&w->by_app, (uint64_t)app + 1, q)) {
+		free(q);
+		return NULL;
+	}
+	list_init(&q->node);
+	list_init(&q->jobs);
+	q->app = app;
+	return q;
+}
+
+bool workers_read(struct workers *w, struct job *j)
+{
+	pthread_mutex_lock(&w->lock);
+	bool ok = w->read_count < (size_t)LIMIT_READ_QUEUE;
+	if (ok) {
+		list_init(&j->node);
+		list_push(&w->reads, &j->node);
+		w->read_count++;
+		pthread_cond_signal(&w->read_wake);
+	} else {
+		w->stats.rejected++;
+	}
+	pthread_mutex_unlock(&w->lock);
+	return ok;
+}
+
+bool workers_write(struct workers *w, struct job *j)
+{
+	pthread_mutex_lock(&w->lock);
+	struct lane_queue *q = w->lane_count < (size_t)LIMIT_LANE_QUEUE ? lane_queue_of(w, j->app) : NULL;
+	if (q) {
+		list_init(&j->node);
+		list_push(&q->jobs, &j->node);
+		if (!list_linked(&q->node)) list_push(&w->ring, &q->node);
+		w->lane_count++;
+		pthread_cond_signal(&w->lane_wake);
+	} else {
+		w->stats.rejected++;
+	}
+	pthread_mutex_unlock(&w->lock);
+	return q != NULL;
+}
+
+/* With the lock held. */
+static struct job *lane_pop(struct workers *w)
+{
+	struct list *n = list_shift(&w->ring);
+	if (!n) return NULL;
+	struct lane_queue *q = BECK_CONTAINER(n, struct lane_queue, node);
+	struct job *j = BECK_CONTAINER(list_shift(&q->jobs), struct job, node);
+	if (!list_empty(&q->jobs)) list_push(&w->ring, &q->node);
+	w->lane_count--;
+	return j;
+}
+
+static void drop_events(struct chat_ctx *c)
+{
+	for (size_t i = 0; i < c->event_count; i++)
+		event_unref(c->events[i]);
+	c->event_count = 0;
+}
+
+static void publish(struct workers *w, struct chat_ctx *c)
+{
+	if (c->event_count) bus_publish(w->o.bus, c->events, c->event_count);
+	c->event_count = 0;
+}
+
+static void begin(struct workers *w, struct job *j, struct store_tx *tx, bool can_write)
+{
+	struct chat_ctx *c = j->chat;
+	drop_events(c);
+	c->tx = tx;
+	c->can_write = can_write;
+	c->apps_changed = false;
+	c->now_us = clock_wall_us(w->o.clock);
+	c->error = (struct error){ 0 };
+}
+
+static void fail(struct job *j, enum err e, struct span message)
+{
+	drop_events(j->chat);
+	j->chat->error = (struct error){ .err = e, .message = message, .retry_after_s = e == ERR_UNAVAILABLE ? 1 : 0 };
+	j->next = JOB_DONE;
+}
+
+/* ---- readers ---- */
+static void finish_read(struct workers *w, struct job *j)
+{
+	if (j->chat->error.err == ERR_OK && j->next != JOB_TO_LANE) {
+		publish(w, j->chat);
+	} else {
+		drop_events(j->chat);
+	}
+	if (j->next == JOB_TO_LANE) {
+		if (workers_write(w, j)) return;
+		fail(j, ERR_UNAVAILABLE, SPAN("too many writes are waiting"));
+	}
+	j->done(j);
+}
+
+static void run_read(struct workers *w, int reader, struct job *j)
+{
+	int64_t deadline = j->deadline_us ? j->deadline_us : clock_mono_us(w->o.clock) + LIMIT_READ_DEADLINE_MS * 1000;
+	struct store_tx *tx;
+	enum err e = store_read_begin(w->o.store, reader, deadline, &tx);
+	if (e != ERR_OK) {
+		fail(j, e, SPAN("the store cannot be read now"));
+	} else {
+		begin(w, j, tx, false);
+		j->next = j->run(j);
+		j->chat->tx = NULL;
+		store_read_end(tx);
+	}
+	finish_read(w, j);
+}
+
+bool workers_step_reader(struct workers *w, int reader)
+{
+	pthread_mutex_lock(&w->lock);
+	struct list *n = list_shift(&w->reads);
+	if (n) {
+		w->read_count--;
+		w->stats.reads++;
+	}
+	pthread_mutex_unlock(&w->lock);
+	if (n) run_read(w, reader, BECK_CONTAINER(n, struct job, node));
+	return n != NULL;
+}
+
+static void *reader_main(void *arg)
+{
+	struct reader *r = arg;
+	struct workers *w = r->w;
+	for (;;) {
+		pthread_mutex_lock(&w->lock);
+		while (list_empty(&w->reads) && !w->is_stopping)
+			pthread_cond_wait(&w->read_wake, &w->lock);
+		bool end = list_empty(&w->reads);
+		pthread_mutex_unlock(&w->lock);
+		if (end) return NULL;
+		workers_step_reader(w, r->index);
+	}
+}
+
+/* ---- the lane ---- */
+/* Runs one rule in its savepoint. False: the whole batch is gone. */
+static bool run_write(struct workers *w, struct job *j, struct store_tx *tx)
+{
+	begin(w, j, tx, true);
+	enum err e = store_rule_begin(tx);
+	if (e == ERR_OK) {
+		j->next = j->run(j);
+		j->chat->tx = NULL;
+		bool keep = j->chat->error.err == ERR_OK;
+		if (!keep) drop_events(j->chat);
+		if (!store_batch_broken(tx)) e = store_rule_end(tx, keep);
+	}
+	if (e != ERR_OK && !store_batch_broken(tx)) fail(j, e, SPAN("the store could not write"));
+	return !store_batch_broken(tx);
+}
+
+static size_t gather(struct workers *w, struct store_tx *tx, bool *broken)
+{
+	size_t n = 0;
+	int64_t until = clock_mono_us(w->o.clock) + LIMIT_LANE_BATCH_MS * 1000;
+	*broken = false;
+	while (n < BECK_COUNT(w->batch) && n < (size_t)LIMIT_LANE_BATCH) {
+		pthread_mutex_lock(&w->lock);
+		struct job *j = lane_pop(w);
+		pthread_mutex_unlock(&w->lock);
+		if (!j) break;
+		w->batch[n++] = j;
+		if (!run_write(w, j, tx)) {
+			*broken = true;
+			break;
+		}
+		if (clock_mono_us(w->o.clock) >= until) break;
+	}
+	return n;
+}
+
+static void reload_apps(struct workers *w)
+{
+	struct store_tx *tx;
+	/* The last reader of the store's pool is the lane's own: there is one more than there are reader threads. */
+	enum err e = store_read_begin(w->o.store, w->o.readers, 0, &tx);
+	if (e == ERR_OK) {
+		e = chat_apps_load(w->o.chat->apps, tx);
+		store_read_end(tx);
+	}
+	if (e != ERR_OK) LOG_ERR("applications not reloaded", "err=%s", err_name(e));
+}
+
+static void finish_batch(struct workers *w, size_t n, enum store_commit outcome)
+{
+	bool apps_changed = false;
+	for (size_t i = 0; i < n; i++) {
+		if (outcome != STORE_COMMITTED) fail(w->batch[i], ERR_UNAVAILABLE, SPAN("the store could not commit; nothing was stored"));
+		apps_changed |= w->batch[i]->chat->apps_changed;
+	}
+	if (outcome == STORE_COMMITTED && apps_changed) reload_apps(w);
+	for (size_t i = 0; i < n; i++)
+		publish(w, w->batch[i]->chat);
+	for (size_t i = 0; i < n; i++)
+		w->batch[i]->done(w->batch[i]);
+}
+
+static void run_batch(struct workers *w)
+{
+	struct store_tx *tx;
+	enum store_commit outcome = STORE_ROLLED_BACK;
+	size_t n;
+	if (store_batch_begin(w->o.store, &tx) == ERR_OK) {
+		bool broken;
+		n = gather(w, tx, &broken);
+		if (broken) {
+			store_batch_abort(tx);
+		} else {
+			outcome = store_batch_commit(tx);
+		}
+	} else {
+		pthread_mutex_lock(&w->lock);
+		for (n = 0; n < BECK_COUNT(w->batch) && (w->batch[n] = lane_pop(w)) != NULL;)
+			n++;
+		pthread_mutex_unlock(&w->lock);
+	}
+	pthread_mutex_lock(&w->lock);
+	w->stats.batches++;
+	w->stats.writes += (int64_t)n;
+	w->stats.broken_batches += outcome != STORE_COMMITTED;
+	pthread_mutex_unlock(&w->lock);
+	if (outcome == STORE_UNKNOWN) {
+		/* The rows may or may not be in the file: whatever we said now could be a lie. */
+		w->o.fatal(w->o.ctx, "COMMIT failed with an unknown outcome");
+	}
+	finish_batch(w, n, outcome);
+}
+
+bool workers_step_lane(struct workers *w)
+{
+	pthread_mutex_lock(&w->lock);
+	bool work = !list_empty(&w->ring);
+	pthread_mutex_unlock(&w->lock);
+	if (work) run_batch(w);
+	return work;
+}
+
+static void *lane_main(void *arg)
+{
+	struct workers *w = arg;
+	for (;;) {
+		pthread_mutex_lock(&w->lock);
+		while (list_empty(&w->ring) && !w->is_stopping)
+			pthread_cond_wait(&w->lane_wake, &w->lock);
+		bool end = list_empty(&w->ring);
+		pthread_mutex_unlock(&w->lock);
+		if (end) return NULL;
+		run_batch(w);
+	}
+}
+
+/* ---- life ---- */
+static bool start_threads(struct workers *w)
+{
+	/* Signals are main's: the threads are born with everything blocked. */
+	sigset_t all, old;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	bool ok = pthread_create(&w->lane, NULL, lane_main, w) == 0;
+	for (int i = 0; ok && i < w->o.readers; i++) {
+		w->readers[i] = (struct reader){ .w = w, .index = i };
+		ok = pthread_create(&w->readers[i].thread, NULL, reader_main, &w->readers[i]) == 0;
+	}
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return ok;
+}
+
+struct workers *workers_create(const struct workers_options *o)
+{
+	struct workers *w = calloc(1, sizeof *w);
+	if (!w) return NULL;
+	w->o = *o;
+	w->readers = calloc((size_t)o->readers, sizeof *w->readers);
+	pthread_mutex_init(&w->lock, NULL);
+	pthread_cond_init(&w->read_wake, NULL);
+	pthread_cond_init(&w->lane_wake, NULL);
+	list_init(&w->reads);
+	list_init(&w->ring);
+	u64map_init(&w->by_app);
+	if (!w->readers || (o->is_threaded && !start_threads(w))) beck_panic(__FILE__, __LINE__, "cannot start worker threads");
+	return w;
+}
+
+void workers_destroy(struct workers *w)
+{
+	if (!w) return;
+	pthread_mutex_lock(&w->lock);
+	w->is_stopping = true;
+	pthread_cond_broadcast(&w->read_wake);
+	pthread_cond_broadcast(&w->lane_wake);
+	pthread_mutex_unlock(&w->lock);
+	if (w->o.is_threaded) {
+		for (int i = 0; i < w->o.readers; i++)
+			pthread_join(w->readers[i].thread, NULL);
+		pthread_join(w->lane, NULL);
+	}
+	/* A reader may have sent its last job to the lane after the lane had looked for the last time, and the other way round. */
+	while (workers_step_reader(w, 0) || workers_step_lane(w)) {}
+	size_t it = 0;
+	struct lane_queue *q;
+	while ((q = u64map_next(&w->by_app, &it, NULL)) != NULL)
+		free(q);
+	u64map_deinit(&w->by_app);
+	pthread_mutex_destroy(&w->lock);
+	pthread_cond_destroy(&w->read_wake);
+	pthread_cond_destroy(&w->lane_wake);
+	free(w->readers);
+	free(w);
+}
+
+void workers_stats(struct workers *w, struct workers_stats *out)
+{
+	pthread_mutex_lock(&w->lock);
+	*out = w->stats;
+	out->read_queue = (int64_t)w->read_count;
+	out->lane_queue = (int64_t)w->lane_count;
+	pthread_mutex_unlock(&w->lock);
+}

@@ -1,0 +1,86 @@
+/* Erasing a channel or its history in slices, so that nothing else waits long for the lane. Each slice leaves the store consistent. */
+#include "store/channel_row.h"
+#include "store/store_channels.h"
+
+/* Runs "DELETE ... ?1 = key [, ?2 = limit]"; *changed counts rows. */
+static enum err delete_by(struct store_tx *tx, const char *text, int64_t key, int64_t limit, int64_t *changed)
+{
+	struct sql_stmt *s = sql_prepare(tx, text);
+	sql_int(s, 1, key);
+	if (limit > 0) sql_int(s, 2, limit);
+	enum err e = sql_run(s);
+	if (e == ERR_OK) *changed += sql_changes(tx);
+	return e;
+}
+
+/* A message of the channel list with everything that hangs on it. *left: replies remain, the message still stands. */
+static enum err purge_one(struct store_tx *tx, int64_t pk, int64_t slice, int64_t *rows, bool *left)
+{
+	int64_t replies = 0;
+	enum err e = delete_by(tx,
+		"DELETE FROM messages WHERE pk IN (SELECT pk FROM messages WHERE parent_pk = ?1 AND parent_pk <> 0 LIMIT ?2)", pk, slice,
+		&replies);
+	*rows += replies;
+	*left = replies >= slice;
+	if (e != ERR_OK || *left) return e;
+	int64_t people = 0;
+	e = delete_by(tx,
+		"DELETE FROM thread_participants WHERE parent_pk = ?1 AND user_pk IN "
+		"(SELECT user_pk FROM thread_participants WHERE parent_pk = ?1 LIMIT ?2)",
+		pk, slice, &people);
+	*rows += people;
+	*left = people >= slice;
+	if (e != ERR_OK || *left) return e;
+	e = delete_by(tx, "DELETE FROM threads WHERE parent_pk = ?1", pk, 0, rows);
+	return e == ERR_OK ? delete_by(tx, "DELETE FROM messages WHERE pk = ?1", pk, 0, rows) : e;
+}
+
+static enum err oldest_message(struct store_tx *tx, int64_t channel, int64_t cut, int64_t *pk, bool *found)
+{
+	struct sql_stmt *s = sql_prepare(tx,
+		"SELECT pk FROM messages WHERE channel_pk = ?1 AND created_at <= ?2 AND (parent_pk = 0 OR show_in_channel = 1) "
+		"ORDER BY channel_pk, created_at, id LIMIT 1");
+	sql_int(s, 1, channel);
+	sql_int(s, 2, cut);
+	return sql_get_int(s, pk, found);
+}
+
+enum err store_channel_purge_messages(struct store_tx *tx, int64_t pk, int64_t cut, int64_t slice, bool *more)
+{
+	int64_t rows = 0;
+	bool found = true, left = false;
+	while (rows < slice && !left) {
+		int64_t message;
+		enum err e = oldest_message(tx, pk, cut, &message, &found);
+		if (e != ERR_OK) return e;
+		if (!found) break;
+		e = purge_one(tx, message, slice, &rows, &left);
+		if (e != ERR_OK) return e;
+	}
+	*more = found;
+	return ERR_OK;
+}
+
+enum err store_channel_purge_rest(struct store_tx *tx, int64_t pk, int64_t slice, bool *more)
+{
+	static const char *const slices[] = {
+		/* The row that tells of the deletion stays, for those who were away. */
+		"DELETE FROM events WHERE pos IN (SELECT pos FROM events WHERE channel_pk = ?1 AND channel_pk <> 0 "
+		"AND type <> 'channel.deleted' LIMIT ?2)",
+		"DELETE FROM seq_holes WHERE channel_pk = ?1 AND seq IN (SELECT seq FROM seq_holes WHERE channel_pk = ?1 LIMIT ?2)",
+		"DELETE FROM slow_mode WHERE channel_pk = ?1 AND user_pk IN (SELECT user_pk FROM slow_mode WHERE channel_pk = ?1 LIMIT ?2)",
+	};
+	for (size_t i = 0; i < BECK_COUNT(slices); i++) {
+		int64_t rows = 0;
+		enum err e = delete_by(tx, slices[i], pk, slice, &rows);
+		if (e != ERR_OK) return e;
+		if (rows >= slice) {
+			*more = true;
+			return ERR_OK;
+		}
+	}
+	int64_t rows = 0;
+	enum err e = delete_by(tx, "DELETE FROM channels WHERE pk = ?1", pk, 0, &rows);
+	if (e == ERR_OK) *more = false;
+	return e;
+}

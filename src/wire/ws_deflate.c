@@ -1,0 +1,163 @@
+/* permessage-deflate, RFC 7692, always without context takeover: a message is inflated or deflated alone, so an idle connection holds
+ * no zlib state and one compressed body serves every receiver. */
+#include "wire/ws.h"
+
+#include <limits.h>
+#include <zlib.h>
+
+enum {
+	WS_WINDOW_BITS = 15,
+	WS_DEFLATE_LEVEL = 4,
+	WS_STEP_BYTES = 4096,
+	WS_FAIL_DATA = 1007,
+	WS_FAIL_TOO_BIG = 1009,
+	WS_FAIL_MEMORY = 1011,
+};
+static const char tail[4] = { 0, 0, (char)0xff, (char)0xff };
+
+static bool is_blank(char c) { return c == ' ' || c == '\t'; }
+
+static struct span trim(struct span s)
+{
+	while (s.n && is_blank(s.p[0])) s = span_skip(s, 1);
+	while (s.n && is_blank(s.p[s.n - 1])) s.n--;
+	return s;
+}
+
+/* Cuts the part before `mark` off *s and trims it. */
+static struct span next_part(struct span *s, char mark)
+{
+	size_t end = span_find(*s, mark);
+	struct span part = trim((struct span){ s->p, end });
+	*s = span_skip(*s, end + 1);
+	return part;
+}
+
+/* A window parameter's value, 8..15, quoted or not; 0 when it is none. */
+static int window_bits(struct span v)
+{
+	if (v.n >= 2 && v.p[0] == '"' && v.p[v.n - 1] == '"') v = (struct span){ v.p + 1, v.n - 2 };
+	if (v.n == 1 && (v.p[0] == '8' || v.p[0] == '9')) return v.p[0] - '0';
+	if (v.n == 2 && v.p[0] == '1' && v.p[1] >= '0' && v.p[1] <= '5') return 10 + v.p[1] - '0';
+	return 0;
+}
+
+enum { SEEN_SERVER_TAKEOVER = 1, SEEN_CLIENT_TAKEOVER = 2, SEEN_SERVER_BITS = 4, SEEN_CLIENT_BITS = 8 };
+
+/* The flag of a parameter we can honour, 0 otherwise. A smaller server window is declined: bodies are compressed once for everybody. */
+static unsigned param_flag(struct span param)
+{
+	size_t eq = span_find(param, '=');
+	bool valued = eq < param.n;
+	struct span name = trim((struct span){ param.p, eq }), value = trim(span_skip(param, eq + 1));
+	if (span_eq_nocase(name, SPAN("server_no_context_takeover"))) return valued ? 0 : SEEN_SERVER_TAKEOVER;
+	if (span_eq_nocase(name, SPAN("client_no_context_takeover"))) return valued ? 0 : SEEN_CLIENT_TAKEOVER;
+	if (span_eq_nocase(name, SPAN("server_max_window_bits"))) return window_bits(value) == WS_WINDOW_BITS ? SEEN_SERVER_BITS : 0;
+	if (span_eq_nocase(name, SPAN("client_max_window_bits"))) return !valued || window_bits(value) ? SEEN_CLIENT_BITS : 0;
+	return 0;
+}
+
+static bool offer_ok(struct span offer, unsigned *seen)
+{
+	*seen = 0;
+	if (!span_eq_nocase(next_part(&offer, ';'), SPAN("permessage-deflate"))) return false;
+	while (offer.n) {
+		unsigned flag = param_flag(next_part(&offer, ';'));
+		if (flag == 0 || (*seen & flag)) return false;
+		*seen |= flag;
+	}
+	return true;
+}
+
+bool ws_deflate_offer(struct span header, struct buf *answer)
+{
+	while (header.n) {
+		unsigned seen;
+		if (!offer_ok(next_part(&header, ','), &seen)) continue;
+		buf_add_span(answer, SPAN("permessage-deflate; server_no_context_takeover; client_no_context_takeover"));
+		if (seen & SEEN_SERVER_BITS) buf_add_span(answer, SPAN("; server_max_window_bits=15"));
+		return !answer->failed;
+	}
+	return false;
+}
+
+/* Inflates `in` behind what out holds. 0, or a close code. Stops early when the stream ends inside. */
+static uint16_t inflate_piece(z_stream *z, struct buf *out, struct span in, bool *ended)
+{
+	z->next_in = (Bytef *)(uintptr_t)in.p;
+	z->avail_in = (uInt)in.n;
+	for (;;) {
+		size_t room = out->max - out->n < WS_STEP_BYTES ? out->max - out->n : WS_STEP_BYTES;
+		char spare; /* at the bound one more byte tells "exactly full" from "too big" */
+		if (room && !buf_reserve(out, room)) return WS_FAIL_MEMORY;
+		z->next_out = room ? (Bytef *)(out->p + out->n) : (Bytef *)&spare;
+		z->avail_out = room ? (uInt)room : 1;
+		int rc = inflate(z, Z_SYNC_FLUSH);
+		size_t made = (room ? room : 1) - z->avail_out;
+		if (made && !room) return WS_FAIL_TOO_BIG;
+		out->n += made;
+		if (rc == Z_MEM_ERROR) return WS_FAIL_MEMORY;
+		*ended = rc == Z_STREAM_END;
+		if (*ended || rc == Z_BUF_ERROR) return 0;
+		if (rc != Z_OK) return WS_FAIL_DATA;
+		if (z->avail_in == 0 && z->avail_out) return 0;
+	}
+}
+
+static uint16_t inflate_message(struct buf *out, struct span compressed)
+{
+	z_stream z = { 0 };
+	bool ended = false;
+	if (compressed.n > UINT_MAX) return WS_FAIL_TOO_BIG;
+	if (inflateInit2(&z, -WS_WINDOW_BITS) != Z_OK) return WS_FAIL_MEMORY;
+	uint16_t fail = inflate_piece(&z, out, compressed, &ended);
+	/* A final block (BFINAL) is allowed and ends the message; else the sender cut this tail off. */
+	if (!fail && ended && z.avail_in) fail = WS_FAIL_DATA;
+	if (!fail && !ended) fail = inflate_piece(&z, out, (struct span){ tail, sizeof tail }, &ended);
+	if (!fail && !ended && z.avail_in) fail = WS_FAIL_DATA;
+	inflateEnd(&z);
+	return fail;
+}
+
+static const struct ws_inflate with_zlib = { inflate_message };
+
+bool ws_decoder_use_deflate(struct ws_decoder *d)
+{
+	d->inflate = &with_zlib;
+	return true;
+}
+
+static bool deflate_all(z_stream *z, struct buf *out)
+{
+	do {
+		if (!buf_reserve(out, 1)) return false;
+		size_t room = out->cap - out->n;
+		if (room > UINT_MAX) room = UINT_MAX;
+		z->next_out = (Bytef *)(out->p + out->n);
+		z->avail_out = (uInt)room;
+		int rc = deflate(z, Z_SYNC_FLUSH);
+		if (rc != Z_OK && rc != Z_BUF_ERROR) return false;
+		out->n += room - z->avail_out;
+	} while (z->avail_out == 0);
+	return true;
+}
+
+bool ws_deflate(struct buf *out, struct span payload)
+{
+	z_stream z = { 0 };
+	size_t start = out->n;
+	if (out->failed || payload.n > UINT_MAX) return false;
+	if (deflateInit2(&z, WS_DEFLATE_LEVEL, Z_DEFLATED, -WS_WINDOW_BITS, 8, Z_DEFAULT_STRATEGY) != Z_OK) return false;
+	z.next_in = (Bytef *)(uintptr_t)payload.p;
+	z.avail_in = (uInt)payload.n;
+	size_t guess = deflateBound(&z, (uLong)payload.n) / 4 + 64;
+	bool ok = buf_reserve(out, guess < out->max - out->n ? guess : 1) && deflate_all(&z, out);
+	deflateEnd(&z);
+	if (ok && out->n - start >= sizeof tail && memcmp(out->p + out->n - sizeof tail, tail, sizeof tail) == 0) {
+		out->n -= sizeof tail;
+		return true;
+	}
+	out->n = start;
+	out->failed = false;
+	return false;
+}

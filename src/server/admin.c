@@ -219,7 +219,7 @@ int admin_main(int argc, char **argv)
 	bool wants_folder = strcmp(name, "backup") == 0 || strcmp(name, "restore") == 0;
 	if (wants_folder != span_given(o.positional)) return usage();
 	log_setup(STDERR_FILENO, LOG_WARN);
-	arena_init(&a, LIMIT_ARENA_BYTES);
+	arena_init(&a, (size_t)LIMIT_ARENA_BYTES);
 	int status = strcmp(name, "backup") == 0 ? do_backup(&o, &a) :
 		strcmp(name, "restore") == 0     ? do_restore(&o, &a) :
 		strcmp(name, "check") == 0       ? do_check(&o, &a) :

@@ -68,7 +68,7 @@ static int serve(int argc, char **argv)
 	struct arena a;
 	struct config config;
 	struct span why = SPAN_NONE;
-	arena_init(&a, LIMIT_ARENA_BYTES);
+	arena_init(&a, (size_t)LIMIT_ARENA_BYTES);
 	if (!config_load(&config, &a, argc, argv, &why)) {
 		fprintf(stderr, "beckd: %.*s\n", SPAN_FMT(why));
 		return 2;

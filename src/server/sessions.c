@@ -14,7 +14,7 @@ void *beckd_own_job(struct beckd *d, size_t size, int64_t app)
 {
 	struct own_job *j = calloc(1, size);
 	if (!j) return NULL;
-	arena_init(&j->arena, LIMIT_ARENA_BYTES);
+	arena_init(&j->arena, (size_t)LIMIT_ARENA_BYTES);
 	j->d = d;
 	j->app = app ? chat_app_by_pk(d->chat.apps, app) : NULL;
 	if (app && !j->app) {
@@ -149,7 +149,7 @@ static void replay_answer(struct replay_job *j, bool failed)
 	*p = (struct session_replay_page){ .events = failed ? NULL : j->events, .n = failed ? 0 : j->event_count, .upto = j->upto,
 		.at_head = j->at_head, .failed = failed, .arena = j->own.arena, .free_page = replay_free };
 	memcpy(p->connection_id, j->connection_id.p, j->connection_id.n);
-	arena_init(&j->own.arena, LIMIT_ARENA_BYTES);
+	arena_init(&j->own.arena, (size_t)LIMIT_ARENA_BYTES);
 	session_hub_post_replay(j->hub, p);
 	beckd_own_job_free(&j->own);
 }
@@ -201,7 +201,7 @@ static void totals_answer(struct totals_job *j, bool failed)
 	struct session_totals_answer *t = calloc(1, sizeof *t);
 	if (!t) beck_panic(__FILE__, __LINE__, "out of memory for totals");
 	*t = (struct session_totals_answer){ .start = j->start, .failed = failed, .arena = j->own.arena, .free_answer = totals_free };
-	arena_init(&j->own.arena, LIMIT_ARENA_BYTES);
+	arena_init(&j->own.arena, (size_t)LIMIT_ARENA_BYTES);
 	session_hub_post_totals(j->hub, t);
 	beckd_own_job_free(&j->own);
 }

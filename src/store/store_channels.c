@@ -103,19 +103,6 @@ enum err store_channel_add_members(struct store_tx *tx, int64_t pk, int64_t delt
 
 /* ---------- history ---------- */
 
-enum err store_channel_seq_at(struct store_tx *tx, int64_t pk, int64_t cut, int64_t *seq)
-{
-	struct sql_stmt *s = sql_prepare(tx,
-		"SELECT seq FROM messages WHERE channel_pk = ?1 AND seq <> 0 AND created_at <= ?2 ORDER BY seq DESC LIMIT 1");
-	sql_int(s, 1, pk);
-	sql_int(s, 2, cut);
-	int64_t found_seq = 0;
-	bool found = false;
-	enum err e = sql_get_int(s, &found_seq, &found);
-	if (e == ERR_OK) *seq = found ? found_seq : 0;
-	return e;
-}
-
 /* What stands after a cut: the first counted sequence (0 = none), how many messages, the time of the newest that moves the channel. */
 struct remains {
 	int64_t first_seq, count, last_at;

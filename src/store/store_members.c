@@ -23,7 +23,9 @@ enum err store_member_insert(struct store_tx *tx, int64_t app, const struct memb
 {
 	struct sql_stmt *s = sql_prepare(tx,
 		"INSERT INTO members (channel_pk, user_pk, app, channel_role, is_moderator, custom, invited, hidden, hide_before, created_at, "
-		"updated_at, read_seq, last_read) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?10)");
+		"updated_at, read_seq, last_read, own_seq) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?10, "
+		/* what he sent before he left lies below it */
+		"(SELECT counted_seq FROM channels WHERE pk = ?1))");
 	sql_int(s, 1, m->channel_pk);
 	sql_int(s, 2, m->user_pk);
 	sql_int(s, 3, app);

@@ -38,7 +38,7 @@ enum err store_message_put(struct store_tx *tx, const struct message *m) BECK_WA
 enum err store_message_delete(struct store_tx *tx, const struct message *m, int64_t now_us) BECK_WARN_UNUSED;
 enum err store_message_undelete(struct store_tx *tx, const struct message *m, int64_t now_us) BECK_WARN_UNUSED;
 /* Erases the row and its replies; counted sequences leave holes; last_message_at is that of what remains. */
-enum err store_message_erase(struct store_tx *tx, int64_t app, const struct message *m) BECK_WARN_UNUSED;
+enum err store_message_erase(struct store_tx *tx, const struct message *m) BECK_WARN_UNUSED;
 /* Slow mode: when this user last sent here (0 = never noted), and noting it. */
 enum err store_slow_mode_get(struct store_tx *tx, int64_t channel_pk, int64_t user_pk, int64_t *sent_at) BECK_WARN_UNUSED;
 enum err store_slow_mode_set(struct store_tx *tx, int64_t channel_pk, int64_t user_pk, int64_t sent_at) BECK_WARN_UNUSED;

@@ -23,10 +23,11 @@ struct user {
 };
 enum user_view {
 	USER_VIEW_COMMON,  /* as others see him: events, authors, members, watchers */
-	USER_VIEW_PRIVACY, /* user.updated: common + invisible, privacy_settings */
+	USER_VIEW_PRIVACY, /* user.updated: common + invisible (false: others see it too), privacy_settings */
 	USER_VIEW_SERVER,  /* common + what server-side callers may see */
-	USER_VIEW_SELF,    /* everything of his own but the `me` lists */
+	USER_VIEW_SELF,    /* everything of his own but the `me` lists, blocked_user_ids among them */
 };
+/* For others (common, privacy) an invisible user is offline and his last_active is the frozen one, whatever `online` says. */
 void user_write(struct jsonw *w, enum dialect d, enum user_view v, const struct user *u);
 /* The members without the braces, so that `me` can go on. */
 void user_write_members(struct jsonw *w, enum dialect d, enum user_view v, const struct user *u);
@@ -100,11 +101,16 @@ void message_write(struct jsonw *w, enum dialect d, const struct message *m);
 /* One entry of read[]; hide_delivery leaves last_delivered_* out. */
 void read_write(struct jsonw *w, enum dialect d, const struct member *m, bool hide_delivery);
 
+/* They write what the struct holds: tombstones (deleted, quoted and deleted) are the caller's making. */
+
 /* Splits custom data from an object of a request: members whose name `reserved` does not list, as compact JSON; not given when none. */
 struct span custom_collect(struct arena *a, yyjson_val *obj, bool (*is_reserved)(struct span key));
-/* The flat object {"a":1} merged: keys of `patch` win, null in patch removes. Not-given inputs count as {}. Result may be not given. */
+/* The flat object {"a":1} merged: keys of `patch` win, null in patch removes. Not-given inputs count as {}. Result may be not given.
+ * Costs base x patch comparisons: check the patch's size first. */
 struct span custom_merge(struct arena *a, struct span base, yyjson_val *patch);
-/* Partial update: dotted paths. False when a parent on the way is no object. */
+/* Partial update: dotted paths; *obj not given counts as {} and becomes not given when nothing is left. Missing parents are made (set)
+ * or fine (unset). False, and *obj untouched, when a parent on the way is no object, a part is empty, the result would nest deeper than
+ * LIMIT_JSON_DEPTH, or without memory (then the arena has failed). */
 bool custom_set_path(struct arena *a, struct span *obj, struct span path, yyjson_val *value);
 bool custom_unset_path(struct arena *a, struct span *obj, struct span path);
 

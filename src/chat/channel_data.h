@@ -4,6 +4,9 @@
 
 #include "chat/channels.h"
 
+/* Text that came out of the store; NULL when not given. */
+yyjson_val *stored_json(struct chat_ctx *c, struct span text);
+
 /* Keys of a channel object that are never custom data. */
 bool channel_key_reserved(struct span key);
 /* Same for members inside members, add_members ... */

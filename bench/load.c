@@ -1,0 +1,419 @@
+/* Load from one thread over epoll, closed loop, with figures as one JSON line each.
+ *
+ *   load http HOST:PORT --conns N --seconds S [--warm S]     < requests
+ *       Sends the requests (whole HTTP texts, read from standard input, each preceded by its length in bytes and a newline) in turn; "@@@@@@@@@@@@@@@@" in one is
+ *       replaced by a number that never repeats. Prints {"requests":..,"per_second":..,"p50_us":..,"p99_us":..,"errors":..}.
+ *   load ws HOST:PORT --parallel K                          < requests
+ *       Opens one WebSocket per request (upgrade texts, same form), K handshakes under way at once, prints {"opened":..,"seconds":..} when each
+ *       has its first event; then obeys lines on descriptor 3: "fan N W LEN" + a request of LEN bytes that follows: posts it N times with W
+ *       unanswered and waits until every WebSocket has got N frames holding "t=<us>"; prints {"deliveries":..,"seconds":..,"p50_us":..,
+ *       "p99_us":..}; "drain MS" reads on for a while and prints {"frames":..}; anything else ends. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/span.h"
+
+struct text {
+	char *p;
+	size_t n;
+};
+struct peer {
+	int fd;
+	size_t request; /* index */
+	char *out;
+	size_t out_n, out_at;
+	int64_t started_us;
+	/* answer */
+	char *in;
+	size_t in_n, in_cap, skip; /* skip: frame or body bytes still to come */
+	bool is_ws, is_open;
+};
+
+static struct text *requests;
+static size_t request_count;
+static struct sockaddr_in target;
+static int epoll_fd;
+static uint64_t serial;
+static uint32_t *samples;
+static size_t sample_count, sample_cap;
+static long errors;
+
+static int64_t now_us(void) { return clock_mono_us(&clock_system); }
+
+static void die(const char *what)
+{
+	perror(what);
+	exit(1);
+}
+
+static void *must(void *p)
+{
+	if (!p) die("out of memory");
+	return p;
+}
+
+static struct text read_text(FILE *f, size_t n)
+{
+	struct text t = { must(malloc(n + 1)), n };
+	if (fread(t.p, 1, n, f) != n) die("short input");
+	t.p[n] = 0;
+	return t;
+}
+
+static void read_requests(void)
+{
+	char line[64];
+	while (fgets(line, sizeof line, stdin)) {
+		requests = must(realloc(requests, (request_count + 1) * sizeof *requests));
+		requests[request_count++] = read_text(stdin, strtoul(line, NULL, 10));
+	}
+	if (!request_count) die("no requests");
+}
+
+static void sample(int64_t us)
+{
+	if (sample_count == sample_cap) {
+		sample_cap = sample_cap ? sample_cap * 2 : 1 << 20;
+		samples = must(realloc(samples, sample_cap * sizeof *samples));
+	}
+	samples[sample_count++] = us > UINT32_MAX ? UINT32_MAX : (uint32_t)us;
+}
+
+static int by_size(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+	return (x > y) - (x < y);
+}
+
+static uint32_t percentile(double p)
+{
+	if (!sample_count) return 0;
+	size_t i = (size_t)((double)sample_count * p);
+	return samples[i < sample_count ? i : sample_count - 1];
+}
+
+static void report(const char *what, int64_t took_us)
+{
+	qsort(samples, sample_count, sizeof *samples, by_size);
+	double s = (double)took_us / 1e6;
+	printf("{\"%s\":%zu,\"seconds\":%.4f,\"per_second\":%.1f,\"p50_us\":%u,\"p90_us\":%u,\"p99_us\":%u,\"max_us\":%u,\"errors\":%ld}\n", what,
+		sample_count, s, (double)sample_count / s, percentile(0.5), percentile(0.9), percentile(0.99), percentile(1.0), errors);
+	fflush(stdout);
+	sample_count = 0;
+	errors = 0;
+}
+
+static void watch(struct peer *p, bool out, int op)
+{
+	struct epoll_event ev = { .events = EPOLLIN | (out ? EPOLLOUT : 0u), .data.ptr = p };
+	if (epoll_ctl(epoll_fd, op, p->fd, &ev) != 0) die("epoll_ctl");
+}
+
+static void dial(struct peer *p)
+{
+	int one = 1;
+	p->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (p->fd < 0) die("socket");
+	setsockopt(p->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+	if (connect(p->fd, (struct sockaddr *)&target, sizeof target) != 0 && errno != EINPROGRESS) die("connect");
+	watch(p, true, EPOLL_CTL_ADD);
+}
+
+static void pump(struct peer *p)
+{
+	while (p->out_at < p->out_n) {
+		ssize_t n = write(p->fd, p->out + p->out_at, p->out_n - p->out_at);
+		if (n < 0 && (errno == EAGAIN || errno == ENOTCONN || errno == EINPROGRESS)) break;
+		if (n < 0) die("write");
+		p->out_at += (size_t)n;
+	}
+	watch(p, p->out_at < p->out_n, EPOLL_CTL_MOD);
+}
+
+static void send_request(struct peer *p, struct text t, bool stamp)
+{
+	free(p->out);
+	p->out = must(malloc(t.n + 1));
+	memcpy(p->out, t.p, t.n + 1);
+	p->out_n = t.n;
+	p->out_at = 0;
+	p->started_us = now_us();
+	char *at = strstr(p->out, "@@@@@@@@@@@@@@@@");
+	if (at) {
+		char number[32];
+		snprintf(number, sizeof number, "%016llu", stamp ? (unsigned long long)p->started_us : (unsigned long long)++serial);
+		memcpy(at, number, 16);
+	}
+	pump(p);
+}
+
+/* Whole HTTP answer in p->in? Its length, else 0. Bodies by Content-Length only. */
+static size_t whole_answer(struct peer *p, int *status)
+{
+	char *end = memmem(p->in, p->in_n, "\r\n\r\n", 4);
+	if (!end) return 0;
+	size_t head = (size_t)(end - p->in) + 4, body = 0;
+	for (char *line = p->in; line < end; line = (char *)memchr(line, '\n', (size_t)(end + 2 - line)) + 1)
+		if (strncasecmp(line, "content-length:", 15) == 0) body = strtoul(line + 15, NULL, 10);
+	*status = p->in_n > 12 ? (int)strtol(p->in + 9, NULL, 10) : 0;
+	return p->in_n >= head + body ? head + body : 0;
+}
+
+static ssize_t fill(struct peer *p)
+{
+	if (p->in_cap - p->in_n < 65536) {
+		p->in_cap = p->in_n + 131072;
+		p->in = must(realloc(p->in, p->in_cap));
+	}
+	ssize_t n = read(p->fd, p->in + p->in_n, p->in_cap - p->in_n - 1);
+	if (n > 0) p->in_n += (size_t)n;
+	if (n > 0) p->in[p->in_n] = 0;
+	return n;
+}
+
+static void drop(struct peer *p, size_t n)
+{
+	memmove(p->in, p->in + n, p->in_n - n);
+	p->in_n -= n;
+	if (p->in_n == 0 && p->is_ws) { /* thousands of these: keep nothing while idle */
+		free(p->in);
+		p->in = NULL;
+		p->in_cap = 0;
+	}
+}
+
+/* ---- http ---- */
+static int run_http(size_t conns, double warm_s, double seconds)
+{
+	struct peer *peers = must(calloc(conns, sizeof *peers));
+	size_t next = 0;
+	for (size_t i = 0; i < conns; i++) {
+		dial(&peers[i]);
+		send_request(&peers[i], requests[next++ % request_count], false);
+	}
+	int64_t begin = now_us() + (int64_t)(warm_s * 1e6), end = begin + (int64_t)(seconds * 1e6);
+	while (now_us() < end) {
+		struct epoll_event got[256];
+		int n = epoll_wait(epoll_fd, got, 256, 100);
+		for (int i = 0; i < n; i++) {
+			struct peer *p = got[i].data.ptr;
+			if (got[i].events & EPOLLOUT) pump(p);
+			if (!(got[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR))) continue;
+			ssize_t r = fill(p);
+			if (r == 0 || (r < 0 && errno != EAGAIN)) die("server closed a connection");
+			int status = 0;
+			size_t whole = whole_answer(p, &status);
+			if (!whole) continue;
+			int64_t now = now_us();
+			if (p->started_us >= begin) {
+				sample(now - p->started_us);
+				errors += status >= 399;
+			}
+			drop(p, whole);
+			send_request(p, requests[next++ % request_count], false);
+		}
+	}
+	report("requests", now_us() - begin);
+	return 0;
+}
+
+/* ---- ws ---- */
+static size_t opened;
+static uint64_t frames, stamped;
+
+static void frame(const char *p, size_t n, int64_t now)
+{
+	frames++;
+	const char *at = memmem(p, n, "t=", 2);
+	if (!at) return;
+	int64_t t = strtoll(at + 2, NULL, 10);
+	if (t > 1000000) {
+		stamped++;
+		sample(now - t);
+	}
+}
+
+/* All whole frames in hand; a server's frames are not masked. */
+static void frames_of(struct peer *p)
+{
+	int64_t now = now_us();
+	size_t at = 0;
+	for (;;) {
+		size_t left = p->in_n - at, head = 2;
+		const unsigned char *h = (const unsigned char *)p->in + at;
+		if (left < 2) break;
+		uint64_t n = h[1] & 127;
+		if (n == 126) head = 4;
+		if (n == 127) head = 10;
+		if (left < head) break;
+		if (n == 126) n = (uint64_t)h[2] << 8 | h[3];
+		else if (n == 127) {
+			n = 0;
+			for (int i = 2; i < 10; i++) n = n << 8 | h[i];
+		}
+		if (left < head + n) break;
+		if ((h[0] & 15) == 1) {
+			if (!p->is_open) {
+				p->is_open = true;
+				opened++;
+				if (!memmem(h + head, (size_t)n, "health.check", 12)) {
+					fprintf(stderr, "first frame: %.*s\n", (int)n, (const char *)h + head);
+					exit(1);
+				}
+			} else {
+				frame((const char *)h + head, (size_t)n, now);
+			}
+		}
+		at += head + (size_t)n;
+	}
+	if (at) drop(p, at);
+}
+
+static void ws_event(struct epoll_event *ev)
+{
+	struct peer *p = ev->data.ptr;
+	if (ev->events & EPOLLOUT) pump(p);
+	if (!(ev->events & (EPOLLIN | EPOLLHUP | EPOLLERR))) return;
+	ssize_t r = fill(p);
+	if (r == 0 || (r < 0 && errno != EAGAIN)) die("server closed a WebSocket");
+	if (!p->is_ws) {
+		char *end = memmem(p->in, p->in_n, "\r\n\r\n", 4);
+		if (!end) return;
+		if (strncmp(p->in, "HTTP/1.1 101", 12) != 0) {
+			fprintf(stderr, "%s\n", p->in);
+			exit(1);
+		}
+		p->is_ws = true;
+		drop(p, (size_t)(end - p->in) + 4);
+	}
+	frames_of(p);
+}
+
+static void turn(int timeout_ms)
+{
+	struct epoll_event got[512];
+	int n = epoll_wait(epoll_fd, got, 512, timeout_ms);
+	for (int i = 0; i < n; i++)
+		ws_event(&got[i]);
+}
+
+/* Posts on a connection of its own with blocking reads between turns of the receivers. */
+static void fan(struct text post, unsigned long count, unsigned long window)
+{
+	struct peer poster = { .fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0) };
+	int one = 1;
+	if (connect(poster.fd, (struct sockaddr *)&target, sizeof target) != 0) die("connect");
+	setsockopt(poster.fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+	struct timeval tiny = { .tv_usec = 1 };
+	setsockopt(poster.fd, SOL_SOCKET, SO_RCVTIMEO, &tiny, sizeof tiny);
+	unsigned long sent = 0, answered = 0;
+	stamped = 0;
+	sample_count = 0;
+	int64_t begin = now_us();
+	uint64_t want = (uint64_t)count * opened;
+	while (stamped < want || answered < count) {
+		while (sent < count && sent - answered < window) {
+			char *text = must(malloc(post.n + 1));
+			memcpy(text, post.p, post.n + 1);
+			char *at = strstr(text, "@@@@@@@@@@@@@@@@");
+			char number[32];
+			snprintf(number, sizeof number, "%016lld", (long long)now_us());
+			if (at) memcpy(at, number, 16);
+			if (write(poster.fd, text, post.n) != (ssize_t)post.n) die("post");
+			free(text);
+			sent++;
+			if (window == 1) break;
+		}
+		turn(window == 1 ? 1 : 0);
+		ssize_t r = fill(&poster);
+		if (r == 0) die("server closed the poster");
+		int status;
+		size_t whole;
+		while (poster.in_n && (whole = whole_answer(&poster, &status)) > 0) {
+			if (status != 201 && status != 200) {
+				fprintf(stderr, "%.*s\n", (int)poster.in_n, poster.in);
+				exit(1);
+			}
+			answered++;
+			drop(&poster, whole);
+		}
+		if (window == 1 && stamped < (uint64_t)answered * opened) {
+			while (stamped < (uint64_t)sent * opened) turn(1); /* one at a time: the next goes when all have this one */
+		}
+		if (now_us() - begin > 120 * 1000000LL) die("deliveries are missing");
+	}
+	report("deliveries", now_us() - begin);
+	close(poster.fd);
+	free(poster.in);
+}
+
+static int run_ws(size_t parallel)
+{
+	struct peer *peers = must(calloc(request_count, sizeof *peers));
+	size_t begun = 0;
+	int64_t begin = now_us();
+	while (opened < request_count) {
+		while (begun < request_count && begun - opened < parallel) {
+			dial(&peers[begun]);
+			send_request(&peers[begun], requests[begun], false);
+			begun++;
+		}
+		turn(100);
+	}
+	for (size_t i = 0; i < request_count; i++) {
+		free(peers[i].out);
+		peers[i].out = NULL;
+	}
+	printf("{\"opened\":%zu,\"seconds\":%.4f}\n", opened, (double)(now_us() - begin) / 1e6);
+	fflush(stdout);
+	FILE *commands = fdopen(3, "r");
+	if (!commands) return 0;
+	char line[128];
+	while (fgets(line, sizeof line, commands)) {
+		char *rest = NULL;
+		if (strncmp(line, "fan ", 4) == 0) {
+			unsigned long count = strtoul(line + 4, &rest, 10), window = strtoul(rest, &rest, 10), length = strtoul(rest, NULL, 10);
+			struct text post = read_text(commands, length);
+			fan(post, count, window);
+			free(post.p);
+		} else if (strncmp(line, "drain ", 6) == 0) {
+			int64_t until = now_us() + strtoll(line + 6, NULL, 10) * 1000;
+			while (now_us() < until) turn(10);
+			printf("{\"frames\":%llu}\n", (unsigned long long)frames);
+			fflush(stdout);
+		} else {
+			break;
+		}
+	}
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc < 3) return 2;
+	char host[64];
+	const char *colon = strrchr(argv[2], ':');
+	snprintf(host, sizeof host, "%.*s", (int)(colon - argv[2]), argv[2]);
+	target = (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons((uint16_t)strtoul(colon + 1, NULL, 10)) };
+	if (inet_pton(AF_INET, host, &target.sin_addr) != 1) return 2;
+	double seconds = 5, warm = 1;
+	size_t conns = 64, parallel = 256;
+	for (int i = 3; i + 1 < argc; i += 2) {
+		if (strcmp(argv[i], "--conns") == 0) conns = strtoul(argv[i + 1], NULL, 10);
+		if (strcmp(argv[i], "--seconds") == 0) seconds = strtod(argv[i + 1], NULL);
+		if (strcmp(argv[i], "--warm") == 0) warm = strtod(argv[i + 1], NULL);
+		if (strcmp(argv[i], "--parallel") == 0) parallel = strtoul(argv[i + 1], NULL, 10);
+	}
+	epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	read_requests();
+	return strcmp(argv[1], "ws") == 0 ? run_ws(parallel) : run_http(conns, warm, seconds);
+}

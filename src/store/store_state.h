@@ -1,0 +1,47 @@
+/* What struct store holds, for the files that are its life: store.c (open, close), migrate.c, read.c, batch.c, checkpoint.c, backup.c.
+ * Nobody else includes this. */
+#ifndef BECK_STORE_STORE_STATE_H
+#define BECK_STORE_STORE_STATE_H
+
+#include <pthread.h>
+
+#include "store/sqlite/db.h"
+#include "store/sqlite/memvfs.h"
+
+struct store {
+	const struct clock *clock;
+	const struct rng *rng;
+	struct arena own;      /* path, folder, vfs: as long as the store */
+	struct span folder;    /* not given = in memory */
+	const char *path, *vfs;
+	struct memvfs *memory; /* NULL on disk */
+	int lock_fd;           /* -1 = none */
+	char epoch[37];
+	/* Lane only. Newest created_at given to a log row: the log's time never steps back, so that reading it by time can seek. */
+	int64_t last_event_at;
+	struct store_tx lane, keeper;
+	struct store_tx *readers;
+	int reader_count;
+	/* Reads pause for a restarting checkpoint; copies forbid one. */
+	pthread_mutex_t gate_lock;
+	pthread_cond_t gate_moved;
+	int reads_active, copies_active;
+	bool reads_paused;
+};
+
+/* migrate.c. Brings the file of the open connection to this program's format; *why says what is wrong. `copy_path`: where the file is kept
+ * before an existing one changes. */
+enum err migrate_run(struct store *s, struct store_tx *tx, const char *copy_path, struct arena *a, struct span *why) BECK_WARN_UNUSED;
+/* Ours and not newer? is_new: nothing is in it yet. */
+enum err migrate_inspect(struct store_tx *tx, bool *is_new, int *version, struct arena *a, struct span *why) BECK_WARN_UNUSED;
+int migrate_newest(void);
+enum err migrate_set_epoch(struct store_tx *tx, const struct rng *rng) BECK_WARN_UNUSED;
+
+/* backup.c. Copies the whole database of one connection into a file that must not exist yet, as of one moment. */
+enum err backup_copy(struct store_tx *from, const char *path, const char *vfs, struct arena *a, struct span *why) BECK_WARN_UNUSED;
+
+/* gate in read.c */
+void gate_enter(struct store *s);
+void gate_leave(struct store *s);
+
+#endif

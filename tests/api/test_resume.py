@@ -1,0 +1,480 @@
+"""Beck's own addition: `resume` in the connect payload. What a session missed comes complete, once, in order, or a gap is said."""
+import os
+import threading
+
+import pytest
+
+from beck import LongPollSession, WebSocketSession, uid, wait_until
+
+pytestmark = pytest.mark.quick
+EVENTS = int(os.environ.get("BECK_TEST_EVENTS", "20000"))
+
+TWO_TRANSPORTS = [(a, b) for a in ("ws", "longpoll") for b in ("ws", "longpoll")]
+changes = pytest.mark.parametrize("before,after", TWO_TRANSPORTS, ids=[f"{a}-to-{b}" for a, b in TWO_TRANSPORTS])
+
+
+def durable(events):
+    return [e for e in events if "seq" in e]
+
+
+def seqs(events):
+    return [e["seq"] for e in events if "seq" in e]
+
+
+def assert_rising(numbers):
+    assert all(a < b for a, b in zip(numbers, numbers[1:])), numbers
+
+
+def resume(session, transport, watch=(), presence=(), how="payload", **changed):
+    """Goes on from where `session` stands, by a new connection of the same user."""
+    user, place = session.user, {**session.resume_from(watch, presence), **changed}
+    base = {"user_id": user.id, "user_details": {"id": user.id}, "resume": True}
+    if how == "payload":
+        new = user.connect(transport, resume=True, resume_from=place)
+    else:
+        if transport == "ws":
+            new = WebSocketSession(user, {**base, "resume_from": "frame"}, frame={"resume_from": place})
+        else:
+            new = LongPollSession(user, base, body={"resume_from": place})
+        user.app.sessions.append(new)
+    return new
+
+
+class Scene:
+    """Ann (who will be away) and Bob in two channels; Ann watches the first."""
+
+    def __init__(self, app, transport="ws", watch=True):
+        self.app = app
+        self.ann, self.bob = app.users(2, "r")
+        self.watched, self.unwatched = app.channel(self.ann, self.bob), app.channel(self.ann, self.bob)
+        self.session = self.ann.connect(transport, resume=True)
+        if watch:
+            self.ann.watch(self.session, self.watched)
+
+    def away(self, count=6):
+        """Things happen while Ann is away; returns the ids of the messages in order."""
+        sent = []
+        for n in range(count):
+            sent.append(self.bob.send(self.watched if n % 2 else self.unwatched, f"away {n}")["id"])
+        return sent
+
+
+def message_ids(events):
+    return [e["message"]["id"] for e in events if e["type"] in ("message.new", "notification.message_new")]
+
+
+# ---- the fields, and that nobody else sees them ----
+
+def test_who_does_not_ask_sees_no_position(app, transport):
+    ann, bob = app.users(2)
+    channel = app.channel(ann, bob)
+    session = ann.connect(transport)
+    ann.watch(session, channel)
+    bob.send(channel)
+    assert not {"seq", "resumed", "gap"} & set(session.first)
+    assert "seq" not in session.expect("message.new")
+
+
+def test_position_is_given_at_connect(app, transport):
+    first = app.user().connect(transport, resume=True).first
+    assert isinstance(first["seq"], int) and "resumed" not in first and "gap" not in first
+
+
+def test_durable_events_carry_rising_positions(app, transport):
+    scene = Scene(app, transport)
+    sent = scene.away()
+    events = scene.session.settle()
+    assert message_ids(durable(events)) == sent
+    assert_rising([scene.session.first["seq"]] + seqs(events))
+
+
+def test_ephemeral_events_carry_no_position(app, transport):
+    scene = Scene(app, transport)
+    scene.bob.event(scene.watched, "typing.start").ok(201)
+    scene.bob.event(scene.watched, "wave").ok(201)
+    assert "seq" not in scene.session.expect("typing.start")
+    assert "seq" not in scene.session.expect("wave")
+
+
+# ---- missed events ----
+
+@changes
+def test_missed_events_come_complete_once_and_in_order(app, before, after):
+    scene = Scene(app, before)
+    live = scene.bob.send(scene.watched, "live")["id"]
+    scene.session.expect("message.new")
+    scene.session.drop()
+    sent = scene.away(7)
+    back = resume(scene.session, after, watch=[scene.watched])
+    assert back.first.get("resumed") is True and "gap" not in back.first
+    events = back.settle()
+    assert message_ids(events) == sent and live not in message_ids(events)
+    assert_rising([scene.session.last_seq] + seqs(events))
+
+
+@changes
+def test_then_live_without_a_seam(app, before, after):
+    scene = Scene(app, before)
+    sent, stop = [], threading.Event()
+
+    def talk():
+        while not stop.is_set():
+            sent.append(scene.bob.send(scene.watched, "talk")["id"])
+    talking = threading.Thread(target=talk)
+    talking.start()
+    sessions = [scene.session]
+    try:
+        for number in range(4):
+            wait_until(lambda: len(sessions[-1].received) > 5, "some events")
+            sessions[-1].drop()
+            sessions.append(resume(sessions[-1], before if number % 2 else after, watch=[scene.watched]))
+    finally:
+        stop.set()
+        talking.join()
+    sessions[-1].settle()
+    seen = [e for s in sessions for e in s.received if e["type"] == "message.new"]
+    by_seq = {}
+    for event in seen:
+        by_seq.setdefault(event["seq"], event["message"]["id"])
+    # A dropped session may still take in events after its position was read; by position each message is there once, in order.
+    assert [by_seq[s] for s in sorted(by_seq)] == sent
+    for session in sessions:
+        assert_rising(seqs(session.received))
+
+
+def test_nothing_missed_and_nothing_received_before(app, transport):
+    scene = Scene(app, transport, watch=False)
+    scene.session.drop()
+    back = resume(scene.session, transport)
+    assert back.first.get("resumed") is True
+    back.expect_none()
+
+
+def test_resume_without_any_event_before_the_drop(app, transport):
+    scene = Scene(app, transport)
+    scene.session.drop()
+    sent = scene.away(4)
+    assert message_ids(resume(scene.session, transport, watch=[scene.watched]).settle()) == sent
+
+
+def test_an_older_position_replays_from_there(app, transport):
+    scene = Scene(app, transport)
+    sent = scene.away(6)
+    events = durable(scene.session.settle())
+    scene.session.drop()
+    back = resume(scene.session, transport, watch=[scene.watched], seq=events[2]["seq"])
+    assert message_ids(back.settle()) == sent[3:]
+
+
+def test_resumed_stream_equals_that_of_a_session_that_stayed(app, transport):
+    scene = Scene(app, transport)
+    stayed = scene.ann.connect(resume=True)
+    scene.ann.watch(stayed, scene.watched)
+    scene.session.drop()
+    message = scene.bob.send(scene.watched, "one")
+    scene.away(3)
+    scene.bob.post(f"/messages/{message['id']}", {"message": {"text": "two"}}).ok(201)
+    scene.bob.read(scene.unwatched)
+    scene.ann.read(scene.watched)
+    app.api.patch(scene.watched.path, {"set": {"color": "red"}}).ok(200)
+    app.api.post(scene.watched.path, {"add_members": [app.user("third").id]}).ok(201)
+    app.channel(scene.ann, scene.bob)
+    scene.ann.update(name="Ann")
+    scene.bob.delete(f"/messages/{message['id']}").ok(200)
+    back = resume(scene.session, transport, watch=[scene.watched])
+
+    def shape(session):
+        return [(e["seq"], e["type"], e.get("cid")) for e in session.settle() if e.get("seq", 0) > scene.session.last_seq]
+    assert shape(back) == shape(stayed)
+
+
+def test_channels_joined_while_away_are_told(app, transport):
+    scene = Scene(app, transport)
+    scene.session.drop()
+    joined = app.channel(scene.ann, scene.bob)
+    sent = scene.bob.send(joined, "welcome")["id"]
+    events = resume(scene.session, transport).settle()
+    assert "notification.added_to_channel" in [e["type"] for e in events if e.get("cid") == joined.cid]
+    assert sent in message_ids(events)
+
+
+def test_more_than_two_pages_of_events(app, transport):
+    flood(app, transport, 2400)
+
+
+def test_20000_missed_events(app):
+    flood(app, "ws", EVENTS)
+
+
+def flood(app, transport, count):
+    """`count` durable events while away, 100 by each call: members come and go in a watched channel."""
+    ann, crowd = app.user("ann"), [u.id for u in app.users(100, "crowd")]
+    channel = app.channel(ann)
+    session = ann.connect(transport, resume=True)
+    ann.watch(session, channel)
+    session.drop()
+    for number in range(count // 100):
+        app.api.post(channel.path, {"remove_members" if number % 2 else "add_members": crowd}).ok(201)
+    back = resume(session, transport, watch=[channel])
+    assert back.first.get("resumed") is True
+    kind = app.marker(ann.id)
+    events = [e for e in back.until(kind, timeout=60) if e["type"].startswith("member.")]
+    assert_rising(seqs(events))
+    for number in range(count // 100):
+        page = events[number * 100:(number + 1) * 100]
+        assert {e["type"] for e in page} == {"member.removed" if number % 2 else "member.added"}
+        assert sorted(e["user"]["id"] for e in page) == sorted(crowd)
+    assert len(events) == count
+
+
+# ---- what goes on ----
+
+@changes
+def test_watches_go_on(app, before, after):
+    scene = Scene(app, before)
+    scene.session.drop()
+    back = resume(scene.session, after, watch=[scene.watched])
+    back.settle()
+    scene.bob.send(scene.watched, "watched")
+    scene.bob.send(scene.unwatched, "not watched")
+    assert [e["type"] for e in back.settle() if "message" in e] == ["message.new", "notification.message_new"]
+
+
+def test_watches_not_named_end(app, transport):
+    scene = Scene(app, transport)
+    scene.session.drop()
+    back = resume(scene.session, transport)
+    scene.bob.send(scene.watched, "hm")
+    back.expect("notification.message_new")
+    back.expect_none("message.new")
+
+
+@changes
+def test_presence_subscriptions_go_on(app, before, after):
+    scene = Scene(app, before)
+    scene.session.drop()
+    back = resume(scene.session, after, presence=[scene.bob])
+    scene.bob.connect()
+    assert back.expect("user.presence.changed")["user"]["id"] == scene.bob.id
+
+
+@changes
+def test_new_id_and_the_old_session_ends(app, before, after):
+    scene = Scene(app, before)
+    back = resume(scene.session, after, watch=[scene.watched])
+    assert back.id != scene.session.id
+    scene.session.expect_closed()
+
+
+def test_presence_does_not_flicker(app, transport):
+    scene = Scene(app, transport)
+    observer = app.user("observer").connect()
+    observer.user.get("/users", payload={"filter_conditions": {"id": scene.ann.id}, "presence": True}, query={"connection_id": observer.id}).ok(200)
+    back = resume(scene.session, transport, watch=[scene.watched])
+    scene.session.expect_closed()
+    back.settle()
+    observer.expect_none("user.presence.changed")
+
+
+def test_resume_several_times(app):
+    scene = Scene(app)
+    session, sent, got = scene.session, [], []
+    for number in range(6):
+        session.drop()
+        sent.append(scene.bob.send(scene.watched, f"{number}")["id"])
+        session = resume(session, ("longpoll", "ws")[number % 2], watch=[scene.watched])
+        got += message_ids(session.settle())
+    assert got == sent
+
+
+# ---- ways to name the place ----
+
+def test_place_in_a_first_frame_or_a_body(app, transport):
+    scene = Scene(app, transport)
+    scene.session.drop()
+    sent = scene.away(5)
+    back = resume(scene.session, transport, watch=[scene.watched], how="apart")
+    assert back.first.get("resumed") is True
+    assert message_ids(back.settle()) == sent
+
+
+def test_place_of_many_channels_fits_into_frame_and_body(app, transport):
+    ann = app.user("ann")
+    channels = [app.channel(ann) for _ in range(40)]
+    session = ann.connect(transport, resume=True)
+    session.drop()
+    back = resume(session, transport, watch=channels, how="apart")
+    channels[-1].send(app.user("bob"))
+    back.expect("message.new", cid=channels[-1].cid)
+
+
+@pytest.mark.parametrize("place", [5, [], "text", {"seq": "7"}, {"connection_id": 7, "seq": 1}, {"seq": 1, "watch": "messaging:x"},
+                                   {"seq": 1, "watch": [7]}, {"seq": 1, "presence": {}}, {"connection_id": "x"}], ids=str)
+def test_malformed_place_is_400_4(app, transport, place):
+    app.user().refused(transport, resume=True, resume_from=place).fails(400, 4)
+
+
+def test_any_valid_token_of_the_user_may_resume(app, transport):
+    scene = Scene(app, transport)
+    scene.session.drop()
+    sent = scene.away(2)
+    scene.session.user = app.as_user(scene.ann.id, iat=1_600_000_000)
+    assert message_ids(resume(scene.session, transport, watch=[scene.watched]).settle()) == sent
+
+
+# ---- gap ----
+
+def test_position_beyond_the_log_is_a_gap(app, transport):
+    scene = Scene(app, transport)
+    scene.session.drop()
+    back = resume(scene.session, transport, watch=[scene.watched], seq=10**15)
+    assert back.first.get("gap") is True and "resumed" not in back.first
+    assert isinstance(back.first["seq"], int)
+    scene.bob.send(scene.watched, "after the gap")
+    assert back.expect("message.new")["message"]["text"] == "after the gap"
+
+
+# ---- rights are those of now ----
+
+def test_foreign_connection_id_gives_nothing_of_its_owner(app, transport):
+    scene = Scene(app, transport)
+    eve = app.user("eve")
+    eve.connect(transport, resume=True).drop()
+    place = scene.session.resume_from(watch=[scene.watched])
+    scene.away(4)
+    try:
+        thief = eve.connect(transport, resume=True, resume_from=place)
+        events = thief.settle()
+        assert not [e for e in events if "message" in e or e.get("cid")]
+        scene.bob.send(scene.watched, "still private")
+        assert not [e for e in thief.settle() if "message" in e]
+    except Exception as refusal:
+        assert getattr(refusal, "error", None), refusal
+    scene.session.settle()  # and the owner's session lives
+    assert not scene.session.is_closed
+
+
+def test_removed_member_gets_the_removal_and_nothing_after(app, transport):
+    scene = Scene(app, transport)
+    scene.session.drop()
+    app.api.post(scene.watched.path, {"remove_members": [scene.ann.id]}).ok(201)
+    scene.bob.send(scene.watched, "without Ann")
+    back = resume(scene.session, transport, watch=[scene.watched])
+    scene.bob.send(scene.watched, "again without Ann")
+    events = back.settle()
+    assert "notification.removed_from_channel" in [e["type"] for e in events]
+    assert not message_ids(events)
+
+
+def test_erased_messages_are_erased_in_replay_too(app, transport):
+    scene = Scene(app, transport)
+    scene.session.drop()
+    message = scene.bob.send(scene.watched, "secret-of-replay")
+    app.api.delete(f"/messages/{message['id']}", query={"hard": True}).ok(200)
+    back = resume(scene.session, transport, watch=[scene.watched])
+    assert "secret-of-replay" not in str(back.settle())
+
+
+def test_hidden_reads_are_hidden_in_replay(app, transport):
+    scene = Scene(app, transport)
+    scene.session.drop()
+    scene.bob.update(privacy_settings={"read_receipts": {"enabled": False}})
+    scene.watched.send(scene.ann)
+    scene.bob.read(scene.watched)
+    events = resume(scene.session, transport, watch=[scene.watched]).settle()
+    assert not [e for e in events if e["type"] == "message.read"]
+
+
+# ---- polls ----
+
+def manual(user, **payload):
+    session = LongPollSession(user, {"user_id": user.id, "user_details": {"id": user.id}, "resume": True, **payload}, auto=False)
+    user.app.sessions.append(session)
+    return session
+
+
+def test_poll_rewinds_to_its_seq(app):
+    ann, bob = app.users(2)
+    channel = app.channel(ann, bob)
+    session = manual(ann)
+    start = session.first["seq"]
+    sent = [bob.send(channel, str(n))["id"] for n in range(4)]
+
+    def polled(seq):
+        return [e for e in session.poll(seq=seq).ok(200)["events"] if e["type"] != "health.check"]
+    first = polled(start)
+    assert message_ids(first) == sent
+    assert message_ids(polled(start)) == sent  # the answer was lost on the way: the same again
+    assert message_ids(polled(first[1]["seq"])) == sent[2:]
+    sent.append(bob.send(channel, "next")["id"])
+    assert message_ids(polled(first[3]["seq"])) == sent[4:]
+
+
+def test_aborted_poll_consumes_nothing(app):
+    from raw import RawHttp, request_bytes
+    ann, bob = app.users(2)
+    channel = app.channel(ann, bob)
+    session = manual(ann)
+    sent = []
+    for _ in range(5):
+        with RawHttp(app.server) as raw:
+            raw.send(request_bytes(ann, "GET", "/longpoll", query={"connection_id": session.id, "seq": session.first["seq"]}))
+            sent.append(bob.send(channel)["id"])
+    events = session.poll(seq=session.first["seq"]).ok(200)["events"]
+    assert message_ids(events) == sent
+
+
+def test_superseded_poll_consumes_nothing(app):
+    ann, bob = app.users(2)
+    channel = app.channel(ann, bob)
+    session = manual(ann)
+    answers = []
+    threads = [threading.Thread(target=lambda: answers.append(session.poll(seq=session.first["seq"]))) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    sent = bob.send(channel)["id"]
+    for thread in threads:
+        thread.join(15)
+    assert any(sent in message_ids(a.ok(200)["events"]) for a in answers)
+    assert message_ids(session.poll(seq=session.first["seq"]).ok(200)["events"]) == [sent]
+
+
+# ---- the server goes away ----
+
+@pytest.mark.parametrize("ending", ["restart", "kill9"])
+@changes
+def test_resume_across_a_restart(spawn, ending, before, after):
+    server = spawn()
+    app = server.main
+    scene = Scene(app, before)
+    got = []
+    scene.bob.send(scene.watched, "received")
+    got += message_ids([scene.session.expect("message.new")])
+    scene.session.drop()
+    sent = scene.away(5)
+    if ending == "restart":
+        server.restart()
+    else:
+        server.kill9()
+        server.start()
+    sent += scene.away(5)
+    back = resume(scene.session, after, watch=[scene.watched])
+    assert back.first.get("resumed") is True
+    assert message_ids(back.settle()) == sent
+
+
+def test_positions_go_on_after_a_restart(spawn):
+    server = spawn()
+    ann = server.main.user("ann")
+    before = ann.connect(resume=True).first["seq"]
+    ann.update(name="Ann")
+    server.restart()
+    assert ann.connect(resume=True).first["seq"] >= before
+
+
+def test_resume_of_a_session_of_unknown_id_replays_by_position(app, transport):
+    scene = Scene(app, transport)
+    scene.session.drop()
+    sent = scene.away(3)
+    back = resume(scene.session, transport, watch=[scene.watched], connection_id=uid("gone"))
+    assert message_ids(back.settle()) == sent

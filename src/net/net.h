@@ -32,6 +32,8 @@ const struct clock *net_clock(struct net_loop *l);
 const struct rng *net_rng(struct net_loop *l);
 /* Factor by which all net_timer delays are shortened (test option --time-scale); 1 normally. */
 void net_loop_set_time_scale(struct net_loop *l, int factor);
+/* A delay as net_timer_start would take it, in microseconds: for code that compares times itself. */
+int64_t net_delay_us(const struct net_loop *l, int64_t delay_ms);
 
 /* ---- mailbox: intrusive messages, run on the loop's thread in posting order (per posting thread). ---- */
 struct net_message {
@@ -55,6 +57,8 @@ struct net_timer {
 	void (*run)(struct net_timer *t);
 };
 void net_timer_start(struct net_loop *l, struct net_timer *t, int64_t delay_ms); /* restarts when running; aborts without memory */
+/* At an instant of net_now_us instead (no time scale); one that has passed runs in the next turn. */
+void net_timer_start_at(struct net_loop *l, struct net_timer *t, int64_t due_us);
 void net_timer_stop(struct net_loop *l, struct net_timer *t);
 static inline int net_timer_running(const struct net_timer *t) { return t->due_us != 0; }
 
@@ -96,7 +100,8 @@ struct net_listen_options {
 	uint16_t port;    /* 0 = the system picks; see net_listener_port */
 	struct net_tls *tls; /* borrowed; NULL = plain */
 	int backlog;
-	int proxy_v2;     /* 1 = a PROXY v2 header is demanded from trusted peers (operations.md) */
+	int proxy_v2;     /* 1 = a PROXY v2 header is demanded from trusted peers; others speak directly (operations.md) */
+	struct span trusted_proxies; /* comma-separated addresses and CIDRs; read by net_listen only */
 	/* On the loop's thread. Returns 0 and sets events with net_stream_set, or -1 to have it closed at once. */
 	int (*on_accept)(void *ctx, struct net_stream *s);
 	void *ctx;

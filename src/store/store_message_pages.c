@@ -5,23 +5,37 @@
 /* ?2 viewer, ?3 his id in quotes as it stands in the JSON list, ?4 sees all, ?5 cut. replace() is an exact, case-sensitive search that
  * both databases know. */
 #define VISIBLE                                                                                                            \
-	" AND m.created_at > ?5 AND (?4 = 1 OR m.shadowed = 0 OR m.user_pk = ?2)"                                          \
+	" AND (?4 = 1 OR m.shadowed = 0 OR m.user_pk = ?2)"                                                                \
 	" AND (m.restricted IS NULL OR ?4 = 1 OR m.user_pk = ?2 OR replace(m.restricted, ?3, '') <> m.restricted)"
-#define LIST(where, op, order)                                                                                             \
-	"SELECT " MESSAGE_ROW " FROM messages m WHERE " where VISIBLE " AND (m.created_at, m.id) " op " (?6, ?7) "             \
-	"ORDER BY m.created_at " order ", m.id " order " LIMIT ?8"
+#define PAGE(where, by, op, order)                                                                                         \
+	"SELECT " MESSAGE_ROW " FROM messages m WHERE " where VISIBLE " AND (" by ", m.id) " op " (?6, ?7) "                   \
+	"ORDER BY " by " " order ", m.id " order " LIMIT ?8"
+/* Going back the cut is the other bound of the index range. Going forward the position is the bound, and the plus keeps the planner from
+ * taking the cut in its place (it would walk the channel from there). */
+#define BACK(where, op) PAGE(where " AND m.created_at > ?5", "m.created_at", op, "DESC")
+#define FORTH(where, op) PAGE(where " AND +m.created_at > ?5", "m.created_at", op, "ASC")
 #define IN_CHANNEL "m.channel_pk = ?1 AND " MESSAGE_IN_LIST
 #define IN_THREAD "m.parent_pk = ?1 AND m.parent_pk <> 0"
-#define PINNED(op, order)                                                                                                  \
-	"SELECT " MESSAGE_ROW " FROM messages m WHERE m.channel_pk = ?1 AND m.pinned = 1" VISIBLE                              \
-	" AND (m.pin_expires = 0 OR m.pin_expires > ?9) AND m.deleted_at = 0 AND (m.pinned_at, m.id) " op " (?6, ?7) "         \
-	"ORDER BY m.pinned_at " order ", m.id " order " LIMIT ?8"
+#define IN_PINS                                                                                                            \
+	"m.channel_pk = ?1 AND m.pinned = 1 AND +m.created_at > ?5 AND (m.pin_expires = 0 OR m.pin_expires > ?9) "             \
+	"AND m.deleted_at = 0"
 
-static const char *const channel_sql[] = { LIST(IN_CHANNEL, "<", "DESC"), LIST(IN_CHANNEL, "<=", "DESC"), LIST(IN_CHANNEL, ">", "ASC"),
-	LIST(IN_CHANNEL, ">=", "ASC") };
-static const char *const thread_sql[] = { LIST(IN_THREAD, "<", "DESC"), LIST(IN_THREAD, "<=", "DESC"), LIST(IN_THREAD, ">", "ASC"),
-	LIST(IN_THREAD, ">=", "ASC") };
-static const char *const pinned_sql[] = { PINNED("<", "DESC"), PINNED("<=", "DESC"), PINNED(">", "ASC"), PINNED(">=", "ASC") };
+static const char *const channel_sql[] = { BACK(IN_CHANNEL, "<"), BACK(IN_CHANNEL, "<="), FORTH(IN_CHANNEL, ">"), FORTH(IN_CHANNEL, ">=") };
+static const char *const thread_sql[] = { BACK(IN_THREAD, "<"), BACK(IN_THREAD, "<="), FORTH(IN_THREAD, ">"), FORTH(IN_THREAD, ">=") };
+static const char *const pinned_sql[] = { PAGE(IN_PINS, "m.pinned_at", "<", "DESC"), PAGE(IN_PINS, "m.pinned_at", "<=", "DESC"),
+	PAGE(IN_PINS, "m.pinned_at", ">", "ASC"), PAGE(IN_PINS, "m.pinned_at", ">=", "ASC") };
+
+/* Going forward from before the cut would walk what lies behind it: the walk starts at the cut. */
+static struct store_page from_cut(const struct store_page *p)
+{
+	struct store_page r = *p;
+	if ((p->op == STORE_PAGE_GT || p->op == STORE_PAGE_GTE) && p->at_us <= p->cut_us) {
+		r.op = STORE_PAGE_GTE;
+		r.at_us = p->cut_us + 1;
+		r.at_id = SPAN("");
+	}
+	return r;
+}
 
 static enum err run_page(struct store_tx *tx, const char *sql, const struct store_page *p, bool is_pinned, struct arena *a,
 	struct message **out, size_t *n)
@@ -53,7 +67,8 @@ enum err store_messages_page(struct store_tx *tx, const struct store_page *p, st
 {
 	struct message *rows = NULL;
 	size_t count = 0;
-	enum err e = run_page(tx, (p->parent_pk ? thread_sql : channel_sql)[p->op], p, false, a, &rows, &count);
+	struct store_page q = from_cut(p);
+	enum err e = run_page(tx, (q.parent_pk ? thread_sql : channel_sql)[q.op], &q, false, a, &rows, &count);
 	if (e != ERR_OK) return e;
 	bool is_backwards = p->op == STORE_PAGE_LT || p->op == STORE_PAGE_LTE;
 	for (size_t i = 0; is_backwards && i < count / 2; i++) {

@@ -11,10 +11,10 @@ enum {
 	ARENA_ALIGN = 16,
 	ARENA_FIRST_BYTES = 4096,
 	ARENA_STEP_MAX_BYTES = 262144, /* ordinary blocks double up to this */
-	ARENA_KEEP_MAX_BYTES = 65536,  /* a first block above this is not kept by reset */
+	ARENA_KEEP_MAX_BYTES = 65536,  /* a block above this is not kept by reset */
 };
 
-/* The head is the block under way; older ones and the dedicated blocks of large allocations hang behind it, the first one last.
+/* The head is the block under way; older ones and the dedicated blocks of large allocations hang behind it.
  * Under the address sanitizer bytes that are not handed out are poisoned. */
 struct arena_block {
 	struct arena_block *next;
@@ -43,17 +43,28 @@ void arena_deinit(struct arena *a)
 	*a = (struct arena){ .max_bytes = a->max_bytes };
 }
 
+/* Which block a reset keeps: the first ordinary one, the smallest that is. */
+static struct arena_block *block_to_keep(const struct arena *a)
+{
+	struct arena_block *keep = NULL;
+	for (struct arena_block *b = a->head; b; b = b->next)
+		if (b->cap <= ARENA_KEEP_MAX_BYTES && (!keep || b->cap <= keep->cap)) keep = b;
+	return keep;
+}
+
 void arena_reset(struct arena *a)
 {
-	while (a->head && (a->head->next || a->head->cap > ARENA_KEEP_MAX_BYTES)) {
+	struct arena_block *keep = block_to_keep(a);
+	while (a->head) {
 		struct arena_block *b = a->head;
 		a->head = b->next;
-		block_free(b);
+		if (b != keep) block_free(b);
 	}
-	if (a->head) {
-		a->head->used = 0;
-		BECK_POISON(block_data(a->head), a->head->cap);
+	if (keep) {
+		*keep = (struct arena_block){ .cap = keep->cap };
+		BECK_POISON(block_data(keep), keep->cap);
 	}
+	a->head = keep;
 	a->used_bytes = 0;
 	a->failed = false;
 }

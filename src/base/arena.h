@@ -17,7 +17,7 @@ struct arena {
 
 void arena_init(struct arena *a, size_t max_bytes);
 void arena_deinit(struct arena *a); /* a zeroed arena is fine */
-void arena_reset(struct arena *a);  /* keeps the first block */
+void arena_reset(struct arena *a);  /* keeps one small block */
 static inline bool arena_failed(const struct arena *a) { return a->failed; }
 
 /* 16-byte aligned, not zeroed. */

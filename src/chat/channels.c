@@ -17,6 +17,7 @@ static enum err load_own(struct chat_ctx *c, struct channel_ctx *x)
 	if (e != ERR_OK) return chat_store_fail(c, e);
 	x->is_member = true;
 	x->own.user = c->me;
+	chat_user_for_viewer(c, &x->own.user);
 	x->own.is_owner = x->is_owner;
 	return ERR_OK;
 }

@@ -23,6 +23,7 @@ void sql_int(struct sql_stmt *s, int index, int64_t v);                        /
 void sql_text(struct sql_stmt *s, int index, struct span v);                   /* not given = NULL */
 void sql_double(struct sql_stmt *s, int index, double v);
 void sql_null(struct sql_stmt *s, int index);
+void sql_fail(struct sql_stmt *s, enum err e);                                 /* the first step will fail with e */
 enum sql_step sql_step(struct sql_stmt *s);
 int64_t sql_col_int(struct sql_stmt *s, int column);                           /* column from 0; NULL reads as 0 */
 struct span sql_col_text(struct sql_stmt *s, struct arena *a, int column);     /* dup'd into the arena; NULL = not given */

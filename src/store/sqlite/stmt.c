@@ -19,8 +19,8 @@ static struct sql_stmt *stmt_new(struct store_tx *tx, struct span text, bool is_
 	}
 	s->tx = tx;
 	int rc = sqlite3_prepare_v3(tx->handle, text.p, (int)text.n, is_kept ? SQLITE_PREPARE_PERSISTENT : 0, &s->st, NULL);
-	s->err = db_map(tx, rc);
-	if (rc != SQLITE_OK && s->err == ERR_INTERNAL) {
+	s->err = s->st ? ERR_OK : rc == SQLITE_OK ? ERR_INTERNAL : db_map(tx, rc);
+	if (s->err == ERR_INTERNAL) {
 		char quoted[256];
 		LOG_ERR("statement not prepared", "sqlite=%d why=%s", rc, log_quote(quoted, sizeof quoted, sqlite3_errmsg(tx->handle),
 			strlen(sqlite3_errmsg(tx->handle))));
@@ -129,6 +129,11 @@ void sql_double(struct sql_stmt *s, int index, double v)
 void sql_null(struct sql_stmt *s, int index)
 {
 	if (s->st) note(s, sqlite3_bind_null(s->st, index));
+}
+
+void sql_fail(struct sql_stmt *s, enum err e)
+{
+	if (s->is_busy && s->err == ERR_OK) s->err = e;
 }
 
 /* ---- stepping ---- */

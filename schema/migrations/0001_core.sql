@@ -75,6 +75,7 @@ CREATE TABLE channels (
   keep_history INT NOT NULL DEFAULT 0,       -- deleted with skip_truncate: history survives recreation
   UNIQUE (app, type, id));
 CREATE INDEX channels_sort ON channels (app, sort_at, pk);
+CREATE INDEX channels_type_sort ON channels (app, type, sort_at, pk);
 CREATE INDEX channels_creator ON channels (created_by);
 
 CREATE TABLE members (

@@ -10,6 +10,8 @@
 /* Makes stored messages of one channel ready for message_write: users, mentions, quotes, repliers, the senders' memberships; deleted ones
  * become tombstones, expired pins are off. */
 enum err message_fill(struct chat_ctx *c, const struct channel *ch, struct message *m, size_t n) BECK_WARN_UNUSED;
+/* The same over several channels: ch[i] is m[i]'s. */
+enum err message_fill_each(struct chat_ctx *c, const struct channel *const *ch, struct message *m, size_t n) BECK_WARN_UNUSED;
 /* May the caller see this stored message of x's channel? (Not whether he may read the channel.) */
 bool message_visible(const struct chat_ctx *c, const struct channel_ctx *x, const struct message *m);
 /* By id, with its channel: ERR_NOT_FOUND also when hidden from the caller, ERR_NOT_ALLOWED when the channel is. Not filled. */

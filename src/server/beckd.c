@@ -61,7 +61,7 @@ static bool make_loop(struct beckd *d, unsigned i, struct span *why)
 	struct beckd_loop *l = &d->loops[i];
 	l->d = d;
 	l->index = i;
-	l->loop = net_loop_create_uv(d->clock, d->rng);
+	l->loop = d->env.make_loop(d->env.ctx, d->clock, d->rng);
 	if (!l->loop) return false;
 	net_loop_set_time_scale(l->loop, d->config.time_scale);
 	beckd_fill_session_ops(d, &l->session_ops);
@@ -85,20 +85,33 @@ static bool make_bus(struct beckd *d)
 
 static bool open_store(struct beckd *d, struct span *why)
 {
-	if (mkdir(d->config.data.p, 0700) != 0 && errno != EEXIST) {
+	if (!d->env.vfs && mkdir(d->config.data.p, 0700) != 0 && errno != EEXIST) {
 		*why = arena_printf(&d->arena, "cannot make the data folder %s: %s", d->config.data.p, strerror(errno));
 		return false;
 	}
-	struct store_options o = { .folder = d->config.data, .readers = d->config.readers + 1, .clock = d->clock, .rng = d->rng };
+	struct store_options o = { .folder = d->config.data, .vfs = d->env.vfs, .readers = d->config.readers + 1, .clock = d->clock, .rng = d->rng };
 	d->store = store_open(&o, &d->arena, why);
 	return d->store != NULL;
 }
 
-struct beckd *beckd_create(const struct config *c, struct arena *a, const struct clock *clock, const struct rng *rng, struct span *why)
+static struct net_loop *make_uv_loop(void *ctx, const struct clock *clock, const struct rng *rng)
 {
+	(void)ctx;
+	return net_loop_create_uv(clock, rng);
+}
+
+const struct beckd_env beckd_env_real = {
+	.clock = &clock_system, .rng = &rng_system, .make_loop = make_uv_loop, .is_threaded = true, .fatal = fatal,
+};
+
+struct beckd *beckd_create(const struct config *c, struct arena *a, const struct beckd_env *env, struct span *why)
+{
+	const struct clock *clock = env->clock;
+	const struct rng *rng = env->rng;
 	struct beckd *d = calloc(1, sizeof *d);
 	if (!d) return NULL;
 	d->config = *c;
+	d->env = *env;
 	d->arena = *a;
 	d->clock = clock;
 	d->rng = rng;
@@ -121,7 +134,7 @@ struct beckd *beckd_create(const struct config *c, struct arena *a, const struct
 		ok = make_loop(d, i, why);
 	if (ok) {
 		struct workers_options w = { .store = d->store, .chat = &d->chat, .clock = clock, .readers = d->config.readers,
-			.is_threaded = true, .fatal = fatal, .ctx = d };
+			.is_threaded = env->is_threaded, .fatal = env->fatal, .ctx = env->ctx };
 		ok = make_bus(d) && (w.bus = d->bus, d->workers = workers_create(&w), d->workers != NULL);
 	}
 	if (ok) return d;
@@ -169,6 +182,7 @@ bool beckd_start(struct beckd *d, struct span *why)
 	}
 	for (unsigned i = 0; i < d->loop_count; i++)
 		if (!listen_on(d, &d->loops[i], why)) return false;
+	if (!d->env.is_threaded) return true;
 	sigset_t all, old;
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);

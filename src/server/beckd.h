@@ -16,6 +16,20 @@
 #include "store/store.h"
 
 struct beckd;
+
+/* What the world gives a server: the real one for beckd, a simulated one for tests/sim. */
+struct beckd_env {
+	const struct clock *clock;
+	const struct rng *rng;
+	struct net_loop *(*make_loop)(void *ctx, const struct clock *clock, const struct rng *rng);
+	const char *vfs;      /* SQLite VFS that holds the data folder; NULL = the disk */
+	bool is_threaded;     /* false: somebody steps loops and workers (no background threads either) */
+	/* COMMIT with an unknown outcome; returns only in a simulation that is about to end this server. */
+	void (*fatal)(void *ctx, const char *why);
+	void *ctx;
+};
+extern const struct beckd_env beckd_env_real;
+
 struct beckd_loop {
 	struct beckd *d;
 	unsigned index;
@@ -32,6 +46,7 @@ struct beckd_loop {
 
 struct beckd {
 	struct config config;
+	struct beckd_env env;
 	const struct clock *clock;
 	const struct rng *rng;
 	struct arena arena; /* of the configuration and what lives as long as the server */
@@ -55,8 +70,7 @@ struct beckd {
 };
 
 /* NULL with *why in the arena. The config must live in `a`, which the server takes over. */
-struct beckd *beckd_create(const struct config *c, struct arena *a, const struct clock *clock, const struct rng *rng, struct span *why)
-	BECK_WARN_UNUSED;
+struct beckd *beckd_create(const struct config *c, struct arena *a, const struct beckd_env *env, struct span *why) BECK_WARN_UNUSED;
 bool beckd_start(struct beckd *d, struct span *why) BECK_WARN_UNUSED;
 struct span beckd_url(struct beckd *d, struct arena *a);
 /* Stops accepting, closes sessions with 1012, waits until everything is flushed or LIMIT_DRAIN_MS passed. */

@@ -83,7 +83,7 @@ static int serve(int argc, char **argv)
 	sigaddset(&set, SIGHUP);
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
 
-	struct beckd *d = beckd_create(&config, &a, &clock_system, &rng_system, &why);
+	struct beckd *d = beckd_create(&config, &a, &beckd_env_real, &why);
 	if (!d || !beckd_start(d, &why)) {
 		fprintf(stderr, "beckd: %.*s\n", SPAN_FMT(why));
 		beckd_destroy(d);

@@ -22,7 +22,9 @@ struct store_tx;
 /* ---------- life ---------- */
 struct store_options {
 	struct span folder;      /* data folder; the database is beck.db in it. Not given = in memory, gone at close (tests) */
-	const char *vfs;         /* SQLite VFS name, NULL = the default; the simulator brings its own */
+	/* SQLite VFS name, NULL = the default; the simulator brings its own. With one, `folder` is a path inside it: nothing is made or
+	 * locked on the real disk. */
+	const char *vfs;
 	int readers;             /* how many read transactions at once */
 	bool is_shared;          /* beside a running server (backup, app commands): takes no lock, migrates nothing; the format must be current */
 	const struct clock *clock;
@@ -58,8 +60,18 @@ void store_checkpoint(struct store *s);
 /* ---------- backup, restore, check: see docs/operations.md ---------- */
 enum err store_backup(struct store *s, struct span folder, struct arena *a, struct span *why) BECK_WARN_UNUSED;
 enum err store_restore(struct span from, struct span folder, struct arena *a, struct span *why) BECK_WARN_UNUSED;
+/* As store_restore, and then erases again what `erasures_from` (the newest data folder or backup at hand) lists as erased and the backup
+ * still holds. The target is empty by rule, so the list has to be named; not given = the backup as it is. */
+struct store_restore_options {
+	struct span from, folder, erasures_from;
+	const char *vfs; /* NULL = the default */
+	const struct rng *rng;
+	const struct clock *clock;
+};
+enum err store_restore_with(const struct store_restore_options *o, struct arena *a, struct span *why) BECK_WARN_UNUSED;
 /* Integrity of the file and of our own invariants (counts, sequences, references). *report: human lines; ERR_INTERNAL when bad. */
 enum err store_check(struct span folder, struct arena *a, struct span *report) BECK_WARN_UNUSED;
+enum err store_check_vfs(struct span folder, const char *vfs, struct arena *a, struct span *report) BECK_WARN_UNUSED;
 
 /* ---------- applications ---------- */
 struct store_app {
@@ -99,7 +111,8 @@ struct user_query {
 	int64_t limit, offset;
 	struct span id_gt, id_gte, id_lt, id_lte;
 	bool with_deactivated;
-	/* What the caller must not see through filters: the user whose own values may be used, 0 = server side (all). */
+	/* What the caller must not see through filters: the user whose own values may be used, 0 = server side (all), -1 = nobody
+	 * (anonymous). */
 	int64_t viewer_pk;
 };
 extern const struct filter_field store_user_fields[];
@@ -120,7 +133,9 @@ struct store_event {
 	int64_t pos, app, channel_pk, user_pk, context_pk, actor_pk, message_pk, created_at;
 	struct span type, data;
 };
-enum err store_event_add(struct store_tx *tx, struct store_event *e) BECK_WARN_UNUSED; /* fills pos */
+/* Fills pos. created_at is raised to that of the row before when the clock stepped back: the log's time never falls, so /sync may seek. A
+ * row with a user_pk belongs to that user's own stream alone; its channel, if given, becomes the context. */
+enum err store_event_add(struct store_tx *tx, struct store_event *e) BECK_WARN_UNUSED;
 enum err store_event_head(struct store_tx *tx, int64_t *pos) BECK_WARN_UNUSED;         /* newest position given out, 0 = none */
 enum err store_event_floor(struct store_tx *tx, int64_t *pos) BECK_WARN_UNUSED;        /* resume from a position below it is a gap */
 /* Events after `after` up to `upto` that concern a user: rows of channels he is (or in `extra_channels`, watches) and his own stream.

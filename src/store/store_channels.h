@@ -43,6 +43,7 @@ struct channel_query {
 	const struct sort *sort;     /* passed sort_check with store_channel_sorts; n == 0: last_updated, newest first */
 	int64_t limit, offset;
 	int64_t viewer_pk;           /* whose membership the relative fields speak of; 0 = nobody's (such fields then fail: ERR_INPUT) */
+	struct span viewer_id;
 	bool only_member;            /* only channels he is a member of, or made (also_created) */
 	bool also_created;
 	/* Rights are the caller's matter: rows it refuses are skipped and not counted by offset and limit. own is NULL for no member. */

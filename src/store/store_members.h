@@ -32,7 +32,7 @@ extern const struct filter_field store_member_fields[];
 extern const size_t store_member_field_count;
 extern const char *const store_member_sorts[];
 extern const size_t store_member_sort_count;
-enum err store_member_query(struct store_tx *tx, int64_t app, int64_t channel_pk, const struct member_query *q, struct arena *a, struct member **out,
-	size_t *n, struct error *e) BECK_WARN_UNUSED;
+enum err store_member_query(struct store_tx *tx, int64_t channel_pk, const struct member_query *q, struct arena *a, struct member **out,
+	size_t *n) BECK_WARN_UNUSED;
 
 #endif

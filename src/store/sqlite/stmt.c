@@ -234,6 +234,15 @@ int64_t sql_changes(struct store_tx *tx) { return sqlite3_changes64(tx->handle);
 int64_t sql_last_pk(struct store_tx *tx) { return sqlite3_last_insert_rowid(tx->handle); }
 int64_t sql_wall_us(struct store_tx *tx) { return clock_wall_us(tx->clock); }
 
+int64_t sql_budget_begin(struct store_tx *tx, int64_t ms)
+{
+	int64_t saved = tx->deadline_us;
+	store_tx_deadline(tx, clock_mono_us(tx->clock) + ms * 1000);
+	return saved;
+}
+
+void sql_budget_end(struct store_tx *tx, int64_t saved) { tx->deadline_us = saved; }
+
 /* ---- life ---- */
 void db_release_busy(struct store_tx *tx)
 {

@@ -16,7 +16,15 @@ struct api_route;
 enum api_kind { API_READ, API_WRITE };
 enum api_next { API_DONE, API_TO_WRITE, API_TO_SUBSCRIBE };
 
-enum api_auth_flag { API_PUBLIC = 1 /* no key, no token */, API_KEY_ONLY = 2, API_SERVER_ONLY = 4, API_CLIENT_ONLY = 8 };
+enum api_auth_flag {
+	API_PUBLIC = 1,       /* no key, no token */
+	API_KEY_ONLY = 2,     /* a token may come along, and must be good then */
+	API_SERVER_ONLY = 4,
+	API_CLIENT_ONLY = 8,  /* anonymous callers are clients too */
+	API_QUERY_AUTH = 16,  /* token and kind may stand in the query */
+	API_ROOT_ONLY = 32,   /* not under /api/v2 */
+	API_CHAT = 64,        /* in dialect 2 under /api/v2/chat instead of /api/v2 */
+};
 
 struct api_route {
 	const char *name;    /* the operation: error texts, rate limits, metrics ("GetOrCreateChannel") */
@@ -79,7 +87,7 @@ const struct api_route *api_find(enum http_method m, struct span path, struct ar
 /* On the loop: fills route, query, app, token; verification order of connection-and-users.md 1.3 as far as it needs no store.
  * ERR_OK: run it. Otherwise ctx error is set; send the error. */
 enum err api_prepare(struct chat *chat, struct api_call *c) BECK_WARN_UNUSED;
-/* The same for connect, where credentials come from the query string; `payload` is the JSON text. */
+/* The same for connect, where credentials and the payload (`json`, which becomes c->body) come from the query string. Sets c->route. */
 enum err api_prepare_connect(struct chat *chat, struct api_call *c) BECK_WARN_UNUSED;
 /* On a worker, c->chat.tx set. The rest of authentication (revoked, deleted, deactivated), then the rule. */
 enum api_next api_run(struct api_call *c);

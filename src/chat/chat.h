@@ -21,6 +21,9 @@ struct chat {
 	struct registry *registry;
 	struct chat_apps *apps;
 	bool is_dev;
+	/* Upward: appends the server's figures as Prometheus text. NULL: there are none to show. Any worker thread. */
+	void (*metrics)(void *ctx, struct buf *out);
+	void *metrics_ctx;
 };
 
 /* ---- applications: snapshots, shared by reference, replaced as a whole when settings change (chat/apps.c) ---- */
@@ -39,6 +42,7 @@ struct app {
 	struct span *secrets;
 	size_t secret_count;
 	yyjson_val *settings;
+	yyjson_val *grants; /* of the application's scope: role -> [permission], settings over defaults */
 	bool suspended, disable_auth_checks, disable_permissions_checks, multi_tenant_enabled, guest_user_creation_disabled,
 		user_response_time_enabled, is_development;
 	int unique_usernames; /* 0 no, 1 app, 2 team */
@@ -56,6 +60,10 @@ struct app *chat_app_by_pk(struct chat_apps *c, int64_t pk);
 struct app *chat_app_ref(struct app *a);
 void chat_app_unref(struct app *a);
 const struct channel_type *chat_app_type(const struct app *a, struct span name);
+/* Switches whose default depends on the server: on in development mode, where nobody said otherwise. Skipping the checks of user tokens
+ * works in development mode only. */
+bool chat_app_skips_token_checks(const struct chat *chat, const struct app *a);
+bool chat_app_allows_guests(const struct chat *chat, const struct app *a);
 /* Creates an application with the built-in channel types (from schema/). Key or secret not given: made. In a write. */
 enum err chat_app_create(struct store_tx *tx, const struct clock *clock, const struct rng *rng, struct arena *a, struct span name,
 	struct span key, struct span secret, struct store_app *out) BECK_WARN_UNUSED;
@@ -88,11 +96,16 @@ enum err chat_store_fail(struct chat_ctx *c, enum err e) BECK_WARN_UNUSED;
 /* The rule needs the lane: a READ run returns this and is rerun there. */
 enum err chat_need_write(struct chat_ctx *c) BECK_WARN_UNUSED; /* returns ERR_AGAIN when !can_write, ERR_OK otherwise */
 
+/* The contract's error object; message becomes `<operation> failed with error: "..."`. */
+void chat_error_write(struct jsonw *w, struct span operation, const struct error *e, int64_t duration_us);
+
 static inline bool chat_is_server(const struct chat_ctx *c) { return c->caller == CALLER_SERVER; }
 
 /* ---- events (chat/events.c) ---- */
-/* Appends a log row (durable types) and a deliverable. `body` is a finished JSON object without its closing brace; `notify` likewise or
- * not given. Returns the event for setting audience, move and flags; NULL without memory (error set). */
+/* Appends a log row (durable types) and a deliverable. `body` is a finished JSON object without its closing brace, or not given (only a
+ * move or a flag); `notify` likewise. From `log` the event gets app, channel (or context), user and actor; log->type and created_at need
+ * not be filled. log NULL, or a type that is not durable: no row. Returns the event for setting audience, move and flags; NULL on
+ * failure (error set). */
 struct event *chat_record(struct chat_ctx *c, enum event_type t, const struct store_event *log, struct span body, struct span notify);
 /* Begins an event body: {"type":..,"created_at":..,"cid":..,...channel keys when ch != NULL. The caller adds members and does not close. */
 void chat_event_begin(struct chat_ctx *c, struct jsonw *w, struct span type, int64_t at_us, const struct channel *ch);

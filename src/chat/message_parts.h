@@ -25,6 +25,11 @@ int64_t history_cut(const struct channel_ctx *x);
 static inline bool sees_all(const struct chat_ctx *c) { return chat_is_server(c) && !c->acting_given; }
 static inline bool message_in_list(const struct message *m) { return m->parent_pk == 0 || m->show_in_channel; }
 
+/* Windows of other lists than the channel's (paging.c). */
+enum err chat_replies_page(struct chat_ctx *c, const struct channel_ctx *x, const struct message *parent, const struct page *p, struct message **out,
+	size_t *n) BECK_WARN_UNUSED;
+enum err chat_pinned_page(struct chat_ctx *c, const struct channel_ctx *x, yyjson_val *payload, struct message **out, size_t *n) BECK_WARN_UNUSED;
+
 /* ---- parsing (message_validate.c) ---- */
 struct draft {
 	struct span id, text, html, mml, attachments, custom, restricted, parent_id, quoted_id;
@@ -83,7 +88,16 @@ struct message_news {
 enum err record_message_new(struct chat_ctx *c, const struct message_news *n) BECK_WARN_UNUSED;
 enum err record_message_change(struct chat_ctx *c, enum event_type type, const struct channel_ctx *x, const struct message *m,
 	struct event **out) BECK_WARN_UNUSED;
+/* m: filled, marked deleted, seq 0 when it had stopped counting before. */
 enum err record_message_deleted(struct chat_ctx *c, const struct channel_ctx *x, const struct message *m, bool hard, bool replies_counted) BECK_WARN_UNUSED;
+/* The bodies alone, also for replay; end and free as any event_text. */
+void message_new_text(struct chat_ctx *c, struct event_text *t, const struct channel_ctx *x, const struct message *m,
+	const struct message *parent, int64_t at_us);
+void message_notification_text(struct chat_ctx *c, struct event_text *t, const struct channel_ctx *x, const struct message *m, int64_t at_us);
+void thread_notification_text(struct chat_ctx *c, struct event_text *t, const struct channel_ctx *x, const struct message *m,
+	const struct message *parent, int64_t at_us);
+void message_deleted_text(struct chat_ctx *c, struct event_text *t, const struct channel_ctx *x, const struct message *m, bool hard,
+	const struct user *by, int64_t at_us);
 
 /* ---- read state (read.c, thread_read.c) ---- */
 enum err thread_mark_read(struct chat_ctx *c, const struct channel_ctx *x, struct span thread_id, struct jsonw *w) BECK_WARN_UNUSED;

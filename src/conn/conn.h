@@ -14,6 +14,9 @@ struct conn_ops {
 	bool (*submit)(void *ctx, struct api_call *c);
 	/* The hub of a loop index on this node, NULL when there is none. */
 	struct session_hub *(*hub)(void *ctx, unsigned loop);
+	/* The connections of a loop index: where a poll goes whose session lives on another loop. NULL when there is none; a server with
+	 * one loop may leave the function out. */
+	struct conn_host *(*host)(void *ctx, unsigned loop);
 	/* Static pages: path "/console/..." to bytes and content type; false = not found. */
 	bool (*asset)(void *ctx, struct span path, struct span *bytes, struct span *type);
 	/* Publish presence after a session came online (a rule on a reader). */
@@ -23,18 +26,19 @@ struct conn_ops {
 struct conn_settings {
 	bool deflate;                /* permessage-deflate may be negotiated */
 	struct span trusted_proxies; /* comma-separated CIDRs whose X-Forwarded-For is believed */
-	struct span cors_origins;    /* "*" by default */
+	struct span cors_origins;    /* "*" by default, else a comma-separated list */
 	bool http_log;
 };
 struct conn_host; /* per loop: its connections, limits per address, counters */
 struct conn_host *conn_host_create(struct net_loop *loop, struct session_hub *hub, struct chat *chat, const struct conn_ops *ops,
 	const struct conn_settings *s) BECK_WARN_UNUSED;
+/* After the loop and the workers have stopped: frees what is still in hand, calls that were never answered too. */
 void conn_host_destroy(struct conn_host *h);
 int conn_host_accept(void *host, struct net_stream *s); /* net_listen_options.on_accept */
 /* Drain: no new requests are read, sessions get 1012, idle connections close; calls `drained` when all are gone. Loop thread. */
 void conn_host_drain(struct conn_host *h, void (*drained)(void *ctx), void *ctx);
 struct conn_stats {
-	int64_t open, websockets, requests, requests_4xx, requests_5xx, bytes_in, bytes_out;
+	int64_t open, websockets, polls_parked, requests, requests_4xx, requests_5xx, bytes_in, bytes_out, refused, stalled;
 };
 void conn_host_stats(struct conn_host *h, struct conn_stats *out); /* any thread */
 

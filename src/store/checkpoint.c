@@ -23,22 +23,32 @@ static void resume_reads(struct store *s)
 	pthread_mutex_unlock(&s->gate_lock);
 }
 
-static int checkpoint(struct store *s, int mode, int64_t *log_bytes)
+struct progress {
+	int frames, moved;
+};
+enum { FRAME_BYTES = 4096 + 24 };
+
+static int checkpoint(struct store *s, int mode, struct progress *p)
 {
-	int frames = 0, done = 0;
-	int rc = sqlite3_wal_checkpoint_v2(s->keeper.handle, "main", mode, &frames, &done);
-	enum { FRAME_BYTES = 4096 + 24 };
-	*log_bytes = frames > 0 ? (int64_t)frames * FRAME_BYTES : 0;
+	*p = (struct progress){ 0, 0 };
+	return sqlite3_wal_checkpoint_v2(s->keeper.handle, "main", mode, &p->frames, &p->moved);
+}
+
+/* With reads held back a passive run moves everything, unless a process beside us (a backup) reads an old snapshot. Then the log must go on:
+ * asking for a restart would hold up the lane for nothing. */
+static int restart_log(struct store *s, struct progress *p)
+{
+	if (!pause_reads(s)) return SQLITE_OK;
+	int rc = checkpoint(s, SQLITE_CHECKPOINT_PASSIVE, p);
+	if (rc == SQLITE_OK && p->moved == p->frames) rc = checkpoint(s, SQLITE_CHECKPOINT_RESTART, p);
+	resume_reads(s);
 	return rc;
 }
 
 void store_checkpoint(struct store *s)
 {
-	int64_t bytes = 0;
-	int rc = checkpoint(s, SQLITE_CHECKPOINT_PASSIVE, &bytes);
-	if (rc == SQLITE_OK && bytes > LIMIT_WAL_BYTES && pause_reads(s)) {
-		rc = checkpoint(s, SQLITE_CHECKPOINT_RESTART, &bytes);
-		resume_reads(s);
-	}
-	if (rc != SQLITE_OK && (rc & 0xff) != SQLITE_BUSY) LOG_ERR("checkpoint failed", "sqlite=%d wal_bytes=%lld", rc, (long long)bytes);
+	struct progress p;
+	int rc = checkpoint(s, SQLITE_CHECKPOINT_PASSIVE, &p);
+	if (rc == SQLITE_OK && (int64_t)p.frames * FRAME_BYTES > LIMIT_WAL_BYTES) rc = restart_log(s, &p);
+	if (rc != SQLITE_OK && (rc & 0xff) != SQLITE_BUSY) LOG_ERR("checkpoint failed", "sqlite=%d wal_frames=%d", rc, p.frames);
 }

@@ -120,8 +120,6 @@ static yyjson_val *list_at(yyjson_val *v, size_t i) { return yyjson_is_arr(v) ? 
 typedef bool wanted_value(yyjson_val *v);
 static bool want_string(yyjson_val *v) { return yyjson_is_str(v); }
 static bool want_number(yyjson_val *v) { return yyjson_is_num(v); }
-static bool want_true(yyjson_val *v) { return yyjson_is_true(v); }
-static bool want_false(yyjson_val *v) { return yyjson_is_false(v); }
 
 static size_t count_of(yyjson_val *list, wanted_value *wanted)
 {

@@ -130,6 +130,6 @@ enum err migrate_run(struct store *s, struct store_tx *tx, const char *copy_path
 	enum err e = migrate_inspect(tx, &is_new, &version, a, why);
 	if (e == ERR_OK) e = use_wal(tx, a, why);
 	if (e != ERR_OK || version == migrate_newest()) return e;
-	if (!is_new) e = backup_copy(tx, copy_path, s->vfs, a, why);
+	if (!is_new && copy_path) e = backup_copy(tx, copy_path, s->vfs, a, why);
 	return e == ERR_OK ? run_pending(s, tx, is_new, version, a, why) : e;
 }

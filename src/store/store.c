@@ -11,6 +11,7 @@
 #include "store/store_state.h"
 
 enum { OWN_BYTES = 64 * 1024 };
+#define STORE_FILE "beck.db"
 
 static struct span fail_text(struct arena *a, struct span folder, const char *what)
 {
@@ -46,7 +47,7 @@ static bool lock_folder(struct store *s, struct arena *a, struct span *why)
 }
 
 /* A VFS of the caller's has paths of its own: there is nothing to make or lock on the real disk. */
-static bool place(struct store *s, const struct store_options *o, struct arena *a, struct span *why)
+static bool place(struct store *s, const struct store_options *o, const char *file, struct arena *a, struct span *why)
 {
 	s->lock_fd = -1;
 	if (!span_given(o->folder)) {
@@ -57,13 +58,13 @@ static bool place(struct store *s, const struct store_options *o, struct arena *
 		return s->memory != NULL;
 	}
 	s->folder = arena_dup(&s->own, o->folder);
-	s->path = arena_printf(&s->own, "%.*s/beck.db", SPAN_FMT(o->folder)).p;
+	s->path = arena_printf(&s->own, "%.*s/%s", SPAN_FMT(o->folder), file).p;
 	s->vfs = o->vfs ? arena_dup(&s->own, span_str(o->vfs)).p : NULL;
 	if (!s->path || !s->folder.p || (o->vfs && !s->vfs)) {
 		*why = SPAN("no memory");
 		return false;
 	}
-	return s->vfs || lock_folder(s, a, why);
+	return s->vfs || o->is_shared || lock_folder(s, a, why);
 }
 
 static enum err load_state(struct store *s)
@@ -80,15 +81,35 @@ static enum err load_state(struct store *s)
 	return sql_get_int(sql_prepare(&s->lane, "SELECT created_at FROM events ORDER BY pos DESC LIMIT 1"), &s->last_event_at, NULL);
 }
 
-static enum err open_lane(struct store *s, struct arena *a, struct span *why)
+/* Beside a running server the format is that server's business. */
+static enum err require_current(struct store *s, struct arena *a, struct span *why)
 {
-	enum err e = db_open(&s->lane, s, s->path, s->vfs, s->clock, DB_LANE, true);
+	bool is_new = false;
+	int version = 0;
+	enum err e = migrate_inspect(&s->lane, &is_new, &version, a, why);
+	if (e == ERR_OK && (is_new || version != migrate_newest())) {
+		*why = fail_text(a, s->folder, "beck.db has an older format; start the server on it first");
+		e = ERR_INTERNAL;
+	}
+	return e;
+}
+
+static enum err open_lane(struct store *s, bool is_shared, struct arena *a, struct span *why)
+{
+	enum err e = db_open(&s->lane, s, s->path, s->vfs, s->clock, DB_LANE, !is_shared);
 	if (e != ERR_OK) {
-		*why = fail_text(a, s->folder, e == ERR_INTERNAL ? "beck.db is not a database of Beck" : "beck.db cannot be opened");
+		*why = fail_text(a, s->folder,
+			e == ERR_INTERNAL    ? "beck.db is not a database of Beck, or damaged; nothing was changed"
+			: e == ERR_NOT_FOUND ? "there is no beck.db"
+					     : "beck.db cannot be opened");
 		return e;
 	}
-	struct span copy = arena_printf(&s->own, "%s.before-%d", s->path, migrate_newest());
-	e = copy.p ? migrate_run(s, &s->lane, copy.p, a, why) : ERR_UNAVAILABLE;
+	struct span copy = s->is_work_file ? SPAN_NONE : arena_printf(&s->own, "%s.before-%d", s->path, migrate_newest());
+	if (!copy.p && !s->is_work_file) {
+		*why = SPAN("no memory");
+		return ERR_UNAVAILABLE;
+	}
+	e = is_shared ? require_current(s, a, why) : migrate_run(s, &s->lane, copy.p, a, why);
 	if (e != ERR_OK) return e;
 	e = load_state(s);
 	if (e != ERR_OK) *why = fail_text(a, s->folder, "beck.db cannot be read; run a check");
@@ -108,6 +129,11 @@ static enum err open_rest(struct store *s, int readers, struct arena *a, struct 
 
 struct store *store_open(const struct store_options *o, struct arena *a, struct span *why)
 {
+	return store_open_file(o, STORE_FILE, a, why);
+}
+
+struct store *store_open_file(const struct store_options *o, const char *file, struct arena *a, struct span *why)
+{
 	struct store *s = calloc(1, sizeof *s);
 	if (!s) {
 		*why = SPAN("no memory");
@@ -115,10 +141,11 @@ struct store *store_open(const struct store_options *o, struct arena *a, struct 
 	}
 	s->clock = o->clock;
 	s->rng = o->rng;
+	s->is_work_file = strcmp(file, STORE_FILE) != 0;
 	arena_init(&s->own, OWN_BYTES);
 	pthread_mutex_init(&s->gate_lock, NULL);
 	pthread_cond_init(&s->gate_moved, NULL);
-	if (place(s, o, a, why) && open_lane(s, a, why) == ERR_OK && open_rest(s, o->readers, a, why) == ERR_OK) return s;
+	if (place(s, o, file, a, why) && open_lane(s, o->is_shared, a, why) == ERR_OK && open_rest(s, o->readers, a, why) == ERR_OK) return s;
 	store_close(s);
 	return NULL;
 }

@@ -16,6 +16,7 @@ struct store {
 	const char *path, *vfs;
 	struct memvfs *memory; /* NULL on disk */
 	int lock_fd;           /* -1 = none */
+	bool is_work_file;     /* a restore under way: not beck.db, no copy is kept */
 	char epoch[37];
 	/* Lane only. Newest created_at given to a log row: the log's time never steps back, so that reading it by time can seek. */
 	int64_t last_event_at;
@@ -29,8 +30,11 @@ struct store {
 	bool reads_paused;
 };
 
+/* store.c. As store_open, with another name for the database file in the folder (of which no copy is kept before a migration). */
+struct store *store_open_file(const struct store_options *o, const char *file, struct arena *a, struct span *why) BECK_WARN_UNUSED;
+
 /* migrate.c. Brings the file of the open connection to this program's format; *why says what is wrong. `copy_path`: where the file is kept
- * before an existing one changes. */
+ * before an existing one changes; NULL = nowhere. */
 enum err migrate_run(struct store *s, struct store_tx *tx, const char *copy_path, struct arena *a, struct span *why) BECK_WARN_UNUSED;
 /* Ours and not newer? is_new: nothing is in it yet. */
 enum err migrate_inspect(struct store_tx *tx, bool *is_new, int *version, struct arena *a, struct span *why) BECK_WARN_UNUSED;
@@ -38,6 +42,7 @@ int migrate_newest(void);
 enum err migrate_set_epoch(struct store_tx *tx, const struct rng *rng) BECK_WARN_UNUSED;
 
 /* backup.c. Copies the whole database of one connection into a file that must not exist yet, as of one moment. */
+bool backup_file_exists(const char *vfs, const char *path);
 enum err backup_copy(struct store_tx *from, const char *path, const char *vfs, struct arena *a, struct span *why) BECK_WARN_UNUSED;
 
 /* gate in read.c */

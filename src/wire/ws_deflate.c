@@ -81,40 +81,46 @@ bool ws_deflate_offer(struct span header, struct buf *answer)
 	return false;
 }
 
-/* Inflates `in` behind what out holds. 0, or a close code. Stops early when the stream ends inside. */
-static uint16_t inflate_piece(z_stream *z, struct buf *out, struct span in, bool *ended)
+/* One call of inflate() behind what out holds. At out's bound a spare byte tells "exactly full" from "too big". */
+static uint16_t inflate_step(z_stream *z, struct buf *out, int *rc)
+{
+	size_t room = out->max - out->n < WS_STEP_BYTES ? out->max - out->n : WS_STEP_BYTES;
+	char spare;
+	if (room && !buf_reserve(out, room)) return WS_FAIL_MEMORY;
+	z->next_out = room ? (Bytef *)(out->p + out->n) : (Bytef *)&spare;
+	z->avail_out = room ? (uInt)room : 1;
+	*rc = inflate(z, Z_SYNC_FLUSH);
+	size_t made = (room ? room : 1) - z->avail_out;
+	if (made && !room) return WS_FAIL_TOO_BIG;
+	out->n += made;
+	if (*rc == Z_MEM_ERROR) return WS_FAIL_MEMORY;
+	return *rc == Z_OK || *rc == Z_BUF_ERROR || *rc == Z_STREAM_END ? 0 : WS_FAIL_DATA;
+}
+
+/* Inflates `in` wholly. A block marked as the last one (RFC 7692 7.2.3.4) may be followed by more. */
+static uint16_t inflate_piece(z_stream *z, struct buf *out, struct span in)
 {
 	z->next_in = (Bytef *)(uintptr_t)in.p;
 	z->avail_in = (uInt)in.n;
 	for (;;) {
-		size_t room = out->max - out->n < WS_STEP_BYTES ? out->max - out->n : WS_STEP_BYTES;
-		char spare; /* at the bound one more byte tells "exactly full" from "too big" */
-		if (room && !buf_reserve(out, room)) return WS_FAIL_MEMORY;
-		z->next_out = room ? (Bytef *)(out->p + out->n) : (Bytef *)&spare;
-		z->avail_out = room ? (uInt)room : 1;
-		int rc = inflate(z, Z_SYNC_FLUSH);
-		size_t made = (room ? room : 1) - z->avail_out;
-		if (made && !room) return WS_FAIL_TOO_BIG;
-		out->n += made;
-		if (rc == Z_MEM_ERROR) return WS_FAIL_MEMORY;
-		*ended = rc == Z_STREAM_END;
-		if (*ended || rc == Z_BUF_ERROR) return 0;
-		if (rc != Z_OK) return WS_FAIL_DATA;
+		int rc;
+		uint16_t fail = inflate_step(z, out, &rc);
+		if (fail) return fail;
+		if (rc == Z_STREAM_END && inflateReset(z) != Z_OK) return WS_FAIL_DATA;
 		if (z->avail_in == 0 && z->avail_out) return 0;
+		if (rc == Z_BUF_ERROR && z->avail_out) return WS_FAIL_DATA;
 	}
 }
 
 static uint16_t inflate_message(struct buf *out, struct span compressed)
 {
 	z_stream z = { 0 };
-	bool ended = false;
 	if (compressed.n > UINT_MAX) return WS_FAIL_TOO_BIG;
 	if (inflateInit2(&z, -WS_WINDOW_BITS) != Z_OK) return WS_FAIL_MEMORY;
-	uint16_t fail = inflate_piece(&z, out, compressed, &ended);
-	/* A final block (BFINAL) is allowed and ends the message; else the sender cut this tail off. */
-	if (!fail && ended && z.avail_in) fail = WS_FAIL_DATA;
-	if (!fail && !ended) fail = inflate_piece(&z, out, (struct span){ tail, sizeof tail }, &ended);
-	if (!fail && !ended && z.avail_in) fail = WS_FAIL_DATA;
+	uint16_t fail = inflate_piece(&z, out, compressed);
+	if (!fail) fail = inflate_piece(&z, out, (struct span){ tail, sizeof tail });
+	/* 128: between two blocks, where every whole message ends. */
+	if (!fail && !(z.data_type & 128)) fail = WS_FAIL_DATA;
 	inflateEnd(&z);
 	return fail;
 }

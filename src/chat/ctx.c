@@ -1,0 +1,78 @@
+/* The context of one rule: how it fails, and how it asks for the lane. */
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/buf.h"
+#include "chat/chat.h"
+
+enum { MESSAGE_BYTES = 2048 }; /* of an error's text; peers' input in it is cut with the rest */
+
+enum err chat_fail(struct chat_ctx *c, enum err e, const char *field, const char *fmt, ...)
+{
+	char text[MESSAGE_BYTES];
+	va_list args;
+	va_start(args, fmt);
+	int n = vsnprintf(text, sizeof text, fmt, args);
+	va_end(args);
+	size_t len = n < 0 ? 0 : (size_t)n < sizeof text ? (size_t)n : sizeof text - 1;
+	while ((size_t)n >= sizeof text && len > 0 && ((unsigned char)text[len] & 0xc0) == 0x80) len--; /* not inside a character */
+	struct span message = arena_dup(c->arena, span_make(text, len));
+	c->error = (struct error){ .err = e, .message = span_given(message) ? message : err_text(e) };
+	if (field == NULL) return e;
+	c->error.field = arena_dup(c->arena, span_str(field));
+	c->error.field_why = c->error.message;
+	return e;
+}
+
+enum err chat_store_fail(struct chat_ctx *c, enum err e)
+{
+	/* ERR_AGAIN of the store is a taken name; whoever expects it looks before. */
+	if (e == ERR_AGAIN) e = ERR_INTERNAL;
+	switch (e) {
+	case ERR_NOT_FOUND: return chat_fail(c, e, NULL, "it does not exist");
+	case ERR_TIMEOUT: return chat_fail(c, e, NULL, "the query took too long");
+	case ERR_UNAVAILABLE:
+		(void)chat_fail(c, e, NULL, "the server has no memory or disk for this now; try again");
+		c->error.retry_after_s = 1;
+		return e;
+	default: return chat_fail(c, e, NULL, "%.*s", SPAN_FMT(err_text(e)));
+	}
+}
+
+enum err chat_need_write(struct chat_ctx *c) { return c->can_write ? ERR_OK : ERR_AGAIN; }
+
+/* Retrying as it is cannot help: the request, the caller or the object has to change first. */
+static bool is_unrecoverable(enum err e) { return err_http(e) < 500 && e != ERR_RATE_LIMIT && e != ERR_TIMEOUT && e != ERR_TOKEN_EXPIRED; }
+
+static void write_message(struct jsonw *w, struct span operation, const struct error *e)
+{
+	struct buf text;
+	buf_init(&text, MESSAGE_BYTES * 2);
+	buf_printf(&text, "%.*s failed with error: \"", SPAN_FMT(operation));
+	buf_add_span(&text, span_given(e->message) ? e->message : err_text(e->err));
+	buf_add_char(&text, '"');
+	jsonw_kstr(w, "message", buf_span(&text));
+	buf_deinit(&text);
+}
+
+void chat_error_write(struct jsonw *w, struct span operation, const struct error *e, int64_t duration_us)
+{
+	char duration[32];
+	int n = snprintf(duration, sizeof duration, "%.2fms", (double)(duration_us < 0 ? 0 : duration_us) / 1000.0);
+	jsonw_obj_begin(w);
+	jsonw_kint(w, "code", err_code(e->err));
+	write_message(w, operation, e);
+	jsonw_kint(w, "StatusCode", err_http(e->err));
+	jsonw_kstr(w, "duration", span_make(duration, (size_t)n));
+	jsonw_kstr(w, "more_info", SPAN(""));
+	jsonw_kraw(w, "details", SPAN("[]"));
+	jsonw_key(w, "exception_fields");
+	jsonw_obj_begin(w);
+	if (span_given(e->field)) {
+		jsonw_key_span(w, e->field);
+		jsonw_str(w, e->field_why);
+	}
+	jsonw_obj_end(w);
+	if (is_unrecoverable(e->err)) jsonw_kbool(w, "unrecoverable", true);
+	jsonw_obj_end(w);
+}

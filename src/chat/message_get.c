@@ -1,0 +1,115 @@
+/* Reading messages: one, several by id, replies, pinned ones. */
+#include "base/limits.h"
+#include "chat/channel_data.h"
+#include "chat/message_parts.h"
+#include "chat/message_rules.h"
+#include "wire/ids.h"
+
+/* The message object with its channel inside. */
+static enum err write_with_channel(struct chat_ctx *c, struct jsonw *w, const struct message *m, const struct channel_ctx *x)
+{
+	struct buf b;
+	struct jsonw inner;
+	buf_init(&b, (size_t)LIMIT_REPLY_BYTES);
+	jsonw_init(&inner, &b);
+	message_write(&inner, c->dialect, m);
+	if (b.failed) {
+		buf_deinit(&b);
+		return chat_store_fail(c, ERR_UNAVAILABLE);
+	}
+	jsonw_obj_begin(w);
+	jsonw_raw_members(w, buf_span(&b));
+	jsonw_key(w, "channel");
+	chat_channel_write(c, w, x, false);
+	jsonw_obj_end(w);
+	buf_deinit(&b);
+	return ERR_OK;
+}
+
+enum err chat_get_message(struct chat_ctx *c, struct span id, bool with_deleted, struct jsonw *w)
+{
+	struct channel_ctx x;
+	struct message m;
+	enum err e = message_load(c, id, &x, &m);
+	if (e != ERR_OK) return e;
+	struct message raw = m;
+	e = message_fill(c, &x.ch, &m, 1);
+	if (e != ERR_OK) return e;
+	if (with_deleted && chat_is_server(c) && raw.deleted_at) {
+		m.text = raw.text;
+		m.html = span_given(raw.html) ? raw.html : message_html(c->arena, raw.text);
+		m.mml = raw.mml;
+		m.attachments = raw.attachments;
+		m.custom = raw.custom;
+	}
+	jsonw_key(w, "message");
+	return write_with_channel(c, w, &m, &x);
+}
+
+static void write_list(struct chat_ctx *c, struct jsonw *w, const struct message *m, size_t n)
+{
+	jsonw_key(w, "messages");
+	jsonw_arr_begin(w);
+	for (size_t i = 0; i < n; i++) message_write(w, c->dialect, &m[i]);
+	jsonw_arr_end(w);
+}
+
+enum err chat_get_messages(struct chat_ctx *c, struct span type, struct span id, struct span ids, struct jsonw *w)
+{
+	enum { MOST = 100 };
+	struct channel_ctx x;
+	enum err e = chat_channel_load(c, type, id, &x);
+	if (e != ERR_OK) return e;
+	if (ids.n == 0) return chat_fail(c, ERR_INPUT, "ids", "ids must name at least one message");
+	struct message *list = arena_array(c->arena, struct message, MOST);
+	if (!list) return chat_store_fail(c, ERR_UNAVAILABLE);
+	size_t n = 0, asked = 0;
+	for (struct span rest = ids; rest.n;) {
+		struct span one = span_make(rest.p, span_find(rest, ','));
+		rest = span_skip(rest, one.n + 1);
+		if (++asked > MOST) return chat_fail(c, ERR_INPUT, "ids", "at most %d ids", MOST);
+		if (!message_id_valid(one)) continue;
+		e = store_message_get(c->tx, c->app->pk, one, c->arena, &list[n]);
+		if (e == ERR_NOT_FOUND) continue;
+		if (e != ERR_OK) return chat_store_fail(c, e);
+		if (list[n].channel_pk == x.ch.pk && message_visible(c, &x, &list[n])) n++;
+	}
+	e = message_fill(c, &x.ch, list, n);
+	if (e == ERR_OK) write_list(c, w, list, n);
+	return e;
+}
+
+/* Sort of replies: [{field:"created_at",direction:1}] or one such object: oldest first page. */
+static bool is_ascending(yyjson_val *sort)
+{
+	if (yyjson_is_arr(sort)) sort = yyjson_arr_get_first(sort);
+	yyjson_val *direction = json_get(sort, "direction");
+	if (!direction) direction = json_get(sort, "created_at");
+	return yyjson_is_num(direction) && yyjson_get_num(direction) > 0;
+}
+
+enum err chat_get_replies(struct chat_ctx *c, struct span id, yyjson_val *page_obj, yyjson_val *sort, struct jsonw *w)
+{
+	struct channel_ctx x;
+	struct message parent, *list = NULL;
+	struct page page;
+	size_t n = 0;
+	enum err e = message_load(c, id, &x, &parent);
+	if (e == ERR_OK) e = chat_page_parse(c, page_obj, 50, LIMIT_PAGE_MESSAGES, &page);
+	if (e != ERR_OK) return e;
+	if (page.family == PAGE_NEWEST && is_ascending(sort)) page.family = PAGE_AFTER;
+	e = chat_replies_page(c, &x, &parent, &page, &list, &n);
+	if (e == ERR_OK) write_list(c, w, list, n);
+	return e;
+}
+
+enum err chat_get_pinned_messages(struct chat_ctx *c, struct span type, struct span id, yyjson_val *payload, struct jsonw *w)
+{
+	struct channel_ctx x;
+	struct message *list = NULL;
+	size_t n = 0;
+	enum err e = chat_channel_load(c, type, id, &x);
+	if (e == ERR_OK) e = chat_pinned_page(c, &x, payload, &list, &n);
+	if (e == ERR_OK) write_list(c, w, list, n);
+	return e;
+}

@@ -1,0 +1,83 @@
+/* The connections of one loop and what they share. Loop thread, but for the counters. */
+#ifndef BECK_CONN_HOST_H
+#define BECK_CONN_HOST_H
+
+#include <stdatomic.h>
+
+#include "base/map.h"
+#include "conn/conn.h"
+#include "net/addr.h"
+#include "wire/ws.h"
+
+enum { CONN_TRUSTED_MAX = 64, CONN_LINGER_MS = 2000 };
+
+struct conn;
+struct exchange;
+struct poll_session;
+
+/* Sockets of one client address on this loop. */
+struct conn_address {
+	int64_t count;
+	uint8_t text_n;
+	char text[];
+};
+
+#define CONN_COUNTERS(X) \
+	X(open) X(websockets) X(polls_parked) X(requests) X(requests_4xx) X(requests_5xx) X(bytes_in) X(bytes_out) X(refused) X(stalled)
+struct conn_counters {
+#define X(name) _Atomic int64_t name;
+	CONN_COUNTERS(X)
+#undef X
+};
+
+/* What speaks over a WebSocket: sessions (ws_session.c), or the echo of tests/support. */
+struct ws_app {
+	/* 101 is on its way. Takes the exchange of the upgrade request. */
+	void (*open)(struct conn *c, struct exchange *ex);
+	void (*message)(struct conn *c, enum ws_opcode op, struct span payload);
+	/* The close handshake began or the peer is gone; no message follows. */
+	void (*end)(struct conn *c);
+};
+
+struct conn_host {
+	struct net_loop *loop;
+	struct session_hub *hub;
+	struct chat *chat;
+	const struct conn_ops *ops;
+	struct conn_settings settings;
+	struct net_cidr trusted[CONN_TRUSTED_MAX];
+	size_t trusted_n;
+	const struct ws_app *ws_app;
+	uint32_t ws_message_bytes;
+	struct ws_decoder decoder; /* for connections that are not in the middle of a frame */
+	struct arena scratch;      /* for one inbound frame */
+	struct buf lines;          /* for the header lines of one response */
+	struct list conns;
+	struct list in_flight;     /* exchanges whose call or poll is elsewhere */
+	struct map addresses;      /* struct conn_address by its text */
+	struct map polls;          /* struct poll_session by connection_id */
+	struct list poll_list;     /* the same, for going through */
+	uint64_t serial;
+	int64_t date_s; /* of `date` */
+	char date[30];  /* "Sun, 06 Nov 1994 08:49:37 GMT" */
+	bool is_draining;
+	void (*drained)(void *ctx);
+	void *drained_ctx;
+	struct net_deferred drain_check;
+	struct conn_counters counters;
+};
+
+static inline void conn_count(_Atomic int64_t *counter, int64_t n) { atomic_fetch_add_explicit(counter, n, memory_order_relaxed); }
+
+/* What is served over a WebSocket, and the largest message, instead of sessions. */
+void conn_host_set_ws_app(struct conn_host *h, const struct ws_app *app, uint32_t message_bytes);
+/* NULL when the address has too many sockets already, or without memory. */
+struct conn_address *conn_host_address(struct conn_host *h, struct span peer);
+void conn_host_address_leave(struct conn_host *h, struct conn_address *a);
+/* A connection or poll session has ended: perhaps the last one of a drain. */
+void conn_host_left(struct conn_host *h);
+/* The client's address: the peer's, or what trusted proxies say (the rightmost entry that is not one of them). Lives in `a`
+ * or as long as the stream. */
+struct span conn_host_client(const struct conn_host *h, struct span peer, const struct http_request *r, struct arena *a);
+
+#endif

@@ -1,0 +1,172 @@
+#include <stdlib.h>
+
+#include "base/limits.h"
+#include "conn/poll.h"
+
+static void hex16(uint64_t v, char out[17])
+{
+	for (int i = 15; i >= 0; i--, v >>= 4) out[i] = "0123456789abcdef"[v & 15];
+	out[16] = 0;
+}
+
+struct exchange *exchange_make(struct conn *c)
+{
+	struct exchange *ex = calloc(1, sizeof *ex);
+	if (!ex) return NULL;
+	ex->conn = c;
+	ex->host = c->host;
+	arena_init(&ex->call.arena, (size_t)LIMIT_ARENA_BYTES);
+	buf_init(&ex->head, (size_t)LIMIT_REPLY_BYTES);
+	buf_init(&ex->packed, (size_t)LIMIT_REPLY_BYTES);
+	hex16(rng_u64(net_rng(c->host->loop)), ex->request_id);
+	ex->call.request_id = span_make(ex->request_id, 16);
+	ex->call.started_us = conn_now(c);
+	ex->call.owner = ex;
+	ex->call.loop = c->host->loop;
+	return ex;
+}
+
+void exchange_free(struct exchange *ex)
+{
+	if (!ex) return;
+	list_remove(&ex->node);
+	list_remove(&ex->flight);
+	if (ex->ask) buf_deinit(&ex->ask->body);
+	buf_deinit(&ex->head);
+	buf_deinit(&ex->packed);
+	api_call_deinit(&ex->call);
+	free(ex);
+}
+
+void exchange_leave(struct exchange *ex, bool was_sent)
+{
+	list_remove(&ex->node);
+	ex->conn = NULL;
+	if (ex->ask && longpoll_leave(ex, was_sent)) return;
+	if (!list_linked(&ex->flight)) exchange_free(ex);
+}
+
+bool exchange_path_is(const struct exchange *ex, const char *path)
+{
+	struct span have = ex->call.http.path;
+	if (span_starts(have, SPAN("/api/v2/"))) have = span_skip(have, 7);
+	return span_is(have, path);
+}
+
+static void came_home(struct api_call *call)
+{
+	struct exchange *ex = call->owner;
+	list_remove(&ex->flight);
+	if (ex->conn) {
+		ex->done(ex);
+	} else {
+		exchange_free(ex);
+	}
+}
+
+void exchange_submit(struct exchange *ex, void (*done)(struct exchange *ex))
+{
+	struct conn_host *h = ex->host;
+	ex->done = done;
+	ex->call.done = came_home;
+	list_push(&h->in_flight, &ex->flight);
+	if (h->ops->submit(h->ops->ctx, &ex->call)) return;
+	list_remove(&ex->flight);
+	ex->call.chat.error = (struct error){ .err = ERR_UNAVAILABLE, .message = SPAN("too many requests are waiting"), .retry_after_s = 1 };
+	done(ex);
+}
+
+void exchange_start(struct exchange *ex)
+{
+	if (exchange_answer_local(ex)) return;
+	if (!ex->host->chat) {
+		exchange_fail(ex, ERR_NOT_FOUND, "there is nothing here but WebSockets");
+	} else if (exchange_path_is(ex, "/connect")) {
+		exchange_fail(ex, ERR_INPUT, "this needs a WebSocket: GET with Upgrade: websocket, version 13");
+	} else if (exchange_path_is(ex, "/longpoll")) {
+		longpoll_start(ex);
+	} else if (api_prepare(ex->host->chat, &ex->call) != ERR_OK) {
+		exchange_finish(ex);
+	} else {
+		exchange_submit(ex, exchange_finish);
+	}
+}
+
+/* ---- the connect payload ---- */
+
+static yyjson_val *parse_object(struct arena *a, struct span text, const char **why)
+{
+	size_t at;
+	yyjson_val *v = json_parse(a, text, why, &at);
+	if (v && yyjson_is_obj(v)) return v;
+	if (v) *why = "an object is needed";
+	return NULL;
+}
+
+static void write_members(struct jsonw *w, yyjson_val *obj, yyjson_val *but_not_in, bool with_resume)
+{
+	yyjson_obj_iter it = yyjson_obj_iter_with(obj);
+	yyjson_val *key;
+	while ((key = yyjson_obj_iter_next(&it))) {
+		struct span name = json_span(key);
+		if (but_not_in && yyjson_obj_getn(but_not_in, name.p, name.n)) continue;
+		if (!with_resume && span_is(name, "resume_from")) continue;
+		jsonw_key_span(w, name);
+		jsonw_val(w, yyjson_obj_iter_get_val(key));
+	}
+}
+
+/* payload, what extra.json puts over it, and extra.resume_from. */
+static void write_merged(struct buf *out, yyjson_val *payload, yyjson_val *extra)
+{
+	struct jsonw w;
+	yyjson_val *over = json_get(extra, "json"), *resume = json_get(extra, "resume_from");
+	if (!yyjson_is_obj(over)) over = NULL;
+	jsonw_init(&w, out);
+	jsonw_obj_begin(&w);
+	if (payload) write_members(&w, payload, over, !resume);
+	if (over) write_members(&w, over, NULL, !resume);
+	if (resume) {
+		jsonw_key(&w, "resume_from");
+		jsonw_val(&w, resume);
+	}
+	jsonw_obj_end(&w);
+}
+
+static void write_query(struct buf *out, const struct url_query *q, struct span json)
+{
+	buf_add_span(out, SPAN("json="));
+	url_encode(out, json);
+	for (size_t i = 0; i < q->n; i++) {
+		if (span_is(q->items[i].name, "json")) continue;
+		buf_add_char(out, '&');
+		url_encode(out, q->items[i].name);
+		buf_add_char(out, '=');
+		url_encode(out, q->items[i].value);
+	}
+}
+
+bool exchange_merge_payload(struct exchange *ex, struct span extra_text, const char **why)
+{
+	struct arena *a = &ex->call.arena;
+	struct url_query q;
+	*why = "the query string is malformed";
+	if (!url_query_parse(a, ex->call.http.query, &q)) return false;
+	struct span json = url_query_get(&q, "json");
+	yyjson_val *payload = span_empty(json) ? NULL : parse_object(a, json, why);
+	yyjson_val *extra = parse_object(a, extra_text, why);
+	if (!extra || (!span_empty(json) && !payload)) return false;
+	struct buf merged, query;
+	buf_init(&merged, (size_t)LIMIT_REPLY_BYTES);
+	buf_init(&query, (size_t)LIMIT_REPLY_BYTES);
+	write_merged(&merged, payload, extra);
+	write_query(&query, &q, buf_span(&merged));
+	struct span text = merged.failed || query.failed ? SPAN_NONE : arena_dup(a, buf_span(&query));
+	buf_deinit(&merged);
+	buf_deinit(&query);
+	*why = "out of memory";
+	if (!span_given(text)) return false;
+	ex->call.http.query = text;
+	ex->call.http.body = span_make("", 0);
+	return true;
+}

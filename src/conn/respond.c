@@ -1,0 +1,236 @@
+#include <time.h>
+
+#include "base/limits.h"
+#include "base/log.h"
+#include "conn/http.h"
+
+enum { GZIP_ABOVE_BYTES = 1024, ECHOED_ID_BYTES = 256, LIMIT_WHILE_OFF = 1000000 };
+
+/* ---- header lines ---- */
+
+static void date_line(struct conn_host *h, struct buf *out)
+{
+	int64_t now_s = clock_wall_us(net_clock(h->loop)) / 1000000;
+	if (now_s != h->date_s) {
+		time_t t = (time_t)now_s;
+		struct tm tm;
+		h->date_s = now_s;
+		if (!gmtime_r(&t, &tm) || !strftime(h->date, sizeof h->date, "%a, %d %b %Y %H:%M:%S GMT", &tm)) h->date[0] = 0;
+	}
+	buf_printf(out, "Date: %s\r\n", h->date);
+}
+
+static bool list_names(struct span list, struct span one)
+{
+	while (list.n) {
+		size_t comma = span_find(list, ',');
+		struct span entry = span_make(list.p, comma);
+		while (entry.n && entry.p[0] == ' ') entry = span_skip(entry, 1);
+		while (entry.n && entry.p[entry.n - 1] == ' ') entry.n--;
+		if (span_eq_nocase(entry, one)) return true;
+		list = span_skip(list, comma + 1);
+	}
+	return false;
+}
+
+static void cors_lines(const struct exchange *ex, struct buf *out)
+{
+	struct span allowed = ex->host->settings.cors_origins;
+	if (span_empty(allowed) || span_is(allowed, "*")) {
+		buf_add_span(out, SPAN("Access-Control-Allow-Origin: *\r\n"));
+	} else {
+		struct span origin = http_header_get(&ex->call.http, "origin");
+		buf_add_span(out, SPAN("Vary: Origin\r\n"));
+		if (!span_given(origin) || !list_names(allowed, origin)) return;
+		buf_add_span(out, SPAN("Access-Control-Allow-Origin: "));
+		buf_add_span(out, origin);
+		buf_add_span(out, SPAN("\r\n"));
+	}
+	buf_add_span(out, SPAN("Access-Control-Expose-Headers: X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, Retry-After, "
+			       "X-Request-Id, X-Client-Request-Id\r\n"));
+}
+
+/* Visible ASCII only: it goes back into a header. */
+static bool is_echoable(struct span id)
+{
+	if (id.n == 0 || id.n > ECHOED_ID_BYTES) return false;
+	for (size_t i = 0; i < id.n; i++)
+		if (id.p[i] < 0x20 || id.p[i] > 0x7e) return false;
+	return true;
+}
+
+static void api_lines(const struct exchange *ex, struct buf *out)
+{
+	int64_t now_s = clock_wall_us(net_clock(ex->host->loop)) / 1000000;
+	buf_add_span(out, SPAN("Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n"));
+	buf_printf(out, "X-RateLimit-Limit: %d\r\nX-RateLimit-Remaining: %d\r\nX-RateLimit-Reset: %lld\r\n", (int)LIMIT_WHILE_OFF,
+		(int)LIMIT_WHILE_OFF, (long long)(now_s / 60 * 60 + 60));
+	if (ex->call.chat.error.retry_after_s > 0) buf_printf(out, "Retry-After: %d\r\n", ex->call.chat.error.retry_after_s);
+	struct span theirs = http_header_get(&ex->call.http, "x-client-request-id");
+	if (is_echoable(theirs)) buf_printf(out, "X-Client-Request-Id: %.*s\r\n", SPAN_FMT(theirs));
+	if (exchange_path_is(ex, "/connect")) buf_add_span(out, SPAN("Sec-WebSocket-Version: 13\r\n"));
+}
+
+static void page_lines(struct buf *out)
+{
+	buf_add_span(out, SPAN("Cache-Control: no-cache\r\nX-Content-Type-Options: nosniff\r\nReferrer-Policy: no-referrer\r\n"
+			       "Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
+			       "font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'\r\n"));
+}
+
+/* ---- the answer ---- */
+
+static bool compressible(struct span type)
+{
+	return span_starts(type, SPAN("text/")) || span_starts(type, SPAN("application/json")) || span_starts(type, SPAN("image/svg"));
+}
+
+static bool pack(struct exchange *ex, struct span body)
+{
+	if (!http_gzip(&ex->packed, body) || ex->packed.n >= body.n) return false;
+	ex->body = buf_span(&ex->packed);
+	return true;
+}
+
+static void count_status(const struct exchange *ex)
+{
+	if (ex->status >= 500) {
+		conn_count(&ex->host->counters.requests_5xx, 1);
+	} else if (ex->status >= 400) {
+		conn_count(&ex->host->counters.requests_4xx, 1);
+	}
+}
+
+void exchange_answer(struct exchange *ex, int status, struct span type, struct span body, unsigned flags, struct span lines)
+{
+	struct conn_host *h = ex->host;
+	struct buf *out = &h->lines;
+	bool packable = body.n > GZIP_ABOVE_BYTES && compressible(type);
+	ex->status = status;
+	ex->body = body;
+	buf_clear(out);
+	date_line(h, out);
+	cors_lines(ex, out);
+	buf_printf(out, "X-Request-Id: %s\r\n", ex->request_id);
+	if (flags & ANSWER_API) api_lines(ex, out);
+	if (flags & ANSWER_PAGE) page_lines(out);
+	if (packable) buf_add_span(out, SPAN("Vary: Accept-Encoding\r\n"));
+	if (packable && ex->call.http.accepts_gzip && pack(ex, body)) buf_add_span(out, SPAN("Content-Encoding: gzip\r\n"));
+	buf_add_span(out, lines);
+	int64_t length = status == 204 || status == 304 ? -1 : (int64_t)ex->body.n;
+	http_response_head(&ex->head, status, ex->body.n ? type : SPAN_NONE, length, !ex->is_last, buf_span(out));
+	if (ex->is_head) ex->body = SPAN_NONE;
+	count_status(ex);
+	if (ex->conn && (ex->head.failed || out->failed)) {
+		conn_close(ex->conn); /* without memory for a head there is nothing to say */
+	} else {
+		exchange_ready(ex);
+	}
+}
+
+/* ---- API answers ---- */
+
+struct span exchange_operation(const struct exchange *ex)
+{
+	if (ex->call.route) return span_str(ex->call.route->name);
+	if (exchange_path_is(ex, "/connect")) return SPAN("Connect");
+	if (exchange_path_is(ex, "/longpoll")) return SPAN("LongPoll");
+	return SPAN("Request");
+}
+
+static void answer_error(struct exchange *ex)
+{
+	struct error *e = &ex->call.chat.error;
+	int64_t took = net_now_us(ex->host->loop) - ex->call.started_us;
+	if (!span_given(e->message)) e->message = err_text(e->err);
+	struct span body = api_error_json(&ex->call.arena, exchange_operation(ex).p, e, took);
+	if (!span_given(body)) body = SPAN("{\"code\":-1,\"message\":\"out of memory\",\"StatusCode\":500,\"duration\":\"0.00ms\","
+					   "\"more_info\":\"\",\"details\":[],\"exception_fields\":{}}");
+	exchange_answer(ex, err_http(e->err), SPAN("application/json; charset=utf-8"), body, ANSWER_API, SPAN_NONE);
+}
+
+void exchange_fail(struct exchange *ex, enum err err, const char *message)
+{
+	ex->call.chat.error = (struct error){ .err = err, .message = span_str(message) };
+	answer_error(ex);
+}
+
+void exchange_finish(struct exchange *ex)
+{
+	struct api_call *call = &ex->call;
+	if (call->chat.error.err != ERR_OK) {
+		answer_error(ex);
+		return;
+	}
+	api_finish(call, net_now_us(ex->host->loop));
+	if (call->chat.error.err != ERR_OK || call->reply.failed) {
+		if (call->chat.error.err == ERR_OK) call->chat.error = (struct error){ .err = ERR_INTERNAL, .message = SPAN("the reply is too big") };
+		answer_error(ex);
+		return;
+	}
+	struct span type = span_given(call->raw_type) ? call->raw_type : SPAN("application/json; charset=utf-8");
+	exchange_answer(ex, call->status ? call->status : 200, type, buf_span(&call->reply), ANSWER_API, SPAN_NONE);
+}
+
+/* ---- OPTIONS and pages ---- */
+
+static void answer_options(struct exchange *ex)
+{
+	exchange_answer(ex, 204, SPAN_NONE, SPAN_NONE, 0,
+		SPAN("Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n"
+		     "Access-Control-Allow-Methods: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n"
+		     "Access-Control-Allow-Headers: authorization, stream-auth-type, x-stream-client, x-stream-ext, x-client-request-id, "
+		     "content-type, content-encoding, cache-control\r\n"
+		     "Access-Control-Max-Age: 86400\r\n"));
+}
+
+bool exchange_answer_local(struct exchange *ex)
+{
+	const struct http_request *r = &ex->call.http;
+	const struct conn_ops *ops = ex->host->ops;
+	struct span bytes, type;
+	if (r->method == HTTP_M_OPTIONS) {
+		answer_options(ex);
+		return true;
+	}
+	if (!span_starts(r->path, SPAN("/console")) || !ops->asset || r->method != HTTP_M_GET) return false;
+	if (span_is(r->path, "/console")) {
+		exchange_answer(ex, 308, SPAN_NONE, SPAN_NONE, ANSWER_PAGE, SPAN("Location: /console/\r\n"));
+	} else if (ops->asset(ops->ctx, r->path, &bytes, &type)) {
+		exchange_answer(ex, 200, type, bytes, ANSWER_PAGE, SPAN_NONE);
+	} else {
+		return false;
+	}
+	return true;
+}
+
+/* ---- the request log ---- */
+
+static const char *method_name(const struct exchange *ex)
+{
+	switch (ex->call.http.method) {
+	case HTTP_M_GET: return ex->is_head ? "HEAD" : "GET";
+	case HTTP_M_HEAD: return "HEAD";
+	case HTTP_M_POST: return "POST";
+	case HTTP_M_PUT: return "PUT";
+	case HTTP_M_PATCH: return "PATCH";
+	case HTTP_M_DELETE: return "DELETE";
+	case HTTP_M_OPTIONS: return "OPTIONS";
+	case HTTP_M_OTHER: break;
+	}
+	return "OTHER";
+}
+
+/* The path without its query: that carries tokens. */
+void exchange_log(const struct exchange *ex, size_t bytes)
+{
+	const struct api_call *call = &ex->call;
+	if (!ex->host->settings.http_log) return;
+	char path[512], theirs[300];
+	struct span id = http_header_get(&call->http, "x-client-request-id");
+	log_quote(path, sizeof path, call->http.path.p, call->http.path.n);
+	log_quote(theirs, sizeof theirs, id.p, id.n);
+	LOG_INF("request", "conn=%llu id=%s peer=%.*s method=%s path=%s op=%.*s status=%d us=%lld bytes=%zu client_id=%s",
+		ex->conn ? (unsigned long long)ex->conn->serial : 0ull, ex->request_id, SPAN_FMT(call->peer), method_name(ex), path,
+		SPAN_FMT(exchange_operation(ex)), ex->status, (long long)(net_now_us(ex->host->loop) - call->started_us), bytes, theirs);
+}

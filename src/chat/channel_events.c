@@ -1,6 +1,7 @@
 #include "chat/channel_events.h"
 
 #include "base/limits.h"
+#include "chat/message_parts.h"
 
 static enum err text_done(struct chat_ctx *c, struct buf *text, struct span *out)
 {
@@ -86,12 +87,5 @@ enum err channel_news_record(struct chat_ctx *c, const struct channel_news *n, s
 
 enum err channel_move_record(struct chat_ctx *c, const struct channel_ctx *x, enum event_move move, int64_t user)
 {
-	struct event *ev = chat_record(c, EVENT_CHANNEL_UPDATED, NULL, SPAN_NONE, SPAN_NONE);
-	if (ev == NULL) return chat_store_fail(c, c->error.err != ERR_OK ? c->error.err : ERR_UNAVAILABLE);
-	ev->channel = x->ch.pk;
-	ev->user = user;
-	ev->actor = c->me.pk;
-	ev->move = move;
-	ev->seq = x->ch.counted_seq;
-	return ERR_OK;
+	return event_move_only(c, move, x->ch.pk, user, x->ch.counted_seq, 0);
 }

@@ -44,7 +44,7 @@ struct channel_list {
 };
 enum err chat_query_channels(struct chat_ctx *c, yyjson_val *body, struct channel_list *out) BECK_WARN_UNUSED;
 /* The same channels again after a subscription, read anew; those not readable any more are left out. */
-enum err chat_reload_channels(struct chat_ctx *c, const int64_t *pks, size_t n, struct channel_list *out) BECK_WARN_UNUSED;
+enum err chat_reload_channels(struct chat_ctx *c, yyjson_val *body, const int64_t *pks, size_t n, struct channel_list *out) BECK_WARN_UNUSED;
 
 /* ---- changes (channel_update.c, channel_delete.c, channel_hide.c) ---- */
 enum err chat_update_channel(struct chat_ctx *c, struct span type, struct span id, yyjson_val *body, struct jsonw *w) BECK_WARN_UNUSED;

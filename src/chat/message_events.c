@@ -37,34 +37,18 @@ void event_text_message(struct event_text *t, const struct message *m)
 	jsonw_kstr(&t->w, "message_id", m->id);
 }
 
-static enum err push(struct chat_ctx *c, struct event *e)
-{
-	if (c->event_count == c->event_cap) {
-		size_t cap = c->event_cap ? c->event_cap * 2 : 8;
-		struct event **more = arena_realloc(c->arena, c->events, c->event_cap * sizeof *more, cap * sizeof *more);
-		if (!more) {
-			event_unref(e);
-			return chat_store_fail(c, ERR_UNAVAILABLE);
-		}
-		c->events = more;
-		c->event_cap = cap;
-	}
-	c->events[c->event_count++] = e;
-	return ERR_OK;
-}
-
 enum err event_move_only(struct chat_ctx *c, enum event_move move, int64_t channel, int64_t user, int64_t seq, int64_t unread)
 {
-	struct event *e = event_new(EVENT_NOTIFICATION_MARK_READ); /* own class; without a body nothing is sent */
-	if (!e) return chat_store_fail(c, ERR_UNAVAILABLE);
-	e->app = c->app->pk;
+	/* Own class; without a body nothing is sent, without a log row nothing is replayed. */
+	struct event *e = chat_record(c, EVENT_NOTIFICATION_MARK_READ, NULL, SPAN_NONE, SPAN_NONE);
+	if (!e) return c->error.err;
 	e->channel = channel;
 	e->user = user;
 	e->actor = c->me.pk;
 	e->move = move;
 	e->seq = seq;
 	e->unread = unread;
-	return push(c, e);
+	return ERR_OK;
 }
 
 enum err event_move_threads(struct chat_ctx *c, int64_t user)

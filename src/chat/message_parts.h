@@ -99,21 +99,24 @@ void thread_notification_text(struct chat_ctx *c, struct event_text *t, const st
 void message_deleted_text(struct chat_ctx *c, struct event_text *t, const struct channel_ctx *x, const struct message *m, bool hard,
 	const struct user *by, int64_t at_us);
 
-/* ---- read state (read.c, thread_read.c) ---- */
+/* ---- read state (read.c, read_events.c, thread_read.c) ---- */
 enum err thread_mark_read(struct chat_ctx *c, const struct channel_ctx *x, struct span thread_id, struct jsonw *w) BECK_WARN_UNUSED;
 enum err thread_mark_unread(struct chat_ctx *c, const struct channel_ctx *x, struct span thread_id) BECK_WARN_UNUSED;
 /* message.read of the caller for others to see (or only himself, see privacy), thread or not. */
+enum { UNREAD_SHOWN_MAX = 255 }; /* of one channel, after marking unread */
 struct read_news {
-	const struct channel_ctx *x;
-	int64_t at_us, seq, unread;
+	const struct channel_ctx *x; /* NULL: everything */
+	int64_t at_us, seq;
+	int64_t unread; /* of the channel; of a thread's news: his unread threads */
 	struct span last_read_message_id, thread_id;
-	bool moves; /* the event carries the move */
+	bool moves; /* the pointer moved; notification.mark_read carries the move */
 };
+void message_read_text(struct chat_ctx *c, struct event_text *t, const struct read_news *n, const struct user *reader);
+void mark_read_text(struct chat_ctx *c, struct event_text *t, const struct read_news *n, const struct user *reader);
 enum err record_message_read(struct chat_ctx *c, const struct read_news *n) BECK_WARN_UNUSED;
 /* notification.mark_read to the caller's own connections; n->x NULL: everything was read. */
 enum err record_mark_read(struct chat_ctx *c, const struct read_news *n) BECK_WARN_UNUSED;
 /* The `event` of the answer. */
 void read_answer(struct chat_ctx *c, struct jsonw *w, const struct read_news *n);
 
-/* Everything the api calls of these rules goes through message_rules.h. */
 #endif

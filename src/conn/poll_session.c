@@ -4,11 +4,11 @@
  *   PARKED  one poll waits for an event, at most LIMIT_POLL_HOLD_MS; after the first event LIMIT_POLL_GATHER_MS more.
  * Events that were given out stay in the session's queue, lent, until their poll reports that the answer went out whole. A newer poll takes
  * them over, so a poll that was superseded or aborted has consumed nothing. */
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/limits.h"
-#include "base/log.h"
 #include "conn/poll.h"
 
 enum { PEEK = 64, CODE_RESTART = 1012 };
@@ -75,15 +75,15 @@ static void take_back(struct poll_session *p)
 	p->lent_to = NULL;
 }
 
-/* Appends [event,...] of the queue's head; returns how many. */
-static size_t write_events(struct poll_session *p, struct buf *out)
+/* Appends [event,...] of the queue's head, at most so many; returns how many. */
+static size_t write_events(struct poll_session *p, size_t most, struct buf *out)
 {
 	struct session_out items[PEEK];
 	size_t n = 0, got;
+	if (most > (size_t)LIMIT_POLL_BATCH) most = (size_t)LIMIT_POLL_BATCH;
 	buf_add_char(out, '[');
-	while (n < (size_t)LIMIT_POLL_BATCH) {
-		size_t most = (size_t)LIMIT_POLL_BATCH - n;
-		got = session_peek(p->session, n, items, most < PEEK ? most : PEEK);
+	while (n < most) {
+		got = session_peek(p->session, n, items, most - n < PEEK ? most - n : PEEK);
 		for (size_t i = 0; i < got; i++) {
 			if (n++) buf_add_char(out, ',');
 			buf_add_span(out, items[i].body);
@@ -96,9 +96,9 @@ static size_t write_events(struct poll_session *p, struct buf *out)
 }
 
 /* Gives the queue's head to a poll. */
-static void give(struct poll_session *p, struct poll_ask *k)
+static void give(struct poll_session *p, struct poll_ask *k, size_t most)
 {
-	size_t n = write_events(p, &k->body);
+	size_t n = write_events(p, most, &k->body);
 	if (k->body.failed) {
 		answer_error(k, ERR_INTERNAL);
 		return;
@@ -151,21 +151,21 @@ static struct span final_error(struct poll_session *p, struct arena *a, int *sta
 	return json_text(a, error);
 }
 
-/* The session is closed. Its parting error, if any, is the answer to the next poll; what else was queued goes out before. */
+/* The session is closed. What was queued goes out, and the parting error, if any, is the answer to the poll after it. */
 static void give_rest(struct poll_session *p, struct poll_ask *k)
 {
 	struct arena *a = &p->host->scratch;
 	size_t bytes, n = session_queued(p->session, &bytes);
-	int status = 0;
-	struct span error = final_error(p, a, &status);
-	if (span_given(error) && n == 1) {
+	struct span error = final_error(p, a, &k->status);
+	if (span_given(error) && n > 1) {
+		k->status = 0;
+		give(p, k, n - 1);
+	} else if (span_given(error)) {
 		buf_add_span(&k->body, error);
-		k->status = status;
 		destroy(p);
 		answer(k);
 	} else if (n) {
-		size_t given = write_events(p, &k->body);
-		(void)given;
+		(void)write_events(p, n, &k->body);
 		destroy(p);
 		answer(k);
 	} else {
@@ -187,10 +187,12 @@ static void on_work(struct net_deferred *d)
 		struct poll_ask *k = unpark(p);
 		if (k) {
 			give_rest(p, k);
-		} else if (!span_given(final_error(p, &p->host->scratch, &status))) {
-			destroy(p); /* the next poll finds nothing: code 46 */
+		} else {
+			struct arena *a = &p->host->scratch;
+			bool has_error = span_given(final_error(p, a, &status));
+			arena_reset(a);
+			if (!has_error) destroy(p); /* the next poll finds nothing: code 46 */
 		}
-		arena_reset(&p->host->scratch);
 	} else if (p->parked && !p->is_gathering && session_queued(p->session, &bytes)) {
 		p->is_gathering = true;
 		net_timer_start(p->host->loop, &p->timer, LIMIT_POLL_GATHER_MS);
@@ -208,7 +210,7 @@ static void on_timer(struct net_timer *t)
 	struct poll_session *p = BECK_CONTAINER(t, struct poll_session, timer);
 	struct poll_ask *k = unpark(p);
 	if (k) {
-		give(p, k);
+		give(p, k, SIZE_MAX);
 	} else {
 		end(p, 0);
 	}
@@ -254,7 +256,7 @@ void poll_session_ask(struct poll_ask *k)
 	}
 	if (k->seq >= 0 && p->wants_seq) (void)session_rewind(p->session, k->seq);
 	if (session_queued(p->session, &bytes)) {
-		give(p, k);
+		give(p, k, SIZE_MAX);
 	} else {
 		park(p, k);
 	}
@@ -354,15 +356,9 @@ void poll_session_drain_all(struct conn_host *h)
 		struct poll_ask *k = unpark(p);
 		uint16_t had;
 		if (!session_is_closed(p->session, &had)) session_close(p->session, CODE_RESTART, NULL);
-		if (k) {
-			size_t bytes;
-			if (session_queued(p->session, &bytes)) {
-				give_rest(p, k);
-				continue;
-			}
-			answer_nothing(k);
-		}
+		if (k) (void)write_events(p, SIZE_MAX, &k->body);
 		destroy(p);
+		if (k) answer(k);
 	}
 }
 

@@ -23,14 +23,15 @@ int64_t registry_sessions(struct registry *r, int64_t app, int64_t user);
 int64_t registry_concurrent(struct registry *r, int64_t app); /* app 0 = all */
 int64_t registry_peak(struct registry *r, int64_t app, bool reset);
 
-/* Counts one watching session. *first: the user did not watch before. *count: visible watching users after. False without memory. */
+/* Counts one watching session (`visible` false: not counted as long as registry_set_visible does not say so). *first: the user did not watch before. *count: visible watching users after. False without memory. */
 bool registry_watch(struct registry *r, int64_t app, int64_t channel, int64_t user, bool visible, bool *first, int64_t *count) BECK_WARN_UNUSED;
 void registry_unwatch(struct registry *r, int64_t app, int64_t channel, int64_t user, bool *last, int64_t *count);
 int64_t registry_watcher_count(struct registry *r, int64_t app, int64_t channel);
 /* Visible watching users in order of their coming (anonymous left out). */
 size_t registry_watchers(struct registry *r, int64_t app, int64_t channel, int64_t offset, int64_t limit, struct arena *a, int64_t **users);
 bool registry_is_watching(struct registry *r, int64_t app, int64_t channel, int64_t user);
-/* The user became invisible or visible: his watches count or not. */
+bool registry_is_visible(struct registry *r, int64_t app, int64_t user); /* false too when he neither is connected nor watches */
+/* The user became invisible or visible: his watches count or not. Nothing happens when he neither is connected nor watches. */
 void registry_set_visible(struct registry *r, int64_t app, int64_t user, bool visible);
 /* At most once per 5 s and channel, for thinned watching events. */
 bool registry_may_announce(struct registry *r, int64_t app, int64_t channel, int64_t mono_us);

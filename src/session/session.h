@@ -33,14 +33,22 @@ struct session_ops {
 		const int64_t *channels, size_t n, enum dialect d);
 	/* A MOVE_RECOUNT or a missed ring: load the user's totals anew. Answer: session_hub_post_totals. */
 	void (*recount)(void *ctx, struct session_hub *hub, int64_t app, int64_t user);
-	/* A session ended: announce user.watching.stop for `channels` (where it was the user's last), and presence when last. */
+	/* A session (or a right to watch) ended: announce user.watching.stop for `channels` (where it was the user's last), and presence when
+	 * last. Never called for invisible or anonymous users, nor for channels watched quietly. */
 	void (*ended)(void *ctx, int64_t app, int64_t user, const int64_t *channels, const int64_t *watcher_counts, size_t n, bool last);
+	/* May be NULL. A resumed session made the user watch `channels` anew (his old one was gone): announce user.watching.start. */
+	void (*watching)(void *ctx, int64_t app, int64_t user, const int64_t *channels, const int64_t *watcher_counts, size_t n);
 	void *ctx;
 };
 
+/* Calls of ops only hand on: what answers comes back through a session_hub_post_*. NULL without memory. */
 struct session_hub *session_hub_create(struct net_loop *loop, unsigned node, unsigned index, struct registry *reg,
 	const struct session_ops *ops) BECK_WARN_UNUSED;
+/* After the loop has stopped. Frees what was posted and never ran. Sessions that their carriers did not release are freed in silence. */
 void session_hub_destroy(struct session_hub *h);
+/* The hubs of this node by loop index (the table is borrowed until the hub is destroyed): a resumed session ends the old one there.
+ * Before the loop runs. Without it only sessions of the same loop are ended so. */
+void session_hub_set_peers(struct session_hub *h, struct session_hub *const *peers, size_t n);
 /* The bus sink: delivers committed events to this loop's sessions, moves totals, keeps the ring. */
 void session_hub_deliver(void *hub, struct event *const *events, size_t n);
 
@@ -51,6 +59,8 @@ struct session_carrier {
 };
 struct session *session_create(struct session_hub *h, struct session_carrier *c, bool is_poll) BECK_WARN_UNUSED; /* CONNECTING */
 struct span session_id(const struct session *s);
+/* An open session of this hub, NULL when there is none of that name. */
+struct session *session_find(struct session_hub *h, struct span id);
 void session_set_carrier(struct session *s, struct session_carrier *c); /* NULL = nobody (between polls) */
 
 struct session_membership {
@@ -79,12 +89,14 @@ struct session_start {
 	size_t presence_count;
 	struct span old_connection_id; /* ends when the replay is through; not given = none */
 };
-/* CONNECTING -> LIVE or REPLAY; queues the first health.check. ERR_RATE_LIMIT: too many connections (nothing changed).
- * *came_online: his first session, so presence is to be announced. */
+/* CONNECTING -> LIVE or REPLAY; queues the first health.check. ERR_RATE_LIMIT: too many connections; ERR_UNAVAILABLE: no memory, or the
+ * snapshot is too old to be followed up. Nothing has changed then. *came_online: his first session and he is not invisible, so presence
+ * is to be announced. */
 enum err session_open(struct session *s, const struct session_start *start, bool *came_online) BECK_WARN_UNUSED;
 void session_abort(struct session *s); /* CONNECTING only */
 /* LIVE/REPLAY -> CLOSED: leaves all tables, registry, calls ops.ended. close_code 0 = the peer left. The carrier still drains what is
- * queued (the final error frame) and then calls session_release. */
+ * queued (the final error frame, borrowed here) and then calls session_release. A session closed as too slow (1008) keeps of its queue
+ * only the item that may be half written, and the final frame. A session without carrier is freed at once. */
 void session_close(struct session *s, uint16_t close_code, struct blob *final_frame);
 void session_release(struct session *s);
 bool session_is_closed(const struct session *s, uint16_t *close_code);
@@ -104,7 +116,8 @@ struct session_out {
 size_t session_peek(struct session *s, size_t from, struct session_out *out, size_t max);
 void session_consume(struct session *s, size_t n); /* the carrier has handed n items on */
 size_t session_queued(const struct session *s, size_t *bytes);
-/* Long poll with resume: everything after `seq` is wanted again. False when the queue no longer holds it: replay from the log starts. */
+/* Long poll with resume: everything durable after `seq` is wanted again (what carries no seq is given out once). Consumed durable items
+ * stay until a rewind past them. False when the queue no longer holds it: replay from the log starts, what comes of it is queued. */
 bool session_rewind(struct session *s, int64_t seq);
 
 /* ---- by connection_id, from any thread ---- */
@@ -121,11 +134,13 @@ struct session_subscribe {
 	size_t unwatch_count;
 	const int64_t *presence;
 	size_t presence_count;
+	/* Per presence entry the channel whose unwatching ends it again, 0 = none. NULL: `channels[0]` when it is the only one, else none. */
+	const int64_t *presence_channels;
 	/* answer */
 	bool found;
-	bool *first;                /* per channel watched: the user's first watching session (caller's memory) */
+	bool *first;                /* per channel watched: to be announced: his first watching session, and he is visible (caller's memory) */
 	int64_t *watcher_count;     /* per channel (watched, or when unwatching: unwatched) */
-	bool *last;                 /* per channel unwatched */
+	bool *last;                 /* per channel unwatched: to be announced likewise */
 	void (*done)(struct session_subscribe *s);
 };
 void session_hub_post_subscribe(struct session_hub *h, struct session_subscribe *s);
@@ -141,6 +156,7 @@ struct session_replay_page {
 	bool failed;                /* the session ends with 1011; the client comes again */
 	struct arena arena;         /* owns `events` array; freed by the hub */
 	void (*free_page)(struct session_replay_page *p);
+	struct list posted;         /* private */
 };
 void session_hub_post_replay(struct session_hub *h, struct session_replay_page *p);
 
@@ -151,10 +167,11 @@ struct session_totals_answer {
 	bool failed;
 	struct arena arena;
 	void (*free_answer)(struct session_totals_answer *p);
+	struct list posted;         /* private */
 };
 void session_hub_post_totals(struct session_hub *h, struct session_totals_answer *t);
 
-/* Closes every session of a user (0 = all of the app, app 0 = all): revocation, deactivation, drain. Any thread. */
+/* Closes every session of a user (0 = all of the app, app 0 = all): revocation, deactivation, drain. Any thread. The frame is borrowed. */
 void session_hub_post_close(struct session_hub *h, int64_t app, int64_t user, uint16_t code, struct blob *final_frame);
 
 struct session_stats {

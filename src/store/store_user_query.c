@@ -15,6 +15,8 @@
 #define BAN_STANDS "(u.ban_expires = 0 OR u.ban_expires > ?2)"
 #define SEEN_LAST_ACTIVE "CASE WHEN u.invisible = 0 OR " SEES_ALL " THEN u.last_active ELSE u.frozen_last_active END"
 
+enum { FIELD_ID = 0, SORT_CREATED_AT = 3 };
+
 const struct filter_field store_user_fields[] = {
 	{ "id", FILTER_T_STRING, TEXT_OPS },
 	{ "name", FILTER_T_STRING, TEXT_OPS },
@@ -49,19 +51,18 @@ static const struct filter_column columns[] = {
 const char *const store_user_sorts[] = { "id", "name", "role", "created_at", "updated_at", "last_active", "image", "language", "banned" };
 const size_t store_user_sort_count = BECK_COUNT(store_user_sorts);
 
-static const struct filter_sort_column sorts[] = {
-	{ "u.id", false, false },
-	{ "u.name", true, false },
-	{ "u.role", false, false },
-	{ "u.created_at", false, false },
-	{ "u.updated_at", false, false },
-	{ SEEN_LAST_ACTIVE, true, true },
-	{ "u.image", true, false },
-	{ "u.language", true, false },
-	{ "(u.banned = 1 AND " BAN_STANDS ")", false, false },
-};
-
-static const struct filter_target target = { .columns = columns, .sorts = sorts, .custom = "u.custom", .tie_breaker = "u.id" };
+#define SORTS(created_at)                                                        \
+	{                                                                        \
+		{ "u.id", false, false }, { "u.name", true, false },             \
+		{ "u.role", false, false }, { created_at, false, false },        \
+		{ "u.updated_at", false, false }, { SEEN_LAST_ACTIVE, true, true }, \
+		{ "u.image", true, false }, { "u.language", true, false },       \
+		{ "(u.banned = 1 AND " BAN_STANDS ")", false, false },           \
+	}
+static const struct filter_sort_column sorts[] = SORTS("u.created_at");
+/* A few named ids are looked up and sorted. Left to itself the planner walks users_created through the whole application instead, because
+ * that needs no sorting; the sign takes this index away. */
+static const struct filter_sort_column sorts_of_few[] = SORTS("+u.created_at");
 
 static bool put_id_bound(struct sql_builder *b, const char *text, struct span id)
 {
@@ -80,15 +81,27 @@ static bool put_id_bounds(struct sql_builder *b, const struct user_query *q)
 	return any;
 }
 
-static enum err put_order(struct sql_builder *b, const struct user_query *q, bool by_id)
+/* Must every user that passes have one of some named ids? */
+static bool names_ids(const struct filter *f)
 {
-	if (q->sort && q->sort->n > 0) return filter_sql_order(b, q->sort, &target);
-	sql_builder_add(b, by_id ? " ORDER BY u.id" : " ORDER BY u.created_at DESC, u.id DESC");
-	return b->err;
+	if (f->op == FILTER_EQ || f->op == FILTER_IN) return f->field_id == FIELD_ID;
+	for (size_t i = 0; f->op == FILTER_AND && i < f->kid_count; i++)
+		if (names_ids(&f->kids[i])) return true;
+	return false;
+}
+
+static enum err put_order(struct sql_builder *b, const struct user_query *q, const struct filter_target *target, bool by_id)
+{
+	static const struct sort by_creation = { .keys = { { .field_id = SORT_CREATED_AT, .descending = true } }, .n = 1 };
+	static const struct sort none = { .n = 0 };
+	if (q->sort && q->sort->n > 0) return filter_sql_order(b, q->sort, target);
+	return filter_sql_order(b, by_id ? &none : &by_creation, target);
 }
 
 static enum err build(struct sql_builder *b, struct store_tx *tx, int64_t app, const struct user_query *q)
 {
+	bool of_few = q->filter && names_ids(q->filter);
+	const struct filter_target target = { .columns = columns, .sorts = of_few ? sorts_of_few : sorts, .custom = "u.custom", .tie_breaker = "u.id" };
 	sql_builder_int(b, q->viewer_pk);
 	sql_builder_int(b, sql_wall_us(tx));
 	sql_builder_add(b, "SELECT " USER_COLUMNS " FROM users u WHERE u.app = ");
@@ -101,7 +114,7 @@ static enum err build(struct sql_builder *b, struct store_tx *tx, int64_t app, c
 		sql_builder_add(b, " AND ");
 		e = filter_sql_where(b, q->filter, &target);
 	}
-	if (e == ERR_OK) e = put_order(b, q, by_id);
+	if (e == ERR_OK) e = put_order(b, q, &target, by_id);
 	sql_builder_limit(b, q->limit, q->offset);
 	return e;
 }

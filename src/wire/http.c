@@ -267,7 +267,9 @@ static enum err head_accept(struct http_parser *p)
 	header_once(p, "host", &hosts);
 	bool chunked = p->ll.flags & F_CHUNKED, has_body = chunked || p->ll.content_length > 0;
 	bool websocket = headers_list_has(p, "upgrade", SPAN("websocket"));
-	if (p->ll.http_major != 1 || p->ll.http_minor > 1 || p->ll.method == HTTP_CONNECT) return ERR_INPUT;
+	if (p->ll.http_major != 1 || p->ll.http_minor > 1) return ERR_INPUT;
+	/* A tunnel has no path here; SOURCE is the one method that llhttp lets in with another protocol's name. */
+	if (p->ll.method == HTTP_CONNECT || p->ll.method == HTTP_SOURCE) return ERR_INPUT;
 	if (hosts > 1 || (hosts == 0 && p->ll.http_minor == 1)) return ERR_INPUT;
 	if (!body_coding_ok(p) || (websocket && has_body)) return ERR_INPUT;
 	if (!chunked && p->ll.content_length > p->max_body_bytes) return ERR_TOO_BIG;

@@ -1,0 +1,40 @@
+/* What one user sees of another, and the settings that say so. The encoder veils invisible users by view; here is what depends on the
+ * live registry, the clock and the caller. */
+#include "chat/chat.h"
+#include "chat/user_rules.h"
+
+void chat_user_for_viewer(struct chat_ctx *c, struct user *u)
+{
+	if (u->pk != 0 && c->app != NULL) u->online = registry_is_online(c->chat->registry, c->app->pk, u->pk);
+	if (u->ban_expires != 0 && u->ban_expires <= c->now_us) {
+		u->banned = u->shadow_banned = false;
+		u->ban_expires = 0;
+	}
+}
+
+enum user_view chat_user_view(const struct chat_ctx *c, const struct user *u)
+{
+	if (chat_is_server(c)) return USER_VIEW_SERVER;
+	return c->caller == CALLER_USER && u->pk != 0 && u->pk == c->me.pk ? USER_VIEW_SELF : USER_VIEW_COMMON;
+}
+
+static enum err apply_one(struct chat_ctx *c, yyjson_val *settings, const char *key, int8_t *out)
+{
+	yyjson_val *v = json_get(settings, key);
+	if (v == NULL || yyjson_is_null(v)) return ERR_OK;
+	yyjson_val *enabled = json_get(v, "enabled");
+	if (yyjson_is_obj(v) && (enabled == NULL || yyjson_is_null(enabled))) return ERR_OK;
+	if (!yyjson_is_bool(enabled))
+		return chat_fail(c, ERR_INPUT, "privacy_settings", "privacy_settings.%s must be an object with a boolean enabled", key);
+	*out = yyjson_get_bool(enabled) ? TRI_ON : TRI_OFF;
+	return ERR_OK;
+}
+
+enum err user_privacy_apply(struct chat_ctx *c, struct user *u, yyjson_val *v)
+{
+	if (v == NULL || yyjson_is_null(v)) return ERR_OK;
+	if (!yyjson_is_obj(v)) return chat_fail(c, ERR_INPUT, "privacy_settings", "privacy_settings must be an object");
+	enum err e = apply_one(c, v, "typing_indicators", &u->privacy_typing);
+	if (e == ERR_OK) e = apply_one(c, v, "read_receipts", &u->privacy_read);
+	return e == ERR_OK ? apply_one(c, v, "delivery_receipts", &u->privacy_delivery) : e;
+}

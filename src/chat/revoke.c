@@ -1,0 +1,31 @@
+/* Ending sessions whose user or token is no longer good. */
+#include "base/limits.h"
+#include "chat/user_rules.h"
+
+static struct blob *error_frame(enum err e, const char *message)
+{
+	struct buf text;
+	struct jsonw w;
+	struct error error = { .err = e, .message = span_str(message) };
+	buf_init(&text, (size_t)LIMIT_EVENT_BYTES);
+	jsonw_init(&w, &text);
+	jsonw_obj_begin(&w);
+	jsonw_key(&w, "error");
+	chat_error_write(&w, SPAN("Connect"), &error, 0);
+	jsonw_obj_end(&w);
+	struct blob *b = text.failed ? NULL : blob_make(buf_span(&text));
+	buf_deinit(&text);
+	return b;
+}
+
+enum err chat_end_sessions(struct chat_ctx *c, int64_t user_pk, enum err e, const char *message)
+{
+	enum { CLOSE_NORMAL = 1000 };
+	struct event *ev = chat_record(c, EVENT_CUSTOM_USER, NULL, SPAN_NONE, SPAN_NONE);
+	if (ev == NULL) return ERR_UNAVAILABLE;
+	ev->user = user_pk;
+	ev->flags |= EVENT_CLOSE_SESSIONS;
+	ev->close_code = CLOSE_NORMAL;
+	ev->close_frame = error_frame(e, message);
+	return ev->close_frame != NULL ? ERR_OK : chat_store_fail(c, ERR_UNAVAILABLE);
+}

@@ -115,6 +115,8 @@ CREATE TABLE messages (
   UNIQUE (app, id));
 -- the channel list: replies not shown in the channel stay out
 CREATE INDEX messages_page ON messages (channel_pk, created_at, id) WHERE parent_pk = 0 OR show_in_channel = 1;
+-- by author: for the end of users
+CREATE INDEX messages_user ON messages (user_pk, pk);
 CREATE INDEX messages_thread ON messages (parent_pk, created_at, id) WHERE parent_pk <> 0;
 CREATE INDEX messages_pinned ON messages (channel_pk, pinned_at, id) WHERE pinned = 1;
 CREATE INDEX messages_seq ON messages (channel_pk, seq, user_pk) WHERE seq <> 0;

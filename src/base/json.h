@@ -14,6 +14,14 @@
 yyjson_val *json_parse(struct arena *a, struct span text, const char **why, size_t *at);
 /* Member of an object, NULL when absent or when `obj` is no object. */
 yyjson_val *json_get(yyjson_val *obj, const char *key);
+/* Walks the members of an object; of NULL or anything else there are none:
+ * yyjson_obj_iter it = yyjson_obj_iter_with(obj); while (json_next(&it, &key, &value)) ... */
+static inline bool json_next(yyjson_obj_iter *it, yyjson_val **key, yyjson_val **value)
+{
+	*key = yyjson_obj_iter_next(it);
+	*value = yyjson_obj_iter_get_val(*key);
+	return *key != NULL;
+}
 static inline struct span json_span(yyjson_val *v)
 {
 	return yyjson_is_str(v) ? (struct span){ yyjson_get_str(v), yyjson_get_len(v) } : SPAN_NONE;

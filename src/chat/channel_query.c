@@ -62,7 +62,7 @@ struct kept_right {
 	const struct channel_type *type;
 	char role[64]; /* LIMIT_CHANNEL_ROLE_BYTES; the row's own text is gone with the row */
 	size_t role_n;
-	bool is_member, is_owner, may;
+	bool is_member, is_moderator, is_owner, may;
 };
 struct visible {
 	struct chat_ctx *c;
@@ -86,15 +86,20 @@ static bool in_team(const struct visible *v, struct span team)
 static bool may_read(struct visible *v, const struct channel_type *type, const struct channel *ch, const struct member *own, bool is_owner)
 {
 	struct span role = own != NULL ? own->channel_role : SPAN_NONE;
+	bool is_moderator = own != NULL && own->is_moderator;
+	/* a role in the channel's team makes each team a case of its own */
+	if (v->c->app->multi_tenant_enabled && span_given(v->c->me.teams_role)) return chat_may_in(v->c, type, ch, own, "read-channel", is_owner);
 	for (size_t i = 0; i < v->right_count; i++) {
 		const struct kept_right *k = &v->rights[i];
-		if (k->type == type && k->is_member == (own != NULL) && k->is_owner == is_owner && span_eq(span_make(k->role, k->role_n), role))
+		if (k->type == type && k->is_member == (own != NULL) && k->is_owner == is_owner && k->is_moderator == is_moderator &&
+			span_eq(span_make(k->role, k->role_n), role))
 			return k->may;
 	}
 	bool may = chat_may_in(v->c, type, ch, own, "read-channel", is_owner);
 	if (v->right_count == RIGHTS_KEPT || role.n > sizeof v->rights[0].role) return may;
 	struct kept_right *k = &v->rights[v->right_count++];
-	*k = (struct kept_right){ .type = type, .role_n = role.n, .is_member = own != NULL, .is_owner = is_owner, .may = may };
+	*k = (struct kept_right){ .type = type, .role_n = role.n, .is_member = own != NULL, .is_moderator = is_moderator,
+		.is_owner = is_owner, .may = may };
 	if (role.n > 0) memcpy(k->role, role.p, role.n);
 	return may;
 }

@@ -41,7 +41,7 @@ enum { VIEWS_KEPT = 16 };
 struct kept_view {
 	const struct channel_type *type;
 	struct span channel_role;
-	bool is_member, is_owner, has_cooldown;
+	bool is_member, is_moderator, is_owner, has_cooldown;
 	struct span capabilities;
 };
 struct kept_config {
@@ -78,17 +78,19 @@ static enum err shared_config(struct state_writer *s, const struct channel_ctx *
 	return e;
 }
 
-/* Capabilities depend on the type, the caller's part in the channel and slow mode; overrides may change them by channel. */
+/* Capabilities depend on the type, the caller's part in the channel and slow mode; overrides and teams may change them by channel. */
 static enum err shared_capabilities(struct state_writer *s, const struct channel_ctx *x, struct span *out)
 {
 	if (chat_is_server(s->c)) return ERR_OK;
-	if (span_given(x->ch.config_overrides)) return channel_capabilities_text(s->c, x, out);
-	struct kept_view key = { x->type, x->is_member ? x->own.channel_role : SPAN_NONE, x->is_member, x->is_owner, x->ch.cooldown_s > 0,
-		SPAN_NONE };
+	bool by_team = s->c->app->multi_tenant_enabled && span_given(s->c->me.teams_role);
+	if (by_team || span_given(x->ch.config_overrides)) return channel_capabilities_text(s->c, x, out);
+	struct kept_view key = { .type = x->type, .is_member = x->is_member, .is_owner = x->is_owner, .has_cooldown = x->ch.cooldown_s > 0 };
+	if (x->is_member) key.channel_role = x->own.channel_role;
+	key.is_moderator = x->is_member && x->own.is_moderator;
 	for (size_t i = 0; i < s->view_count; i++) {
 		const struct kept_view *v = &s->views[i];
 		if (v->type != key.type || v->is_member != key.is_member || v->is_owner != key.is_owner ||
-			v->has_cooldown != key.has_cooldown || !span_eq(v->channel_role, key.channel_role))
+			v->is_moderator != key.is_moderator || v->has_cooldown != key.has_cooldown || !span_eq(v->channel_role, key.channel_role))
 			continue;
 		*out = v->capabilities;
 		return ERR_OK;

@@ -44,6 +44,8 @@ static enum err erase(struct chat_ctx *c, const struct message *m)
 	enum err e = thread_of_erased(c, m, &users, &n);
 	if (e != ERR_OK) return e;
 	e = store_message_erase(c->tx, m);
+	/* A restore of an older backup must not bring it back. */
+	if (e == ERR_OK) e = store_erasure_add(c->tx, c->app->pk, SPAN("message"), m->id, c->now_us);
 	if (e != ERR_OK) return chat_store_fail(c, e);
 	for (size_t i = 0; e == ERR_OK && i < n; i++) e = event_move_threads(c, users[i]);
 	return e;

@@ -33,7 +33,8 @@ enum err chat_send_event(struct chat_ctx *c, struct span type, struct span id, y
 enum err chat_send_user_event(struct chat_ctx *c, struct span user_id, yyjson_val *body) BECK_WARN_UNUSED;
 
 /* ---- sync (sync.c) ---- */
-/* The channels of the request that he may read, for `watch`. */
-enum err chat_sync(struct chat_ctx *c, yyjson_val *body, bool with_inaccessible, struct jsonw *w, int64_t **readable, size_t *n) BECK_WARN_UNUSED;
+enum err chat_sync(struct chat_ctx *c, yyjson_val *body, bool with_inaccessible, struct jsonw *w) BECK_WARN_UNUSED;
+/* The channels of such a request that the caller may read, for `watch`. */
+enum err chat_sync_channels(struct chat_ctx *c, yyjson_val *body, struct channel_ctx **out, size_t *n) BECK_WARN_UNUSED;
 
 #endif

@@ -34,6 +34,9 @@ enum err chat_user_write_full(struct chat_ctx *c, struct jsonw *w, const struct 
 /* The devices member. */
 enum err user_write_devices(struct chat_ctx *c, struct jsonw *w, const struct user *u) BECK_WARN_UNUSED;
 
+/* Calendar month of a time as usage is counted: 202611. */
+int chat_month(int64_t wall_us);
+
 /* ---- the end of sessions and users (revoke.c, user_delete.c, user_deactivate.c, user_tasks.c) ---- */
 /* Every session of the user (0 = of the application) gets the error frame and is closed, after the commit. */
 enum err chat_end_sessions(struct chat_ctx *c, int64_t user_pk, enum err e, const char *message) BECK_WARN_UNUSED;

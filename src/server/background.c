@@ -50,6 +50,7 @@ static bool duty(struct beckd *d, int64_t app, enum err (*rule)(struct duty_job 
 	j->own.job.run = duty_run;
 	j->own.job.done = duty_done;
 	bool queued = workers_write(d->workers, &j->own.job);
+	while (queued && !d->env.is_threaded && workers_step_lane(d->workers)) {}
 	pthread_mutex_lock(&d->lock);
 	while (queued && !j->finished)
 		pthread_cond_wait(&d->wake, &d->lock);

@@ -77,6 +77,12 @@ static bool make_loop(struct beckd *d, unsigned i, struct span *why)
 static bool make_bus(struct beckd *d)
 {
 	struct bus_sink sinks[64];
+	d->hubs = calloc(d->loop_count, sizeof *d->hubs);
+	if (!d->hubs) return false;
+	for (unsigned i = 0; i < d->loop_count; i++)
+		d->hubs[i] = d->loops[i].hub;
+	for (unsigned i = 0; i < d->loop_count; i++)
+		session_hub_set_peers(d->loops[i].hub, d->hubs, d->loop_count);
 	for (unsigned i = 0; i < d->loop_count; i++)
 		sinks[i] = (struct bus_sink){ .deliver = session_hub_deliver, .ctx = d->loops[i].hub, .loop = d->loops[i].loop };
 	d->bus = bus_create_local(sinks, d->loop_count);
@@ -243,18 +249,18 @@ void beckd_drain(struct beckd *d)
 	pthread_mutex_unlock(&d->lock);
 }
 
-/* Order matters: loops first (nobody submits any more), then workers (finish what is queued; their answers stay in mailboxes that
- * nobody reads, so conn_host_destroy frees them), then what they stood on. */
+/* Order matters: workers finish what is queued while loops still take their events and answers; then the loops stop; then goes what both
+ * stood on. */
 void beckd_destroy(struct beckd *d)
 {
 	if (!d) return;
 	beckd_background_stop(d);
+	workers_stop(d->workers);
 	for (unsigned i = 0; i < d->loop_count && d->loops; i++) {
 		if (!d->loops[i].is_running) continue;
 		net_loop_stop(d->loops[i].loop);
 		pthread_join(d->loops[i].thread, NULL);
 	}
-	workers_destroy(d->workers);
 	for (unsigned i = 0; i < d->loop_count && d->loops; i++) {
 		struct beckd_loop *l = &d->loops[i];
 		if (l->listener) net_listener_close(l->listener);
@@ -262,6 +268,8 @@ void beckd_destroy(struct beckd *d)
 		if (l->hub) session_hub_destroy(l->hub);
 	}
 	bus_destroy(d->bus);
+	workers_destroy(d->workers);
+	free(d->hubs);
 	for (unsigned i = 0; i < d->loop_count && d->loops; i++)
 		if (d->loops[i].loop) net_loop_destroy(d->loops[i].loop);
 	net_tls_destroy(d->tls);

@@ -57,6 +57,7 @@ struct beckd {
 	struct workers *workers;
 	struct net_tls *tls;
 	struct beckd_loop *loops;
+	struct session_hub **hubs; /* by loop index */
 	unsigned loop_count;
 	uint16_t port;
 	int64_t started_us; /* monotonic */

@@ -29,7 +29,7 @@ struct workers {
 	struct list ring;        /* lane queues with work, next in turn first */
 	struct u64map by_app;    /* every lane queue ever made */
 	size_t read_count, lane_count;
-	bool is_stopping;
+	bool is_stopping, is_closed;
 	struct reader *readers;
 	pthread_t lane;
 	struct job *batch[256];
@@ -54,7 +54,7 @@ static struct lane_queue *lane_queue_of(struct workers *w, int64_t app)
 bool workers_read(struct workers *w, struct job *j)
 {
 	pthread_mutex_lock(&w->lock);
-	bool ok = w->read_count < (size_t)LIMIT_READ_QUEUE;
+	bool ok = !w->is_closed && w->read_count < (size_t)LIMIT_READ_QUEUE;
 	if (ok) {
 		list_init(&j->node);
 		list_push(&w->reads, &j->node);
@@ -70,7 +70,7 @@ bool workers_read(struct workers *w, struct job *j)
 bool workers_write(struct workers *w, struct job *j)
 {
 	pthread_mutex_lock(&w->lock);
-	struct lane_queue *q = w->lane_count < (size_t)LIMIT_LANE_QUEUE ? lane_queue_of(w, j->app) : NULL;
+	struct lane_queue *q = !w->is_closed && w->lane_count < (size_t)LIMIT_LANE_QUEUE ? lane_queue_of(w, j->app) : NULL;
 	if (q) {
 		list_init(&j->node);
 		list_push(&q->jobs, &j->node);
@@ -335,7 +335,7 @@ struct workers *workers_create(const struct workers_options *o)
 	return w;
 }
 
-void workers_destroy(struct workers *w)
+void workers_stop(struct workers *w)
 {
 	if (!w) return;
 	pthread_mutex_lock(&w->lock);
@@ -348,8 +348,17 @@ void workers_destroy(struct workers *w)
 			pthread_join(w->readers[i].thread, NULL);
 		pthread_join(w->lane, NULL);
 	}
-	/* A reader may have sent its last job to the lane after the lane had looked for the last time, and the other way round. */
+	/* A reader may have sent its last job to the lane after the lane had looked for the last time, and a loop its last to a reader. */
 	while (workers_step_reader(w, 0) || workers_step_lane(w)) {}
+	pthread_mutex_lock(&w->lock);
+	w->is_closed = true;
+	pthread_mutex_unlock(&w->lock);
+	while (workers_step_reader(w, 0) || workers_step_lane(w)) {}
+}
+
+void workers_destroy(struct workers *w)
+{
+	if (!w) return;
 	size_t it = 0;
 	struct lane_queue *q;
 	while ((q = u64map_next(&w->by_app, &it, NULL)) != NULL)

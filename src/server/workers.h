@@ -38,8 +38,9 @@ struct workers_options {
 	void *ctx;
 };
 struct workers *workers_create(const struct workers_options *o) BECK_WARN_UNUSED;
-/* Finishes what is queued, ends the threads. */
-void workers_destroy(struct workers *w);
+/* Refuses new jobs, finishes what is queued (the loops must still take answers), ends the threads. */
+void workers_stop(struct workers *w);
+void workers_destroy(struct workers *w); /* after workers_stop and after the loops have stopped */
 
 bool workers_read(struct workers *w, struct job *j);  /* false: queue full, nothing happened */
 bool workers_write(struct workers *w, struct job *j);

@@ -13,6 +13,7 @@
 
 #include "base/arena.h"
 #include "base/blob.h"
+#include "base/err.h"
 #include "net/net.h"
 #include "session/registry.h"
 #include "wire/event.h"

@@ -44,8 +44,8 @@ static const struct {
 	{ "reply counts",
 		"SELECT 'message ' || id || ': reply_count is ' || reply_count || ' and ' || deleted_reply_count || ' deleted, counted ' || live || "
 		"' and ' || gone FROM (SELECT m.id, m.reply_count, m.deleted_reply_count, "
-		"(SELECT count(*) FROM messages r WHERE r.parent_pk = m.pk AND r.parent_pk <> 0 AND r.deleted_at = 0) AS live, "
-		"(SELECT count(*) FROM messages r WHERE r.parent_pk = m.pk AND r.parent_pk <> 0 AND r.deleted_at <> 0) AS gone "
+		"(SELECT count(*) FROM messages r WHERE r.parent_pk = m.pk AND r.parent_pk <> 0 AND r.shadowed = 0 AND r.deleted_at = 0) AS live, "
+		"(SELECT count(*) FROM messages r WHERE r.parent_pk = m.pk AND r.parent_pk <> 0 AND r.shadowed = 0 AND r.deleted_at <> 0) AS gone "
 		"FROM messages m WHERE m.parent_pk = 0) AS x WHERE reply_count <> live OR deleted_reply_count <> gone" },
 	{ "memberships",
 		"SELECT 'membership of user ' || m.user_pk || ' in channel ' || m.channel_pk || ': no such ' || "

@@ -36,11 +36,11 @@ static int checkpoint(struct store *s, int mode, struct progress *p)
 
 /* With reads held back a passive run moves everything, unless a process beside us (a backup) reads an old snapshot. Then the log must go on:
  * asking for a restart would hold up the lane for nothing. */
-static int restart_log(struct store *s, struct progress *p)
+static int restart_log(struct store *s, int mode, struct progress *p)
 {
-	if (!pause_reads(s)) return SQLITE_OK;
+	if (!pause_reads(s)) return SQLITE_BUSY;
 	int rc = checkpoint(s, SQLITE_CHECKPOINT_PASSIVE, p);
-	if (rc == SQLITE_OK && p->moved == p->frames) rc = checkpoint(s, SQLITE_CHECKPOINT_RESTART, p);
+	if (rc == SQLITE_OK) rc = p->moved == p->frames ? checkpoint(s, mode, p) : SQLITE_BUSY;
 	resume_reads(s);
 	return rc;
 }
@@ -49,6 +49,14 @@ void store_checkpoint(struct store *s)
 {
 	struct progress p;
 	int rc = checkpoint(s, SQLITE_CHECKPOINT_PASSIVE, &p);
-	if (rc == SQLITE_OK && (int64_t)p.frames * FRAME_BYTES > LIMIT_WAL_BYTES) rc = restart_log(s, &p);
+	if (rc == SQLITE_OK && (int64_t)p.frames * FRAME_BYTES > LIMIT_WAL_BYTES) rc = restart_log(s, SQLITE_CHECKPOINT_RESTART, &p);
 	if (rc != SQLITE_OK && (rc & 0xff) != SQLITE_BUSY) LOG_ERR("checkpoint failed", "sqlite=%d wal_frames=%d", rc, p.frames);
+}
+
+bool store_wipe_log(struct store *s)
+{
+	struct progress p;
+	int rc = restart_log(s, SQLITE_CHECKPOINT_TRUNCATE, &p);
+	if (rc != SQLITE_OK && (rc & 0xff) != SQLITE_BUSY) LOG_ERR("log not wiped", "sqlite=%d", rc);
+	return rc == SQLITE_OK;
 }

@@ -56,6 +56,9 @@ enum store_commit store_batch_commit(struct store_tx *tx);
 void store_batch_abort(struct store_tx *tx);
 /* Background duty, any thread but not two at once: passive checkpoint; past LIMIT_WAL_BYTES a RESTART one (readers pause). */
 void store_checkpoint(struct store *s);
+/* After erasures are committed: empties the write-ahead log, where erased bytes would stand until it is written over (the database itself
+ * overwrites what it deletes). Same thread rule as store_checkpoint. False: a copy is being made or a reader holds on; try again later. */
+bool store_wipe_log(struct store *s);
 
 /* ---------- backup, restore, check: see docs/operations.md ---------- */
 enum err store_backup(struct store *s, struct span folder, struct arena *a, struct span *why) BECK_WARN_UNUSED;

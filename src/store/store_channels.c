@@ -127,30 +127,52 @@ static enum err look_after(struct store_tx *tx, int64_t pk, int64_t cut, struct 
 	return e;
 }
 
-enum err store_channel_truncate(struct store_tx *tx, struct channel *c, int64_t cut, int64_t by, bool *whole)
+enum err store_channel_newest(struct store_tx *tx, int64_t pk, int64_t *at)
 {
-	struct remains r;
-	enum err e = look_after(tx, c->pk, cut, &r);
-	if (e != ERR_OK) return e;
-	/* Everything below the first message that is left is nobody's unread, holes included. */
-	int64_t floor_seq = r.first_seq != 0 ? r.first_seq - 1 : c->counted_seq;
-	if (floor_seq < c->floor_seq) floor_seq = c->floor_seq;
+	struct sql_stmt *s = sql_prepare(tx,
+		"UPDATE channels SET last_created_at = CASE WHEN last_created_at > ?2 THEN last_created_at ELSE ?2 END WHERE pk = ?1 "
+		"RETURNING last_created_at");
+	sql_int(s, 1, pk);
+	sql_int(s, 2, *at);
+	int64_t newest = *at;
+	bool found = false;
+	enum err e = sql_get_int(s, &newest, &found);
+	if (e == ERR_OK && found) *at = newest;
+	return e;
+}
+
+static enum err write_cut(struct store_tx *tx, const struct channel *c)
+{
 	struct sql_stmt *s = sql_prepare(tx,
 		"UPDATE channels SET truncated_at = ?2, truncated_by = ?3, floor_seq = ?4, message_count = ?5, last_message_at = ?6, "
 		"sort_at = CASE WHEN ?6 > created_at THEN ?6 ELSE created_at END WHERE pk = ?1");
 	sql_int(s, 1, c->pk);
-	sql_int(s, 2, cut);
-	sql_int(s, 3, by);
-	sql_int(s, 4, floor_seq);
-	sql_int(s, 5, r.count);
-	sql_int(s, 6, r.last_at);
-	e = sql_run(s);
+	sql_int(s, 2, c->truncated_at);
+	sql_int(s, 3, c->truncated_by.pk);
+	sql_int(s, 4, c->floor_seq);
+	sql_int(s, 5, c->message_count);
+	sql_int(s, 6, c->last_message_at);
+	return sql_run(s);
+}
+
+enum err store_channel_truncate(struct store_tx *tx, struct channel *c, int64_t cut, bool everything, int64_t by, bool *whole)
+{
+	struct remains r;
+	enum err e = everything ? store_channel_newest(tx, c->pk, &cut) : ERR_OK;
+	if (cut < c->truncated_at) cut = c->truncated_at; /* what is gone stays gone */
+	if (e == ERR_OK) e = look_after(tx, c->pk, cut, &r);
 	if (e != ERR_OK) return e;
-	c->truncated_at = cut;
-	c->truncated_by = (struct user){ .pk = by };
-	c->floor_seq = floor_seq;
-	c->message_count = r.count;
-	c->last_message_at = r.last_at;
+	struct channel after = *c;
+	/* Everything below the first message that is left is nobody's unread, holes included. */
+	int64_t floor_seq = r.first_seq != 0 ? r.first_seq - 1 : c->counted_seq;
+	if (floor_seq > c->floor_seq) after.floor_seq = floor_seq;
+	after.truncated_at = cut;
+	after.truncated_by = (struct user){ .pk = by };
+	after.message_count = r.count;
+	after.last_message_at = r.last_at;
+	e = write_cut(tx, &after);
+	if (e != ERR_OK) return e;
+	*c = after;
 	*whole = r.first_seq == 0;
 	return ERR_OK;
 }

@@ -28,8 +28,11 @@ enum err store_channel_put(struct store_tx *tx, const struct channel *c, struct 
 /* Gives a deleted channel's name free: its id becomes one that no caller can write. */
 enum err store_channel_retire_name(struct store_tx *tx, int64_t pk) BECK_WARN_UNUSED;
 enum err store_channel_add_members(struct store_tx *tx, int64_t pk, int64_t delta) BECK_WARN_UNUSED;
-/* History up to `cut` is gone: sets floor_seq, message_count, last_message_at, truncated_*; *c follows. *whole: nothing countable is left. */
-enum err store_channel_truncate(struct store_tx *tx, struct channel *c, int64_t cut, int64_t by, bool *whole) BECK_WARN_UNUSED;
+/* History up to `cut` (everything: and up to the newest message) is gone: sets floor_seq, message_count, last_message_at, truncated_*, and
+ * later messages get later times; *c follows. *whole: nothing countable is left. */
+enum err store_channel_truncate(struct store_tx *tx, struct channel *c, int64_t cut, bool everything, int64_t by, bool *whole) BECK_WARN_UNUSED;
+/* Raises *at to the time of the newest message of any kind, and makes later messages later than *at. */
+enum err store_channel_newest(struct store_tx *tx, int64_t pk, int64_t *at) BECK_WARN_UNUSED;
 /* Erases messages up to `cut` (all: INT64_MAX) with their threads, at most about `slice` rows; *more when rows are left. */
 enum err store_channel_purge_messages(struct store_tx *tx, int64_t pk, int64_t cut, int64_t slice, bool *more) BECK_WARN_UNUSED;
 /* Removes the remaining rows of a deleted channel but messages and members: log rows in slices, then the channel itself. */

@@ -182,11 +182,14 @@ static bool is_counted_in_channel(const struct message *m)
 
 static enum err channel_shift(struct store_tx *tx, const struct message *m, int64_t delta)
 {
-	struct sql_stmt *s = sql_prepare(tx, "UPDATE channels SET message_count = message_count + ?2, "
+	/* What lies before the cut of a truncation has left the count with it. */
+	struct sql_stmt *s = sql_prepare(tx, "UPDATE channels SET "
+		"message_count = message_count + CASE WHEN ?4 > truncated_at THEN ?2 ELSE 0 END, "
 		"exception_seq = CASE WHEN ?3 > exception_seq THEN ?3 ELSE exception_seq END WHERE pk = ?1");
 	sql_int(s, 1, m->channel_pk);
 	sql_int(s, 2, is_counted_in_channel(m) ? delta : 0);
 	sql_int(s, 3, m->seq);
+	sql_int(s, 4, m->created_at);
 	return sql_run(s);
 }
 
@@ -240,8 +243,9 @@ static enum err erase_replies(struct store_tx *tx, int64_t channel_pk, int64_t p
 	};
 	int64_t shown = 0;
 	struct sql_stmt *s = sql_prepare(tx, "SELECT count(*) FROM messages WHERE parent_pk = ?1 AND parent_pk <> 0 AND show_in_channel = 1 "
-		"AND shadowed = 0 AND deleted_at = 0");
+		"AND shadowed = 0 AND deleted_at = 0 AND created_at > (SELECT truncated_at FROM channels WHERE pk = ?2)");
 	sql_int(s, 1, parent_pk);
+	sql_int(s, 2, channel_pk);
 	enum err e = sql_get_int(s, &shown, NULL);
 	for (size_t i = 0; e == ERR_OK && i < BECK_COUNT(steps); i++) e = run_on(tx, steps[i], parent_pk);
 	if (e != ERR_OK) return e;

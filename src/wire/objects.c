@@ -343,13 +343,11 @@ static struct span rewrite_end(struct rewrite *r, struct arena *a)
 struct span custom_collect(struct arena *a, yyjson_val *obj, bool (*is_reserved)(struct span key))
 {
 	struct rewrite r;
-	size_t i, n;
 	yyjson_val *key, *value;
+	yyjson_obj_iter it = yyjson_obj_iter_with(obj);
 	rewrite_begin(&r, a);
-	yyjson_obj_foreach(obj, i, n, key, value)
-	{
+	while (json_next(&it, &key, &value))
 		if (!is_reserved(json_span(key))) rewrite_member(&r, key, value);
-	}
 	return rewrite_end(&r, a);
 }
 
@@ -364,17 +362,13 @@ struct span custom_merge(struct arena *a, struct span base, yyjson_val *patch)
 {
 	if (yyjson_obj_size(patch) == 0) return base;
 	struct rewrite r;
-	size_t i, n;
-	yyjson_val *key, *value, *old = stored_object(a, base);
+	yyjson_val *key, *value;
+	yyjson_obj_iter old = yyjson_obj_iter_with(stored_object(a, base)), fresh = yyjson_obj_iter_with(patch);
 	rewrite_begin(&r, a);
-	yyjson_obj_foreach(old, i, n, key, value)
-	{
+	while (json_next(&old, &key, &value))
 		if (!yyjson_obj_getn(patch, yyjson_get_str(key), yyjson_get_len(key))) rewrite_member(&r, key, value);
-	}
-	yyjson_obj_foreach(patch, i, n, key, value)
-	{
+	while (json_next(&fresh, &key, &value))
 		if (!yyjson_is_null(value)) rewrite_member(&r, key, value);
-	}
 	return rewrite_end(&r, a);
 }
 
@@ -420,12 +414,11 @@ static bool write_on_path(struct jsonw *w, struct span head, struct span rest, y
 static bool write_with_path(struct jsonw *w, yyjson_val *obj, struct span path, yyjson_val *value, size_t *members)
 {
 	struct span head, rest;
-	size_t i, n;
 	yyjson_val *key, *old;
+	yyjson_obj_iter it = yyjson_obj_iter_with(obj);
 	bool met = false;
 	path_split(path, &head, &rest);
-	yyjson_obj_foreach(obj, i, n, key, old)
-	{
+	while (json_next(&it, &key, &old)) {
 		if (span_eq(json_span(key), head)) {
 			met = true;
 			if (!write_on_path(w, head, rest, old, value, members)) return false;

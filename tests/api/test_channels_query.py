@@ -83,7 +83,7 @@ FILTERS = [
     ({"updated_at": {"$lte": "2001-01-01T00:00:00Z"}}, ""),
     ({"member_count": 3}, "three"), ({"member_count": {"$gt": 1}}, "five three two"), ({"member_count": {"$lte": 1}}, "four one"),
     ({"cooldown": 30}, "five"), ({"cooldown": {"$gte": 1}}, "five"),
-    ({"filter_tags": {"$in": ["f2"]}}, "three"), ({"filter_tags": {"$eq": ["f1"]}}, "two"),
+    ({"filter_tags": {"$in": ["f2"]}}, "three"), ({"filter_tags": {"$in": ["f1", "none"]}}, "three two"),
     ({"app_banned": "excluded"}, "five four one three two"), ({"app_banned": "only"}, ""),
     ({"name": "Red room"}, "one"), ({"name": {"$in": ["Red room", "Blue redwood"]}}, "one two"), ({"name": {"$autocomplete": "red"}}, "one two"),
     ({"name": {"$q": "redwood blue"}}, "two"), ({"name": {"$exists": False}}, "five four three"), ({"name": {"$ne": "Red room"}}, "five four three two"),

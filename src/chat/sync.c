@@ -1,0 +1,168 @@
+/* POST /sync: what happened in these channels since a time. */
+#include "base/limits.h"
+#include "chat/channel_data.h"
+#include "chat/message_rules.h"
+#include "chat/replay_parts.h"
+#include "wire/ids.h"
+
+enum { ROWS_PER_EVENT = 4 }; /* rows looked at for each event that may be answered: some are not for him, and must not be counted */
+
+struct sync_list {
+	struct channel_ctx *items; /* those he may read */
+	int64_t *pks;
+	size_t n;
+	struct span *inaccessible; /* cids */
+	size_t inaccessible_n;
+};
+
+static enum err take_channels(struct chat_ctx *c, yyjson_val *cids, struct sync_list *l)
+{
+	size_t count = yyjson_arr_size(cids), i, n;
+	if (!yyjson_is_arr(cids) || count > (size_t)LIMIT_SYNC_CIDS)
+		return chat_fail(c, ERR_INPUT, "channel_cids", "channel_cids must be an array of at most %lld cids", (long long)LIMIT_SYNC_CIDS);
+	l->items = arena_array(c->arena, struct channel_ctx, count + 1);
+	l->pks = arena_array(c->arena, int64_t, count + 1);
+	l->inaccessible = arena_array(c->arena, struct span, count + 1);
+	if (!l->items || !l->pks || !l->inaccessible) return chat_store_fail(c, ERR_UNAVAILABLE);
+	yyjson_val *v;
+	yyjson_arr_foreach(cids, i, n, v)
+	{
+		struct span type, id;
+		struct channel_ctx x;
+		if (!cid_split(json_span(v), &type, &id)) return chat_fail(c, ERR_INPUT, "channel_cids", "channel_cids must hold cids");
+		enum err e = chat_channel_load(c, type, id, &x);
+		if (e == ERR_OK) {
+			l->items[l->n] = x;
+			l->pks[l->n++] = x.ch.pk;
+		} else if (e == ERR_NOT_FOUND || e == ERR_NOT_ALLOWED) {
+			c->error = (struct error){ 0 };
+			l->inaccessible[l->inaccessible_n++] = json_span(v);
+		} else {
+			return e;
+		}
+	}
+	return ERR_OK;
+}
+
+static enum err take_since(struct chat_ctx *c, yyjson_val *v, int64_t *since)
+{
+	enum err e = draft_time(c, v, "last_sync_at", since);
+	if (e != ERR_OK) return e;
+	if (*since == 0) return chat_fail(c, ERR_INPUT, "last_sync_at", "last_sync_at is required");
+	if (*since < c->now_us - LIMIT_SYNC_DAYS * 86400 * 1000000)
+		return chat_fail(c, ERR_INPUT, "last_sync_at", "last_sync_at is more than %lld days ago", (long long)LIMIT_SYNC_DAYS);
+	return ERR_OK;
+}
+
+static enum err too_many(struct chat_ctx *c)
+{
+	return chat_fail(c, ERR_INPUT, "last_sync_at", "more than %lld events since then; use a more recent last_sync_at",
+		(long long)LIMIT_SYNC_EVENTS);
+}
+
+static enum err render(struct chat_ctx *c, const struct sync_list *l, int64_t since, struct event ***out, size_t *n)
+{
+	struct store_event *rows = NULL;
+	size_t count = 0;
+	struct replay_options o = { .watched = l->pks, .watched_n = l->n, .is_sync = true };
+	int64_t most = LIMIT_SYNC_EVENTS * ROWS_PER_EVENT;
+	*n = 0;
+	if (l->n == 0) return ERR_OK;
+	enum err e = store_events_since(c->tx, c->app->pk, c->me.pk, l->pks, l->n, since, most + 1, c->arena, &rows, &count);
+	if (e != ERR_OK) return chat_store_fail(c, e);
+	if (count > (size_t)most) return too_many(c);
+	*out = arena_array(c->arena, struct event *, count + 1);
+	if (!*out) return chat_store_fail(c, ERR_UNAVAILABLE);
+	return replay_render(c, rows, count, &o, *out, n);
+}
+
+/* A body lacks its closing brace, which sessions add with the counts. */
+static void write_event(struct chat_ctx *c, struct jsonw *w, struct span body)
+{
+	char *p = arena_alloc(c->arena, body.n + 1);
+	if (!p) {
+		w->out->failed = true;
+		return;
+	}
+	memcpy(p, body.p, body.n);
+	p[body.n] = '}';
+	jsonw_raw(w, span_make(p, body.n + 1));
+}
+
+static void write_removed(struct chat_ctx *c, struct jsonw *w, struct span cid)
+{
+	struct span type, id;
+	if (!cid_split(cid, &type, &id)) return;
+	jsonw_obj_begin(w);
+	jsonw_kstr(w, "type", SPAN("notification.removed_from_channel"));
+	jsonw_ktime(w, "created_at", DIALECT_1, c->now_us);
+	jsonw_kstr(w, "cid", cid);
+	jsonw_kstr(w, "channel_type", type);
+	jsonw_kstr(w, "channel_id", id);
+	jsonw_key(w, "channel");
+	jsonw_obj_begin(w);
+	jsonw_kstr(w, "id", id);
+	jsonw_kstr(w, "type", type);
+	jsonw_kstr(w, "cid", cid);
+	jsonw_obj_end(w);
+	jsonw_obj_end(w);
+}
+
+static void write_answer(struct chat_ctx *c, struct jsonw *w, const struct sync_list *l, struct event *const *events, size_t n, bool with_inaccessible)
+{
+	jsonw_key(w, "events");
+	jsonw_arr_begin(w);
+	for (size_t i = 0; i < n; i++) write_event(c, w, blob_span(events[i]->body));
+	for (size_t i = 0; i < l->inaccessible_n; i++) write_removed(c, w, l->inaccessible[i]);
+	jsonw_arr_end(w);
+	if (!with_inaccessible) return;
+	jsonw_key(w, "inaccessible_cids");
+	jsonw_arr_begin(w);
+	for (size_t i = 0; i < l->inaccessible_n; i++) jsonw_str(w, l->inaccessible[i]);
+	jsonw_arr_end(w);
+}
+
+static enum err run(struct chat_ctx *c, yyjson_val *body, bool with_inaccessible, struct jsonw *w)
+{
+	int64_t since = 0;
+	struct sync_list l = { 0 };
+	struct event **events = NULL;
+	size_t n = 0;
+	enum err e = take_since(c, json_get(body, "last_sync_at"), &since);
+	if (e == ERR_OK) e = take_channels(c, json_get(body, "channel_cids"), &l);
+	if (e == ERR_OK) e = render(c, &l, since, &events, &n);
+	if (e == ERR_OK && n > (size_t)LIMIT_SYNC_EVENTS) e = too_many(c);
+	if (e == ERR_OK) write_answer(c, w, &l, events, n, with_inaccessible);
+	for (size_t i = 0; i < n; i++) event_unref(events[i]);
+	return e;
+}
+
+static enum err require_user(struct chat_ctx *c)
+{
+	if (c->me.pk != 0) return ERR_OK;
+	if (chat_is_server(c)) return chat_fail(c, ERR_INPUT, "user_id", "a server call names the user in user_id");
+	return chat_fail(c, ERR_NOT_ALLOWED, NULL, "anonymous users have nothing to sync");
+}
+
+enum err chat_sync(struct chat_ctx *c, yyjson_val *body, bool with_inaccessible, struct jsonw *w)
+{
+	enum err e = require_user(c);
+	if (e != ERR_OK) return e;
+	/* A server sees here what that user would see. */
+	enum caller_kind caller = c->caller;
+	c->caller = CALLER_USER;
+	e = run(c, body, with_inaccessible, w);
+	c->caller = caller;
+	return e;
+}
+
+enum err chat_sync_channels(struct chat_ctx *c, yyjson_val *body, struct channel_ctx **out, size_t *n)
+{
+	struct sync_list l = { 0 };
+	enum err e = require_user(c);
+	if (e == ERR_OK) e = take_channels(c, json_get(body, "channel_cids"), &l);
+	if (e != ERR_OK) return e;
+	*out = l.items;
+	*n = l.n;
+	return ERR_OK;
+}

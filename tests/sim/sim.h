@@ -1,0 +1,85 @@
+/* Simulated people against a whole beckd in one thread, and what must be true of it whatever happens (sim.c lists the checks). */
+#ifndef BECK_SIM_SIM_H
+#define BECK_SIM_SIM_H
+
+#include "base/json.h"
+#include "server/beckd.h"
+#include "wire/ws.h"
+#include "world.h"
+
+enum { USERS = 4, CHANNELS = 3, DEVICES = 6, MESSAGES = 400 };
+/* Faults of the harness's own making that a check must notice; each is a name for --plant. */
+enum plant { PLANT_NONE, PLANT_LYING_DISK, PLANT_DROP_EVENT, PLANT_REPEAT_EVENT, PLANT_SWAP_EVENTS, PLANT_LEAK_READ, PLANT_MISCOUNT, PLANT_GHOST, PLANT_COUNT };
+
+struct sent {
+	char id[40];
+	int channel, author;
+	bool is_acked, delete_tried, was_refused;
+};
+struct seen {
+	int message; /* index in sim.sent */
+};
+struct device {
+	int user;
+	bool prefers_poll, is_poll, is_live, wants_down;
+	struct line *line, *poll;
+	struct buf in, poll_in;
+	struct ws_decoder ws;
+	bool is_open; /* handshake through */
+	int64_t begun_us, retry_us;
+	char connection_id[80];
+	int64_t seq; /* 0 = never connected */
+	struct seen seen[CHANNELS][MESSAGES];
+	int seen_count[CHANNELS];
+	int64_t last_total;
+};
+/* One HTTP request under way. */
+struct op {
+	struct line *line;
+	struct buf in;
+	int64_t begun_us;
+	void (*done)(struct op *op, int status, yyjson_val *body); /* status 0: nobody knows */
+	int message, user, channel;
+	struct arena arena;
+	bool is_done;
+	int status;
+	yyjson_val *body;
+};
+
+struct sim {
+	uint64_t seed;
+	enum plant plant;
+	bool planted;
+	struct beckd *d;
+	bool has_crashed, is_verbose, is_calm; /* calm: no more faults */
+	int crashes, cuts, faults, replays;
+	struct sent sent[MESSAGES];
+	int sent_count;
+	struct device devices[DEVICES];
+	struct op ops[32];
+	char failure[512];
+};
+extern const char *const plant_names[PLANT_COUNT];
+
+/* The first failure is kept with what led to it. */
+void sim_fail(struct sim *s, const char *fmt, ...) BECK_PRINTF(2, 3);
+
+/* people.c */
+const char *user_name(int user);
+struct span user_token(int user); /* -1: the server's */
+void device_step(struct sim *s, struct device *d);
+void device_lost(struct sim *s, struct device *d);
+void device_event(struct sim *s, struct device *d, yyjson_val *event);
+bool op_start(struct sim *s, int user, const char *method, struct span path, struct span body,
+	void (*done)(struct op *, int, yyjson_val *), int message, int channel);
+void op_step(struct sim *s, struct op *op);
+/* life.c */
+bool server_start(struct sim *s);
+void server_crash(struct sim *s, bool power_cut);
+bool world_step(struct sim *s); /* one thing happens somewhere; false: all is quiet */
+/* A call that waits for its answer; the world goes on meanwhile. NULL when it failed. */
+yyjson_val *call(struct sim *s, struct arena *a, int user, const char *method, struct span path, struct span body, int *status);
+/* checks.c */
+void check_all(struct sim *s);
+
+#endif

@@ -89,6 +89,8 @@ const struct api_route *api_find(enum http_method m, struct span path, struct ar
 enum err api_prepare(struct chat *chat, struct api_call *c) BECK_WARN_UNUSED;
 /* The same for connect, where credentials and the payload (`json`, which becomes c->body) come from the query string. Sets c->route. */
 enum err api_prepare_connect(struct chat *chat, struct api_call *c) BECK_WARN_UNUSED;
+/* Was it prepared by api_prepare_connect? */
+bool api_is_connect(const struct api_call *c);
 /* On a worker, c->chat.tx set. The rest of authentication (revoked, deleted, deactivated), then the rule. */
 enum api_next api_run(struct api_call *c);
 /* Whole JSON text of the reply or the error, with duration; bytes in c->reply. now: monotonic. */

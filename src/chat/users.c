@@ -1,33 +1,18 @@
 /* Users as every rule needs them: storing one with the events that are due, and the acting user of a server call. */
 #include "base/limits.h"
+#include "chat/presence.h"
 #include "chat/user_rules.h"
 #include "wire/ids.h"
 
 /* ---- storing ---- */
-static enum err body_text(struct chat_ctx *c, enum event_type t, enum user_view view, const struct user *u, struct span *out)
-{
-	struct buf text;
-	struct jsonw w;
-	buf_init(&text, (size_t)LIMIT_REPLY_BYTES);
-	jsonw_init(&w, &text);
-	chat_event_begin(c, &w, event_type_name(t), c->now_us, NULL);
-	jsonw_key(&w, "user");
-	user_write(&w, DIALECT_1, view, u);
-	struct span copy = text.failed ? SPAN_NONE : arena_dup(c->arena, buf_span(&text));
-	buf_deinit(&text);
-	if (!span_given(copy)) return chat_store_fail(c, ERR_UNAVAILABLE);
-	*out = copy;
-	return ERR_OK;
-}
-
 /* The same change goes to his own connections, with his settings as they are and a place in the log, and to those who asked for his
  * presence, with what they may know. */
 static enum err record_updated(struct chat_ctx *c, const struct user *u)
 {
 	struct span own, others;
 	struct store_event log = { .user_pk = u->pk, .actor_pk = c->me.pk };
-	enum err e = body_text(c, EVENT_USER_UPDATED, USER_VIEW_SELF, u, &own);
-	if (e == ERR_OK) e = body_text(c, EVENT_USER_UPDATED, USER_VIEW_PRIVACY, u, &others);
+	enum err e = presence_body(c, EVENT_USER_UPDATED, USER_VIEW_SELF, u, &own);
+	if (e == ERR_OK) e = presence_body(c, EVENT_USER_UPDATED, USER_VIEW_PRIVACY, u, &others);
 	if (e != ERR_OK) return e;
 	struct event *ev = chat_record(c, EVENT_USER_UPDATED, &log, own, SPAN_NONE);
 	if (ev == NULL) return c->error.err;
@@ -42,7 +27,7 @@ static enum err record_updated(struct chat_ctx *c, const struct user *u)
 static enum err record_presence(struct chat_ctx *c, const struct user *u)
 {
 	struct span body;
-	enum err e = body_text(c, EVENT_USER_PRESENCE_CHANGED, USER_VIEW_COMMON, u, &body);
+	enum err e = presence_body(c, EVENT_USER_PRESENCE_CHANGED, USER_VIEW_COMMON, u, &body);
 	struct event *ev = e == ERR_OK ? chat_record(c, EVENT_USER_PRESENCE_CHANGED, NULL, body, SPAN_NONE) : NULL;
 	if (ev == NULL) return c->error.err;
 	ev->user = ev->actor = u->pk;

@@ -6,8 +6,8 @@
 
 #include "base/limits.h"
 #include "base/log.h"
+#include "chat/messages.h"
 #include "chat/presence.h"
-#include "chat/resume.h"
 #include "server/beckd.h"
 
 void *beckd_own_job(struct beckd *d, size_t size, int64_t app)
@@ -184,10 +184,29 @@ struct totals_job {
 	struct session_start start;
 };
 
+static bool copy_totals(struct arena *a, const struct store_totals *t, struct session_start *out)
+{
+	out->memberships = arena_array(a, struct session_membership, t->n ? t->n : 1);
+	if (!out->memberships) return false;
+	for (size_t i = 0; i < t->n; i++) {
+		const struct store_membership *m = &t->items[i];
+		out->memberships[i] = (struct session_membership){ .channel = m->channel_pk, .read_seq = m->read_seq, .unread = (uint32_t)m->unread,
+			.quiet = m->muted || m->pending };
+	}
+	out->membership_count = t->n;
+	out->total_unread = t->total_unread;
+	out->unread_channels = t->unread_channels;
+	out->unread_threads = t->unread_threads;
+	return true;
+}
+
 static enum job_next totals_run(struct job *job)
 {
 	struct totals_job *j = BECK_CONTAINER(job, struct totals_job, own.job);
-	return finish(&j->own, chat_recount(&j->own.chat, j->start.user, &j->start));
+	struct store_totals t;
+	enum err e = chat_recount(&j->own.chat, j->start.user, &t, &j->start.snapshot_pos);
+	if (e == ERR_OK && !copy_totals(&j->own.arena, &t, &j->start)) e = ERR_UNAVAILABLE;
+	return finish(&j->own, e);
 }
 
 static void totals_free(struct session_totals_answer *t)

@@ -4,7 +4,7 @@
 void gate_enter(struct store *s)
 {
 	pthread_mutex_lock(&s->gate_lock);
-	while (s->reads_paused)
+	while (s->pauses > 0)
 		pthread_cond_wait(&s->gate_moved, &s->gate_lock);
 	s->reads_active++;
 	pthread_mutex_unlock(&s->gate_lock);
@@ -14,7 +14,7 @@ void gate_leave(struct store *s)
 {
 	pthread_mutex_lock(&s->gate_lock);
 	s->reads_active--;
-	if (s->reads_paused && s->reads_active == 0) pthread_cond_broadcast(&s->gate_moved);
+	if (s->pauses > 0 && s->reads_active == 0) pthread_cond_broadcast(&s->gate_moved);
 	pthread_mutex_unlock(&s->gate_lock);
 }
 

@@ -56,9 +56,11 @@ enum store_commit store_batch_commit(struct store_tx *tx);
 void store_batch_abort(struct store_tx *tx);
 /* Background duty, any thread but not two at once: passive checkpoint; past LIMIT_WAL_BYTES a RESTART one (readers pause). */
 void store_checkpoint(struct store *s);
-/* After erasures are committed: empties the write-ahead log, where erased bytes would stand until it is written over (the database itself
- * overwrites what it deletes). Same thread rule as store_checkpoint. False: a copy is being made or a reader holds on; try again later. */
-bool store_wipe_log(struct store *s);
+/* After erasures are committed: wipes what they left in the write-ahead log, in unallocated parts of pages and in copies kept before
+ * migrations, so that no byte of it stays in the data folder. On the lane's thread, outside a batch; the lane waits meanwhile, so it goes
+ * in slices of pages: *page starts at 0 and is moved, until !*more. ERR_AGAIN: a copy is being made or a reader elsewhere holds on; try
+ * again later. */
+enum err store_wipe(struct store *s, int64_t *page, int64_t slice, bool *more) BECK_WARN_UNUSED;
 
 /* ---------- backup, restore, check: see docs/operations.md ---------- */
 enum err store_backup(struct store *s, struct span folder, struct arena *a, struct span *why) BECK_WARN_UNUSED;

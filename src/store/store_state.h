@@ -23,11 +23,10 @@ struct store {
 	struct store_tx lane, keeper;
 	struct store_tx *readers;
 	int reader_count;
-	/* Reads pause for a restarting checkpoint; copies forbid one. */
+	/* Reads pause for a checkpoint that begins the log anew; copies forbid one. */
 	pthread_mutex_t gate_lock;
 	pthread_cond_t gate_moved;
-	int reads_active, copies_active;
-	bool reads_paused;
+	int reads_active, copies_active, pauses;
 };
 
 /* store.c. As store_open, with another name for the database file in the folder (of which no copy is kept before a migration). */
@@ -44,6 +43,9 @@ enum err migrate_set_epoch(struct store_tx *tx, const struct rng *rng) BECK_WARN
 /* backup.c. Copies the whole database of one connection into a file that must not exist yet, as of one moment. */
 bool backup_file_exists(const char *vfs, const char *path);
 enum err backup_copy(struct store_tx *from, const char *path, const char *vfs, struct arena *a, struct span *why) BECK_WARN_UNUSED;
+
+/* checkpoint.c. On the lane's own connection, outside a batch. False: a copy is made or a reader elsewhere holds on. */
+bool checkpoint_empty_log(struct store *s, struct store_tx *lane);
 
 /* gate in read.c */
 void gate_enter(struct store *s);

@@ -22,8 +22,10 @@ def by_query_channels(observer, *users):
     observer.user.post("/channels", {"filter_conditions": {"cid": channel.cid}, "presence": True}, query={"connection_id": observer.id}).ok()
 
 
-def changes(observer):
-    return [(e["user"]["id"], e["user"]["online"]) for e in observer.settle() if e["type"] == "user.presence.changed"]
+def told_once(observer, user, online):
+    event = observer.expect("user.presence.changed")
+    assert (event["user"]["id"], event["user"]["online"]) == (user.id, online)
+    observer.expect_none("user.presence.changed")
 
 
 @pytest.fixture
@@ -52,24 +54,23 @@ def test_coming_and_going_are_told(app, transport, how):
 def test_only_first_and_last_connection_count(pair, transport):
     observer, bob = pair
     sessions = [bob.connect(transport) for _ in range(3)]
-    assert changes(observer) == [(bob.id, True)]
+    told_once(observer, bob, True)
     for session in sessions[:2]:
         session.close()
-    assert changes(observer) == []
+    observer.expect_none("user.presence.changed")
     sessions[2].close()
-    assert observer.expect("user.presence.changed")["user"]["online"] is False
-    assert changes(observer) == []
+    told_once(observer, bob, False)
 
 
 def test_overlapping_connections_do_not_flicker(pair):
     observer, bob = pair
     old = bob.connect("ws")
-    assert changes(observer) == [(bob.id, True)]
+    told_once(observer, bob, True)
     for transport in ("longpoll", "ws", "longpoll"):
         new = bob.connect(transport)
         old.close()
         old = new
-    assert changes(observer) == []
+    observer.expect_none("user.presence.changed")
 
 
 def test_dropped_connection_is_told(pair):
@@ -95,7 +96,7 @@ def test_online_shows_in_queries(app, transport):
 def test_http_use_is_not_presence(pair):
     observer, bob = pair
     bob.get("/users", payload={}).ok(200)
-    assert changes(observer) == []
+    observer.expect_none("user.presence.changed")
 
 
 def test_nobody_else_is_told(app, pair):
@@ -136,8 +137,9 @@ def test_watch_subscribes_ten_members(app):
     first = [m["user_id"] for m in state["members"]][:10]
     for user in users[1:]:
         user.connect()
-    told = {i for i, _ in changes(observer)}
-    assert told == set(first) - {users[0].id}
+    wanted = set(first) - {users[0].id}
+    assert {observer.expect("user.presence.changed")["user"]["id"] for _ in wanted} == wanted
+    observer.expect_none("user.presence.changed")
 
 
 # ---- invisible ----
@@ -147,7 +149,7 @@ def test_invisible_user_comes_and_goes_unseen(pair, transport):
     session = bob.connect(transport, {"invisible": True})
     assert session.me["online"] is True and session.me["invisible"] is True
     session.close()
-    assert changes(observer) == []
+    observer.expect_none("user.presence.changed")
 
 
 def test_invisible_user_looks_offline(app):
@@ -178,14 +180,14 @@ def test_toggling_while_connected_is_told_once(pair, by):
             bob.patch("/users", {"users": [{"id": bob.id, "set": {"invisible": invisible}}]}).ok(200)
         else:
             bob.connect("ws", {"invisible": invisible})
-        assert changes(observer) == [(bob.id, not invisible)]
+        told_once(observer, bob, not invisible)
 
 
 def test_toggling_while_offline_is_silent(pair):
     observer, bob = pair
     bob.update(invisible=True)
     bob.update(invisible=False)
-    assert changes(observer) == []
+    observer.expect_none("user.presence.changed")
 
 
 def test_invisible_user_sees_others(app, pair):
@@ -220,4 +222,4 @@ def test_all_are_offline_after_a_crash_and_nobody_is_told(spawn):
     assert app.stored(bob.id)["online"] is False
     observer = ann.connect()
     subscribe(observer, bob)
-    assert changes(observer) == []
+    observer.expect_none("user.presence.changed")

@@ -63,7 +63,7 @@ def test_check_05_invisible(app, transport):
     a, b, channel, session = pair(app, transport)
     a.get("/users", payload={"filter_conditions": {"id": b.id}, "presence": True}, query={"connection_id": session.id}).ok(200)
     hidden = b.connect(transport, {"invisible": True})
-    session.expect_none("user.presence.changed", "user.watching.start")
+    session.expect_none("user.presence.changed", "user.watching.start", where=lambda e: e["user"]["id"] == b.id)
     assert hidden.me["online"] is True
     assert a.get("/users", payload={"filter_conditions": {"id": b.id}}).ok(200)["users"][0]["online"] is False
 

@@ -14,7 +14,12 @@ def room(app):
     return app.channel(ann, bob), ann, bob
 
 
+def about(user):
+    return lambda event: event.get("user", {}).get("id") == user.id
+
+
 def watchers(channel):
+    """Ids and count as a server-side query shows them."""
     state = channel.state()
     return sorted(u["id"] for u in state.get("watchers", [])), state.get("watcher_count", 0)
 
@@ -25,9 +30,8 @@ def test_watching_start_and_stop_are_told(room, transport):
     channel, ann, bob = room
     session, other = ann.connect(transport), bob.connect(transport)
     ann.watch(session, channel)
-    session.settle()
     bob.watch(other, channel)
-    event = session.expect("user.watching.start", cid=channel.cid)
+    event = session.expect("user.watching.start", cid=channel.cid, where=about(bob))
     check_user(event["user"], bob.id)
     assert event["watcher_count"] == 2
     bob.stop_watching(other, channel).ok()
@@ -53,10 +57,10 @@ def test_a_user_counts_once(room):
     observer = bob.connect()
     bob.watch(observer, channel)
     ann.watch(first, channel)
-    observer.expect("user.watching.start", where=lambda e: e["user"]["id"] == ann.id)
+    observer.expect("user.watching.start", where=about(ann))
     ann.watch(second, channel)
     ann.watch(second, channel)  # again on the same connection
-    observer.expect_none("user.watching.start")
+    observer.expect_none("user.watching.start", where=about(ann))
     assert watchers(channel) == (sorted([ann.id, bob.id]), 2)
     first.close()
     observer.expect_none("user.watching.stop")
@@ -71,7 +75,7 @@ def test_disconnect_ends_the_watch(room, ending):
     observer, session = bob.connect(), ann.connect()
     bob.watch(observer, channel)
     ann.watch(session, channel)
-    observer.settle()
+    observer.expect("user.watching.start", where=about(ann))
     getattr(session, ending)()
     assert observer.expect("user.watching.stop")["user"]["id"] == ann.id
     assert watchers(channel) == ([bob.id], 1)
@@ -197,9 +201,8 @@ def test_invisible_watcher_is_not_seen(room):
     observer = bob.connect()
     bob.watch(observer, channel)
     session = ann.connect("ws", {"invisible": True})
-    observer.settle()
     ann.watch(session, channel)
-    observer.expect_none("user.watching.start")
+    observer.expect_none("user.watching.start", where=about(ann))
     assert watchers(channel) == ([bob.id], 1)
     bob.send(channel)
     session.expect("message.new")

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "sim.h"
+#include "base/limits.h"
 #include "vfs.h"
 
 static void on_cut(void *ctx)

@@ -105,7 +105,7 @@ void op_step(struct sim *s, struct op *op)
 }
 
 /* ---- devices ---- */
-static void retry(struct device *d)
+static void retry(struct phone *d)
 {
 	line_free(d->line);
 	line_free(d->poll);
@@ -117,18 +117,18 @@ static void retry(struct device *d)
 	d->retry_us = world_now() + (int64_t)world_below(2000000);
 }
 
-void device_lost(struct sim *s, struct device *d)
+void device_lost(struct sim *s, struct phone *d)
 {
 	(void)s;
 	if (d->line || d->poll || d->is_live) retry(d);
 }
 
-static struct sim *sim_of(struct device *d); /* devices stand in an array of struct sim */
+static struct sim *sim_of(struct phone *d); /* devices stand in an array of struct sim */
 
 static void on_message(void *ctx, enum ws_opcode op, struct span payload)
 {
 	(void)op;
-	struct device *d = ctx;
+	struct phone *d = ctx;
 	struct arena a;
 	const char *why;
 	size_t at;
@@ -141,7 +141,7 @@ static void on_message(void *ctx, enum ws_opcode op, struct span payload)
 static void on_control(void *ctx, struct span payload) { (void)ctx, (void)payload; }
 static void on_ping(void *ctx, struct span payload)
 {
-	struct device *d = ctx;
+	struct phone *d = ctx;
 	static const uint8_t mask[4] = { 1, 2, 3, 4 };
 	struct buf b;
 	buf_init(&b, 256);
@@ -152,18 +152,18 @@ static void on_ping(void *ctx, struct span payload)
 static void on_close(void *ctx, uint16_t code, struct span reason)
 {
 	(void)code, (void)reason;
-	((struct device *)ctx)->wants_down = true;
+	((struct phone *)ctx)->wants_down = true;
 }
 static const struct ws_events ws_events = { .on_message = on_message, .on_ping = on_ping, .on_pong = on_control, .on_close = on_close };
 
 static struct sim *sims; /* the one that runs; set by device_step */
-static struct sim *sim_of(struct device *d)
+static struct sim *sim_of(struct phone *d)
 {
 	(void)d;
 	return sims;
 }
 
-static void payload_of(struct device *d, struct buf *out)
+static void payload_of(struct phone *d, struct buf *out)
 {
 	struct jsonw w;
 	jsonw_init(&w, out);
@@ -193,7 +193,7 @@ static void payload_of(struct device *d, struct buf *out)
 	jsonw_obj_end(&w);
 }
 
-static void dial(struct device *d)
+static void dial(struct phone *d)
 {
 	d->line = line_dial();
 	if (!d->line) {
@@ -223,7 +223,7 @@ static void dial(struct device *d)
 	buf_deinit(&text);
 }
 
-static void step_ws(struct sim *s, struct device *d)
+static void step_ws(struct sim *s, struct phone *d)
 {
 	bool open = line_receive(d->line, &d->in, 1 + (size_t)world_below(20000));
 	if (!d->is_open && d->in.n) {
@@ -244,7 +244,7 @@ static void step_ws(struct sim *s, struct device *d)
 	if (!open) d->wants_down = true;
 }
 
-static void poll_again(struct device *d)
+static void poll_again(struct phone *d)
 {
 	char path[256];
 	int n = snprintf(path, sizeof path, "/longpoll?connection_id=%s&seq=%lld", d->connection_id, (long long)d->seq);
@@ -262,7 +262,7 @@ static void poll_again(struct device *d)
 	d->begun_us = world_now();
 }
 
-static void poll_answer(struct sim *s, struct device *d, int status, struct span body)
+static void poll_answer(struct sim *s, struct phone *d, int status, struct span body)
 {
 	struct arena a;
 	const char *why;
@@ -276,7 +276,7 @@ static void poll_answer(struct sim *s, struct device *d, int status, struct span
 	arena_deinit(&a);
 }
 
-static void step_poll(struct sim *s, struct device *d)
+static void step_poll(struct sim *s, struct phone *d)
 {
 	int status;
 	struct span body;
@@ -311,7 +311,7 @@ static void step_poll(struct sim *s, struct device *d)
 	buf_clear(&d->poll_in);
 }
 
-void device_step(struct sim *s, struct device *d)
+void device_step(struct sim *s, struct phone *d)
 {
 	sims = s;
 	if (!d->line) {
@@ -337,7 +337,7 @@ static int message_of(struct sim *s, struct span id)
 	return (int)n;
 }
 
-static void note_message(struct sim *s, struct device *d, yyjson_val *event)
+static void note_message(struct sim *s, struct phone *d, yyjson_val *event)
 {
 	yyjson_val *message = json_get(event, "message");
 	int m = message_of(s, json_span(json_get(message, "id")));
@@ -349,19 +349,19 @@ static void note_message(struct sim *s, struct device *d, yyjson_val *event)
 }
 
 /* bob hides his typing and reading: nobody else may ever see either. */
-static void check_privacy(struct sim *s, struct device *d, struct span type, yyjson_val *event)
+static void check_privacy(struct sim *s, struct phone *d, struct span type, yyjson_val *event)
 {
 	if (d->user == 1 || !span_is(json_span(json_get(json_get(event, "user"), "id")), "bob")) return;
 	if (span_is(type, "message.read") || span_starts(type, SPAN("typing."))) sim_fail(s, "%s got %.*s of bob", user_name(d->user), SPAN_FMT(type));
 }
 
-static void check_order(struct sim *s, struct device *d, int64_t seq, struct span type)
+static void check_order(struct sim *s, struct phone *d, int64_t seq, struct span type)
 {
 	if (seq <= d->seq) sim_fail(s, "%s got %.*s with seq %lld after %lld", user_name(d->user), SPAN_FMT(type), (long long)seq, (long long)d->seq);
 	d->seq = seq;
 }
 
-void device_event(struct sim *s, struct device *d, yyjson_val *event)
+void device_event(struct sim *s, struct phone *d, yyjson_val *event)
 {
 	struct span type = json_span(json_get(event, "type"));
 	yyjson_val *seq = json_get(event, "seq");

@@ -176,7 +176,7 @@ static void story(struct sim *s)
 	s->is_calm = true;
 	settle_people(s);
 	for (int i = 0; i < DEVICES; i++)
-		s->devices[i] = (struct device){ .user = i % USERS, .prefers_poll = i % 3 == 2 };
+		s->devices[i] = (struct phone){ .user = i % USERS, .prefers_poll = i % 3 == 2 };
 	wait_for_all(s);
 	for (int i = 0; i < DEVICES; i++) /* once more, now with watches */
 		device_lost(s, &s->devices[i]);

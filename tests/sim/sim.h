@@ -19,7 +19,7 @@ struct sent {
 struct seen {
 	int message; /* index in sim.sent */
 };
-struct device {
+struct phone {
 	int user;
 	bool prefers_poll, is_poll, is_live, wants_down;
 	struct line *line, *poll;
@@ -55,7 +55,7 @@ struct sim {
 	int crashes, cuts, faults, replays;
 	struct sent sent[MESSAGES];
 	int sent_count;
-	struct device devices[DEVICES];
+	struct phone devices[DEVICES];
 	struct op ops[32];
 	char failure[512];
 };
@@ -67,9 +67,9 @@ void sim_fail(struct sim *s, const char *fmt, ...) BECK_PRINTF(2, 3);
 /* people.c */
 const char *user_name(int user);
 struct span user_token(int user); /* -1: the server's */
-void device_step(struct sim *s, struct device *d);
-void device_lost(struct sim *s, struct device *d);
-void device_event(struct sim *s, struct device *d, yyjson_val *event);
+void device_step(struct sim *s, struct phone *d);
+void device_lost(struct sim *s, struct phone *d);
+void device_event(struct sim *s, struct phone *d, yyjson_val *event);
 bool op_start(struct sim *s, int user, const char *method, struct span path, struct span body,
 	void (*done)(struct op *, int, yyjson_val *), int message, int channel);
 void op_step(struct sim *s, struct op *op);

@@ -56,7 +56,8 @@ static struct buf run(struct span in, size_t cut, size_t step)
 static void expect_step(const char *name, struct span in, const char *want, size_t cut, size_t step)
 {
 	struct buf log = run(in, cut, step);
-	if (!span_is(buf_span(&log), want)) fail_msg("%s (cut %zu, step %zu): got \"%.*s\", want \"%s\"", name, cut, step, SPAN_FMT(buf_span(&log)), want);
+	if (!span_is(buf_span(&log), want))
+		fail_msg("%s (cut %zu, step %zu): got \"%.*s\", want \"%.*s\"", name, cut, step, SPAN_FMT(buf_span(&log)), SPAN_FMT(span_str(want)));
 	buf_deinit(&log);
 }
 

@@ -1,0 +1,160 @@
+/* A call from its request to its reply. */
+#include "api/api.h"
+
+#include <stdio.h>
+
+#include "api/auth.h"
+#include "api/handlers.h"
+#include "base/limits.h"
+
+static const struct api_route connect_route = { "Connect", HTTP_M_GET, "/connect", API_READ, API_CLIENT_ONLY | API_QUERY_AUTH, api_connect };
+
+bool api_is_connect(const struct api_call *c) { return c->route == &connect_route; }
+
+/* ---- on the loop ---- */
+static void begin(struct chat *chat, struct api_call *c)
+{
+	c->chat = (struct chat_ctx){ .chat = chat, .arena = &c->arena, .dialect = DIALECT_1 };
+	if (c->reply.max == 0) buf_init(&c->reply, (size_t)LIMIT_REPLY_BYTES);
+}
+
+static enum err parse_query(struct api_call *c)
+{
+	if (url_query_parse(&c->arena, c->http.query, &c->query)) return ERR_OK;
+	c->query.n = 0;
+	return chat_fail(&c->chat, ERR_INPUT, NULL, "the query string is malformed");
+}
+
+static enum err parse_object(struct api_call *c, struct span text, const char *what)
+{
+	const char *why = "";
+	size_t at = 0;
+	yyjson_val *v = json_parse(&c->arena, text, &why, &at);
+	if (v == NULL && arena_failed(&c->arena)) return chat_store_fail(&c->chat, ERR_UNAVAILABLE);
+	if (v == NULL) return chat_fail(&c->chat, ERR_INPUT, NULL, "%s is not acceptable JSON: %s at byte %zu", what, why, at);
+	if (!yyjson_is_obj(v)) return chat_fail(&c->chat, ERR_INPUT, NULL, "%s must be a JSON object", what);
+	c->body = v;
+	return ERR_OK;
+}
+
+static bool is_blank(struct span s)
+{
+	while (s.n > 0 && (s.p[0] == ' ' || s.p[0] == '\n' || s.p[0] == '\r' || s.p[0] == '\t')) s = span_skip(s, 1);
+	return s.n == 0 || span_is(s, "null");
+}
+
+enum err api_prepare(struct chat *chat, struct api_call *c)
+{
+	begin(chat, c);
+	c->route = api_find(c->http.method, c->http.path, &c->arena, c->params, &c->chat.dialect);
+	if (c->route == NULL) return chat_fail(&c->chat, ERR_NOT_FOUND, NULL, "there is nothing at this method and path");
+	enum err e = parse_query(c);
+	if (e == ERR_OK) e = auth_prepare(c);
+	if (e == ERR_OK && !is_blank(c->http.body)) e = parse_object(c, c->http.body, "the body");
+	return e;
+}
+
+enum err api_prepare_connect(struct chat *chat, struct api_call *c)
+{
+	begin(chat, c);
+	c->route = &connect_route;
+	if (span_starts(c->http.path, SPAN("/api/v2/"))) c->chat.dialect = DIALECT_2;
+	enum err e = parse_query(c);
+	if (e == ERR_OK) e = auth_prepare(c);
+	return e == ERR_OK ? parse_object(c, url_query_get(&c->query, "json"), "json") : e;
+}
+
+/* ---- on a worker ---- */
+static void reset(struct api_call *c)
+{
+	buf_clear(&c->reply);
+	jsonw_init(&c->out, &c->reply);
+	jsonw_obj_begin(&c->out);
+	c->status = 0;
+	c->raw_type = SPAN_NONE;
+	if (!c->subscribe.done) memset(&c->subscribe, 0, sizeof c->subscribe);
+}
+
+static enum err run_rule(struct api_call *c)
+{
+	enum err e = auth_load(c);
+	if (e == ERR_OK && c->subscribe.done && !c->subscribe.found)
+		e = chat_fail(&c->chat, ERR_CONNECTION_ID, "connection_id", "there is no connection of yours with this connection_id");
+	if (e == ERR_OK) e = c->route->run(c);
+	if (e == ERR_OK && c->reply.failed) e = chat_fail(&c->chat, ERR_UNAVAILABLE, NULL, "the reply is too large, or there is no memory for it");
+	return e;
+}
+
+enum api_next api_run(struct api_call *c)
+{
+	reset(c);
+	enum err e = run_rule(c);
+	if (e == ERR_AGAIN && !c->chat.can_write) {
+		c->chat.error = (struct error){ 0 };
+		return API_TO_WRITE;
+	}
+	if (e == ERR_AGAIN) e = ERR_INTERNAL;
+	if (e == ERR_OK) return c->subscribe.wanted && !c->subscribe.done ? API_TO_SUBSCRIBE : API_DONE;
+	if (c->chat.error.err != e) (void)chat_fail(&c->chat, e, NULL, "%.*s", SPAN_FMT(err_text(e)));
+	return API_DONE;
+}
+
+/* ---- on the loop again ---- */
+static struct span operation_of(const struct api_call *c) { return c->route != NULL ? span_str(c->route->name) : SPAN("Request"); }
+
+static void finish_error(struct api_call *c, int64_t duration_us)
+{
+	struct jsonw w;
+	buf_clear(&c->reply);
+	jsonw_init(&w, &c->reply);
+	chat_error_write(&w, operation_of(c), &c->chat.error, duration_us);
+	c->status = err_http(c->chat.error.err);
+	c->raw_type = SPAN_NONE;
+}
+
+static int status_of(const struct api_call *c)
+{
+	if (c->status != 0) return c->status;
+	return c->http.method == HTTP_M_POST ? 201 : 200;
+}
+
+void api_finish(struct api_call *c, int64_t now_us)
+{
+	char duration[32];
+	int64_t took = now_us - c->started_us;
+	if (c->reply.max == 0) buf_init(&c->reply, (size_t)LIMIT_REPLY_BYTES);
+	if (c->chat.error.err == ERR_OK && c->reply.failed)
+		c->chat.error = (struct error){ .err = ERR_UNAVAILABLE, .message = SPAN("the reply is too large, or there is no memory for it") };
+	if (c->chat.error.err != ERR_OK) {
+		finish_error(c, took);
+		return;
+	}
+	c->status = status_of(c);
+	if (span_given(c->raw_type)) return;
+	int n = snprintf(duration, sizeof duration, "%.2fms", (double)(took < 0 ? 0 : took) / 1000.0);
+	jsonw_kstr(&c->out, "duration", span_make(duration, (size_t)n));
+	jsonw_obj_end(&c->out);
+}
+
+struct span api_error_json(struct arena *a, const char *operation, const struct error *e, int64_t duration_us)
+{
+	struct buf text;
+	struct jsonw w;
+	buf_init(&text, (size_t)LIMIT_BODY_BYTES);
+	jsonw_init(&w, &text);
+	chat_error_write(&w, span_str(operation), e, duration_us);
+	struct span out = text.failed ? SPAN_NONE : arena_dup(a, buf_span(&text));
+	buf_deinit(&text);
+	return out;
+}
+
+void api_call_deinit(struct api_call *c)
+{
+	for (size_t i = 0; i < c->chat.event_count; i++) event_unref(c->chat.events[i]);
+	c->chat.event_count = 0;
+	chat_app_unref(c->app);
+	c->app = NULL;
+	c->chat.app = NULL;
+	buf_deinit(&c->reply);
+	arena_deinit(&c->arena);
+}

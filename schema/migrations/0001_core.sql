@@ -120,6 +120,7 @@ CREATE INDEX messages_user ON messages (user_pk, pk);
 CREATE INDEX messages_thread ON messages (parent_pk, created_at, id) WHERE parent_pk <> 0;
 CREATE INDEX messages_pinned ON messages (channel_pk, pinned_at, id) WHERE pinned = 1;
 CREATE INDEX messages_seq ON messages (channel_pk, seq, user_pk) WHERE seq <> 0;
+CREATE INDEX messages_pin_expires ON messages (pin_expires) WHERE pin_expires > 0;
 -- exceptions: counted once, no longer to be counted (deleted), or never for everybody (restricted)
 CREATE INDEX messages_exceptions ON messages (channel_pk, seq) WHERE seq <> 0 AND (deleted_at <> 0 OR restricted IS NOT NULL);
 

@@ -95,7 +95,7 @@ enum api_next api_run(struct api_call *c)
 	}
 	if (e == ERR_AGAIN) e = ERR_INTERNAL;
 	if (e == ERR_OK) return c->subscribe.wanted && !c->subscribe.done ? API_TO_SUBSCRIBE : API_DONE;
-	if (c->chat.error.err != e) (void)chat_fail(&c->chat, e, NULL, "%.*s", SPAN_FMT(err_text(e)));
+	if (c->chat.error.err != e) c->chat.error = (struct error){ .err = e, .message = err_text(e) };
 	return API_DONE;
 }
 

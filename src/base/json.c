@@ -5,7 +5,7 @@
 
 #include "base/limits.h"
 
-enum { SMALL_OBJECT = 8 }; /* up to this many keys pairwise comparison beats sorting */
+enum { SMALL_OBJECT = 32 }; /* up to this many keys comparison beats sorting */
 
 /* yyjson's memory comes from the arena. */
 
@@ -25,6 +25,7 @@ struct review {
 	const char *text;   /* yyjson's copy of the input, in which strings are decoded in place */
 	yyjson_val **keys;  /* scratch for sorting, grown as needed */
 	size_t keys_cap;
+	bool may_hold_nul;
 	const char *why;
 	size_t at;
 };
@@ -37,7 +38,11 @@ static int key_order(const void *pa, const void *pb)
 	return memcmp(unsafe_yyjson_get_str((void *)(uintptr_t)a), unsafe_yyjson_get_str((void *)(uintptr_t)b), an);
 }
 
-static bool same_key(yyjson_val *a, yyjson_val *b) { return key_order(&a, &b) == 0; }
+static bool same_key(yyjson_val *a, yyjson_val *b)
+{
+	size_t n = unsafe_yyjson_get_len(a);
+	return n == unsafe_yyjson_get_len(b) && memcmp(unsafe_yyjson_get_str(a), unsafe_yyjson_get_str(b), n) == 0;
+}
 
 static void collect_keys(yyjson_val *obj, yyjson_val **keys)
 {
@@ -71,16 +76,40 @@ static bool keys_differ_sorted(struct review *r, yyjson_val *obj, size_t n)
 	return true;
 }
 
+/* One of 64 bits by what is cheap to know of a key. */
+static uint64_t key_mark(yyjson_val *key)
+{
+	size_t n = unsafe_yyjson_get_len(key);
+	const unsigned char *p = (const unsigned char *)unsafe_yyjson_get_str(key);
+	return UINT64_C(1) << ((n ? n * 5 + p[0] * 3u + p[n / 2] + p[n - 1] * 7u : 0) & 63);
+}
+
+/* Compares a key with those before it only when one of them has its mark. */
 static bool keys_differ(struct review *r, yyjson_val *obj)
 {
 	size_t n = unsafe_yyjson_get_len(obj);
 	if (n > SMALL_OBJECT) return keys_differ_sorted(r, obj, n);
 	yyjson_val *keys[SMALL_OBJECT];
+	uint64_t seen = 0;
 	collect_keys(obj, keys);
-	for (size_t i = 1; i < n; i++)
-		for (size_t j = 0; j < i; j++)
+	for (size_t i = 0; i < n; i++) {
+		uint64_t mark = key_mark(keys[i]);
+		for (size_t j = 0; (seen & mark) && j < i; j++)
 			if (same_key(keys[i], keys[j])) return review_fail(r, "duplicate key", keys[i]);
+		seen |= mark;
+	}
 	return true;
+}
+
+/* Whether a string may hold U+0000: only this escape makes one. */
+static bool mentions_nul(struct span text)
+{
+	for (const char *p; text.n && (p = memchr(text.p, '\\', text.n));) {
+		text = span_skip(text, (size_t)(p - text.p) + 1);
+		if (span_starts(text, SPAN("u0000"))) return true;
+		text = span_skip(text, 1); /* the escaped one, may be a backslash */
+	}
+	return false;
 }
 
 static bool string_ok(struct review *r, yyjson_val *v)
@@ -97,7 +126,7 @@ static bool document_ok(struct review *r, yyjson_val *root, size_t count)
 	size_t depth = 0;
 	for (yyjson_val *v = root, *end = root + count; v < end; v++) {
 		while (depth && v >= ends[depth - 1]) depth--;
-		if (yyjson_is_str(v) && !string_ok(r, v)) return false;
+		if (r->may_hold_nul && yyjson_is_str(v) && !string_ok(r, v)) return false;
 		if (!yyjson_is_ctn(v)) continue;
 		if (depth == (size_t)LIMIT_JSON_DEPTH) return review_fail(r, "nested too deep", NULL);
 		ends[depth++] = unsafe_yyjson_get_next(v);
@@ -138,7 +167,7 @@ yyjson_val *json_parse(struct arena *a, struct span text, const char **why, size
 		*at = err.pos;
 		return NULL;
 	}
-	struct review r = { .arena = a, .text = doc->str_pool };
+	struct review r = { .arena = a, .text = doc->str_pool, .may_hold_nul = mentions_nul(text) };
 	if (document_ok(&r, yyjson_doc_get_root(doc), yyjson_doc_get_val_count(doc))) return yyjson_doc_get_root(doc);
 	*why = r.why;
 	*at = r.at ? r.at : too_deep_at(text);
@@ -299,16 +328,26 @@ static void add_escape(struct buf *out, char c)
 	}
 }
 
+/* What is left once a byte needs an escape. */
+static void add_escaped(struct buf *out, struct span s)
+{
+	while (s.n) {
+		add_escape(out, s.p[0]);
+		size_t run = plain_run(s.p + 1, s.n - 1);
+		buf_add(out, s.p + 1, run);
+		s = span_skip(s, run + 1);
+	}
+}
+
 static void add_quoted(struct buf *out, struct span s)
 {
 	if (!buf_reserve(out, s.n + 2)) return;
-	buf_add_char(out, '"');
-	for (size_t i = 0; i < s.n;) {
-		size_t run = plain_run(s.p + i, s.n - i);
-		buf_add(out, s.p + i, run);
-		i += run;
-		if (i < s.n) add_escape(out, s.p[i++]);
-	}
+	size_t run = plain_run(s.p, s.n);
+	char *p = out->p + out->n;
+	p[0] = '"';
+	if (run) memcpy(p + 1, s.p, run);
+	out->n += run + 1;
+	if (run < s.n) add_escaped(out, span_skip(s, run));
 	buf_add_char(out, '"');
 }
 
@@ -320,28 +359,31 @@ static void before_key(struct jsonw *w)
 
 static void after_key(struct jsonw *w)
 {
-	buf_add_char(w->out, ':');
 	w->need_comma = false;
 	w->after_key = true;
 }
 
+/* Every value has one of these: one look at the room, then plain stores. */
 void jsonw_key(struct jsonw *w, const char *literal)
 {
 	size_t n = strlen(literal);
 	before_key(w);
-	if (buf_reserve(w->out, n + 3)) {
-		buf_add_char(w->out, '"');
-		buf_add(w->out, literal, n);
-		buf_add_char(w->out, '"');
-	}
 	after_key(w);
+	if (!buf_reserve(w->out, n + 3)) return;
+	char *p = w->out->p + w->out->n;
+	p[0] = '"';
+	memcpy(p + 1, literal, n);
+	p[n + 1] = '"';
+	p[n + 2] = ':';
+	w->out->n += n + 3;
 }
 
 void jsonw_key_span(struct jsonw *w, struct span key)
 {
 	before_key(w);
-	add_quoted(w->out, key);
 	after_key(w);
+	add_quoted(w->out, key);
+	buf_add_char(w->out, ':');
 }
 
 void jsonw_str(struct jsonw *w, struct span s)

@@ -16,7 +16,11 @@ struct bus_sink {
 };
 struct bus;
 struct bus *bus_create_local(const struct bus_sink *sinks, size_t n) BECK_WARN_UNUSED;
+/* After every loop has stopped and nobody publishes any more. What was not delivered is freed. */
 void bus_destroy(struct bus *b);
+/* From now on bus_publish waits for nobody: for a simulator's one thread, and for shutting down, when loops have stopped (who waits
+ * then goes on). Any thread. */
+void bus_never_wait(struct bus *b);
 /* Any thread but a loop's. Takes over the caller's references. */
 void bus_publish(struct bus *b, struct event **events, size_t n);
 /* From a loop thread: ephemeral only, never blocks (a loop that far behind misses droppable ones; others are delivered). */

@@ -32,7 +32,7 @@ enum err chat_store_fail(struct chat_ctx *c, enum err e)
 	case ERR_NOT_FOUND: return chat_fail(c, e, NULL, "it does not exist");
 	case ERR_TIMEOUT: return chat_fail(c, e, NULL, "the query took too long");
 	case ERR_UNAVAILABLE:
-		(void)chat_fail(c, e, NULL, "the server has no memory or disk for this now; try again");
+		e = chat_fail(c, e, NULL, "the server has no memory or disk for this now; try again");
 		c->error.retry_after_s = 1;
 		return e;
 	default: return chat_fail(c, e, NULL, "%.*s", SPAN_FMT(err_text(e)));

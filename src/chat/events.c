@@ -14,6 +14,13 @@ static bool keep(struct chat_ctx *c, struct event *ev)
 	return true;
 }
 
+/* The story goes into the context; there is no event. */
+static struct event *failed(struct chat_ctx *c, enum err e)
+{
+	e = chat_store_fail(c, e);
+	return NULL;
+}
+
 static struct event *make(struct chat_ctx *c, enum event_type t, struct span body, struct span notify)
 {
 	struct event *ev = event_new(t);
@@ -22,11 +29,10 @@ static struct event *make(struct chat_ctx *c, enum event_type t, struct span bod
 	if (ok && span_given(notify)) ok = (ev->notify = blob_make(notify)) != NULL;
 	if (ok && keep(c, ev)) return ev;
 	event_unref(ev);
-	(void)chat_store_fail(c, ERR_UNAVAILABLE);
-	return NULL;
+	return failed(c, ERR_UNAVAILABLE);
 }
 
-static bool add_row(struct chat_ctx *c, enum event_type t, const struct store_event *log, int64_t *pos)
+static enum err add_row(struct chat_ctx *c, enum event_type t, const struct store_event *log, int64_t *pos)
 {
 	struct store_event row = *log;
 	BECK_ASSERT(c->can_write); /* a durable event changes what is stored */
@@ -34,18 +40,15 @@ static bool add_row(struct chat_ctx *c, enum event_type t, const struct store_ev
 	row.type = event_type_name(t);
 	row.created_at = c->now_us;
 	enum err e = store_event_add(c->tx, &row);
-	if (e != ERR_OK) {
-		(void)chat_store_fail(c, e);
-		return false;
-	}
-	*pos = row.pos;
-	return true;
+	if (e == ERR_OK) *pos = row.pos;
+	return e;
 }
 
 struct event *chat_record(struct chat_ctx *c, enum event_type t, const struct store_event *log, struct span body, struct span notify)
 {
 	int64_t pos = 0;
-	if (log != NULL && event_type_durable(t) && !add_row(c, t, log, &pos)) return NULL;
+	enum err e = log != NULL && event_type_durable(t) ? add_row(c, t, log, &pos) : ERR_OK;
+	if (e != ERR_OK) return failed(c, e);
 	struct event *ev = make(c, t, body, notify);
 	if (ev == NULL) return NULL;
 	ev->pos = pos;

@@ -63,6 +63,7 @@ void conn_host_destroy(struct conn_host *h)
 	if (!h) return;
 	struct list *node;
 	h->drained = NULL;
+	h->is_ending = true;
 	net_defer_cancel(&h->drain_check);
 	while ((node = list_shift(&h->conns))) {
 		struct conn *c = BECK_CONTAINER(node, struct conn, node);

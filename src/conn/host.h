@@ -61,6 +61,7 @@ struct conn_host {
 	int64_t date_s; /* of `date` */
 	char date[30];  /* "Sun, 06 Nov 1994 08:49:37 GMT" */
 	bool is_draining;
+	bool is_ending; /* being destroyed: the other loops' hosts may be gone */
 	void (*drained)(void *ctx);
 	void *drained_ctx;
 	struct net_deferred drain_check;

@@ -199,7 +199,10 @@ void longpoll_cancelled(struct poll_ask *k)
 bool longpoll_leave(struct exchange *ex, bool was_sent)
 {
 	struct poll_ask *k = ex->ask;
-	if (!k->is_away) {
+	if (k->origin->is_ending) {
+		/* Goes with whatever else is in flight; nobody else may be there to be told. */
+		if (!list_linked(&ex->flight)) list_push(&k->origin->in_flight, &ex->flight);
+	} else if (!k->is_away) {
 		report(k, was_sent);
 	} else if (k->origin == k->home) {
 		poll_session_cancel(k);

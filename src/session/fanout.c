@@ -1,185 +1,273 @@
-/* From one committed event to the queues of this loop. */
+/* One event to those sessions of this loop that get it (contract: connection-and-users-events.md 1). Order: totals move; frames and
+ * tails are made as receivers need them; then what the event ends, ends. */
 #include "session/hub.h"
 
-/* The encodings of one event that were needed so far. */
-struct views {
-	const struct event *e;
-	struct encoded *of[2][2]; /* [notify][seq] */
+enum view { VIEW_BODY, VIEW_NOTIFY, VIEW_NONE };
+enum { TAILS_KEPT = 8, THIN_US = 5000000 };
+
+struct fan {
+	struct session_hub *h;
+	struct event *e;
+	bool is_filtered; /* by actor or by `only`: the receiver's user matters */
+	bool has_counts, wants_member;
+	struct frame *frames[2][2]; /* by view, by seq */
+	/* Receivers with the same totals share a tail: by seq, by hash of the totals. */
+	struct {
+		struct counts counts;
+		struct tail *tail;
+	} tails[2][TAILS_KEPT];
 };
 
-static struct encoded *view(struct views *v, bool notify, bool seq)
+static void fan_begin(struct fan *f, struct session_hub *h, struct event *e)
 {
-	struct encoded **slot = &v->of[notify][seq];
-	struct blob *body = notify ? v->e->notify : v->e->body;
-	if (!*slot && body) *slot = encoded_make(body, v->e->flags & EVENT_HAS_COUNTS, seq && v->e->pos ? v->e->pos : 0);
-	return *slot;
+	*f = (struct fan){ .h = h, .e = e };
+	f->is_filtered = e->only || (e->flags & (EVENT_NOT_ACTOR | EVENT_ONLY_ACTOR));
+	f->has_counts = e->flags & EVENT_HAS_COUNTS;
+	f->wants_member = e->cls != EVENT_CLASS_OWN;
 }
 
-static void free_views(struct views *v)
+static void fan_end(struct fan *f)
 {
-	for (int i = 0; i < 4; i++)
-		encoded_unref(v->of[i / 2][i % 2]);
-}
-
-static bool is_listed(const struct event *e, int64_t user)
-{
-	if (!e->only) return true;
-	for (size_t i = 0; i < e->only_count; i++)
-		if (e->only[i] == user) return true;
-	return false;
-}
-
-/* The flags that choose among sessions of the class. */
-static bool wants(const struct event *e, const struct session *s)
-{
-	if (s->state == SESSION_LIVE) {
-		if (e->pos && e->pos <= s->seen_pos) return false;
-	} else if (s->state != SESSION_REPLAY || e->pos) {
-		return false; /* durable events wait in the log and the ring */
-	}
-	if (e->flags & EVENT_NOT_ACTOR && s->user == e->actor) return false;
-	if (e->flags & EVENT_ONLY_ACTOR && s->user != e->actor) return false;
-	return is_listed(e, s->user);
-}
-
-static void give(struct views *v, struct session *s, bool notify, const struct hub_user *counts)
-{
-	struct encoded *e = view(v, notify, s->wants_seq);
-	if (e) {
-		queue_push(s, e, counts, v->e);
-	} else if (notify ? v->e->notify != NULL : v->e->body != NULL) {
-		session_close(s, 1011, NULL); /* no memory: closed, not skipped */
+	for (int seq = 0; seq < 2; seq++) {
+		frame_unref(f->frames[VIEW_BODY][seq]);
+		frame_unref(f->frames[VIEW_NOTIFY][seq]);
+		for (int i = 0; f->has_counts && i < TAILS_KEPT; i++) tail_unref(&f->h->tails, f->tails[seq][i].tail);
 	}
 }
 
-bool session_watches(const struct session *s, const struct hub_channel *c)
+/* Starting and stopping are two values of one thing. */
+static uint16_t subject_kind(enum event_type t)
 {
-	for (uint32_t i = 0; c && i < s->watch_count; i++)
-		if (s->watches[i] == c->index) return true;
-	return false;
+	if (t == EVENT_USER_WATCHING_STOP) t = EVENT_USER_WATCHING_START;
+	return (uint16_t)(t + 1);
 }
 
-/* Counts ride only for members: others have none. */
-static const struct hub_user *counts_for(const struct event *e, const struct session *s, const struct hub_channel *c)
+static enum frame_counts counts_of(const struct fan *f)
 {
-	if (!(e->flags & EVENT_HAS_COUNTS) || !s->u) return NULL;
-	return !c || e->cls == EVENT_CLASS_OWN || user_is_member(s->u, c->index) ? s->u : NULL;
+	if (!f->has_counts) return FRAME_NO_COUNTS;
+	return f->wants_member ? FRAME_COUNTS : FRAME_COUNTS_AND_THREADS;
 }
 
-static bool is_thinned(struct session_hub *h, const struct event *e)
+static struct frame *fan_frame(struct fan *f, enum view view, bool seq)
+{
+	const struct event *e = f->e;
+	struct frame **at = &f->frames[view][seq];
+	if (*at) return *at;
+	struct frame *fr = frame_make(view == VIEW_BODY ? e->body : e->notify, counts_of(f), e->pos, seq && e->pos ? e->pos : -1);
+	if (!fr) return NULL;
+	fr->is_droppable = e->flags & EVENT_DROPPABLE;
+	/* Watching events are about their actor, presence about its user. */
+	if (e->flags & EVENT_LATEST_ONLY) {
+		fr->subject = (struct frame_subject){ e->channel, e->cls == EVENT_CLASS_PRESENCE || !e->actor ? e->user : e->actor,
+			subject_kind(e->type) };
+	}
+	return *at = fr;
+}
+
+/* Whose counts the event shows: its own user's, or members'. Totals that are being recounted are not shown. */
+static bool sees_counts(const struct fan *f, const struct hub_user *u)
+{
+	return u->is_known && (!f->wants_member || u->member_mark == f->h->mark);
+}
+
+static struct tail *fan_tail(struct fan *f, const struct frame *fr, const struct hub_user *u, bool seq)
+{
+	struct counts c = { u->total_unread, u->unread_channels, u->unread_threads };
+	uint64_t mix = ((uint64_t)c.total * 31 + c.channels) * 31 + c.threads;
+	unsigned slot = (unsigned)((mix * UINT64_C(0x9e3779b97f4a7c15)) >> 61) % TAILS_KEPT;
+	struct tail *t = f->tails[seq][slot].tail;
+	struct counts *had = &f->tails[seq][slot].counts;
+	if (!t || had->total != c.total || had->channels != c.channels || had->threads != c.threads) {
+		struct tail *made = tail_make(&f->h->tails, fr, &c);
+		if (!made) return NULL;
+		tail_unref(&f->h->tails, t);
+		f->tails[seq][slot].tail = t = made;
+		*had = c;
+	}
+	t->u.refs++;
+	return t;
+}
+
+static bool passes(const struct fan *f, const struct hub_user *u)
+{
+	const struct event *e = f->e;
+	bool is_actor = u->pk && u->pk == e->actor;
+	if ((e->flags & EVENT_NOT_ACTOR) && is_actor) return false;
+	if ((e->flags & EVENT_ONLY_ACTOR) && !is_actor) return false;
+	return !e->only || u->only_mark == f->h->mark;
+}
+
+static inline void fan_give(struct fan *f, struct session *s, enum view view)
+{
+	const struct event *e = f->e;
+	if (e->pos && e->pos <= s->floor) return;
+	if (f->is_filtered && !passes(f, s->user)) return;
+	bool seq = s->wants_seq;
+	struct frame *fr = fan_frame(f, view, seq);
+	struct tail *t = NULL;
+	if (fr && f->has_counts && sees_counts(f, s->user)) {
+		t = fan_tail(f, fr, s->user, seq);
+		if (!t) fr = NULL;
+	}
+	if (BECK_UNLIKELY(!fr)) {
+		session_doom(s, CLOSE_FAULT); /* never skipped in silence */
+		return;
+	}
+	session_give(s, frame_ref(fr), t);
+}
+
+/* ---- audiences ---- */
+
+static void to_watchers(struct fan *f, const struct topic *t)
+{
+	for (uint32_t i = 0; i < t->n; i++) {
+		struct session *s = t->refs[i].session;
+		s->watch_mark = f->h->mark;
+		if (f->e->body) fan_give(f, s, VIEW_BODY);
+	}
+}
+
+/* Connections of members that do not watch (whoever watches is marked). */
+static void to_other_members(struct fan *f, enum view view)
+{
+	const struct idset *members = member_index_get(&f->h->members, f->e->channel);
+	uint32_t it = 0, handle;
+	if (!members) return;
+	while ((handle = idset_next(members, &it))) {
+		const struct hub_user *u = slab_get(&f->h->users, handle);
+		for (struct session *s = u->sessions; s; s = s->sibling)
+			if (s->watch_mark != f->h->mark) fan_give(f, s, view);
+	}
+}
+
+static void mark_watchers(struct session_hub *h, const struct topic *t)
+{
+	for (uint32_t i = 0; t && i < t->n; i++) t->refs[i].session->watch_mark = h->mark;
+}
+
+static void to_own(struct fan *f)
+{
+	const struct event *e = f->e;
+	const struct hub_user *u = user_find(f->h, e->user);
+	if (!u || u->app != e->app) return;
+	for (struct session *s = u->sessions; s; s = s->sibling) {
+		if ((e->flags & EVENT_NOT_WATCHING) && topic_subscription(&s->watches, e->channel)) continue;
+		fan_give(f, s, VIEW_BODY);
+	}
+}
+
+static void to_followers(struct fan *f)
+{
+	const struct topic *t = topic_find(&f->h->presence, f->e->user);
+	for (uint32_t i = 0; t && i < t->n; i++)
+		if (t->refs[i].session->app == f->e->app) fan_give(f, t->refs[i].session, VIEW_BODY);
+}
+
+/* Crowded channels: typing and read events are left out, watching events come at most once per while. Each loop decides for its own. */
+static bool is_thinned(struct session_hub *h, const struct event *e, struct topic *t)
 {
 	if (!(e->flags & (EVENT_THIN_WATCHERS | EVENT_THIN_5S))) return false;
-	if (registry_watcher_count(h->reg, e->app, e->channel) <= LIMIT_WATCH_EVENTS_MAX) return false;
-	/* 5 s: decided once, where the event is made (registry_may_announce); here only the dropped kind is looked at. */
-	return e->flags & EVENT_THIN_WATCHERS;
+	if (registry_watcher_count(h->registry, e->app, e->channel) <= LIMIT_WATCH_EVENTS_MAX) return false;
+	if (e->flags & EVENT_THIN_WATCHERS) return true;
+	int64_t now = net_now_us(h->loop);
+	if (t->announced_us && now - t->announced_us < THIN_US) return true;
+	t->announced_us = now ? now : 1;
+	return false;
 }
 
-/* Sessions may close, and so leave the lists, while they are given something: walked from the end, where a swap-removal cannot skip. */
-static void to_watchers(struct views *v, struct hub_channel *c)
+static void mark_only(struct session_hub *h, const struct event *e)
 {
-	for (uint32_t i = c->watcher_count; i-- > 0;) {
-		if (i >= c->watcher_count) continue;
-		struct session *s = c->watchers[i];
-		if (wants(v->e, s)) give(v, s, false, counts_for(v->e, s, c));
+	for (size_t i = 0; e->only && i < e->only_count; i++) {
+		struct hub_user *u = user_find(h, e->only[i]);
+		if (u) u->only_mark = h->mark;
 	}
 }
 
-static void to_user(struct session_hub *h, struct views *v, struct hub_user *u, struct hub_channel *c, bool notify)
+static void deliver(struct fan *f)
 {
-	struct list *n = u->sessions.next, *next;
-	for (; n != &u->sessions; n = next) {
-		next = n->next;
-		struct session *s = BECK_CONTAINER(n, struct session, user_node);
-		bool skip = (notify || v->e->flags & EVENT_NOT_WATCHING) && session_watches(s, c);
-		if (skip || !wants(v->e, s)) continue;
-		bool last = next == &u->sessions && s->user_node.prev == &u->sessions;
-		give(v, s, notify, counts_for(v->e, s, c));
-		if (last) return; /* if it closed, the user is gone with it */
-	}
-	(void)h;
-}
-
-static void to_members(struct session_hub *h, struct views *v, struct hub_channel *c)
-{
-	for (uint32_t i = c->member_count; i-- > 0;) {
-		if (i >= c->member_count) continue;
-		to_user(h, v, table_get(&h->users, c->members[i].user), c, true);
-	}
-}
-
-static void to_presence(struct session_hub *h, struct views *v)
-{
-	struct hub_presence *p = u64map_get(&h->presence_by_user, (uint64_t)v->e->user);
-	for (uint32_t i = p ? p->n : 0; i-- > 0;) {
-		if (!u64map_get(&h->presence_by_user, (uint64_t)v->e->user)) return; /* its last session closed */
-		if (i < p->n && wants(v->e, p->sessions[i])) give(v, p->sessions[i], false, NULL);
-	}
-}
-
-static void drop_watches(struct session_hub *h, const struct event *e)
-{
-	struct hub_channel *c = channel_find(h, e->channel);
-	bool last;
-	int64_t count;
-	for (uint32_t i = c ? c->watcher_count : 0; i-- > 0;) {
-		if (!channel_find(h, e->channel)) return;
-		struct session *s = c->watchers[i];
-		if (e->user == 0 || s->user == e->user) session_unwatch(s, c->index, &last, &count);
+	struct event *e = f->e;
+	struct topic *t = e->channel ? topic_find(&f->h->watches, e->channel) : NULL;
+	switch (e->cls) {
+	case EVENT_CLASS_WATCH:
+		if (t && is_thinned(f->h, e, t)) return;
+		if (t) to_watchers(f, t);
+		if (e->notify) to_other_members(f, VIEW_NOTIFY);
+		break;
+	case EVENT_CLASS_NOTIFY:
+		mark_watchers(f->h, t);
+		if (e->body) to_other_members(f, VIEW_BODY);
+		break;
+	case EVENT_CLASS_OWN:
+		if (e->body) to_own(f);
+		break;
+	case EVENT_CLASS_PRESENCE:
+		if (e->body) to_followers(f);
+		break;
+	case EVENT_CLASS_ONE: break;
 	}
 }
 
 static void close_sessions(struct session_hub *h, const struct event *e)
 {
-	struct hub_user *u;
-	while ((u = u64map_get(&h->user_by_pk, (uint64_t)e->user)) != NULL && !list_empty(&u->sessions)) {
-		struct session *s = BECK_CONTAINER(u->sessions.next, struct session, user_node);
+	struct hub_user *u = user_find(h, e->user);
+	if (!u || u->app != e->app) return;
+	struct session *next;
+	for (struct session *s = u->sessions; s; s = next) {
+		bool is_last = !s->sibling;
+		next = s->sibling;
 		session_close(s, e->close_code, e->close_frame);
+		if (is_last) break; /* the user is gone with it */
 	}
 }
 
-void fanout(struct session_hub *h, const struct event *e)
+void fanout(struct session_hub *h, struct event *e)
 {
-	struct views v = { .e = e };
-	struct hub_channel *c = channel_find(h, e->channel);
-	if (!is_thinned(h, e)) {
-		struct hub_user *u;
-		switch (e->cls) {
-		case EVENT_CLASS_WATCH:
-			if (c && e->body) to_watchers(&v, c);
-			c = channel_find(h, e->channel);
-			if (c && e->notify) to_members(h, &v, c);
-			break;
-		case EVENT_CLASS_OWN:
-			u = u64map_get(&h->user_by_pk, (uint64_t)e->user);
-			if (u && e->body) to_user(h, &v, u, c, false);
-			break;
-		case EVENT_CLASS_PRESENCE:
-			if (e->body) to_presence(h, &v);
-			break;
-		default: break;
-		}
+	struct fan f;
+	h->mark++;
+	bool counts_members = (e->flags & EVENT_HAS_COUNTS) && e->cls != EVENT_CLASS_OWN;
+	if (e->move != MOVE_NONE || counts_members) totals_move(h, e, counts_members);
+	if (e->body || e->notify) {
+		fan_begin(&f, h, e);
+		mark_only(h, e);
+		deliver(&f);
+		fan_end(&f);
 	}
-	free_views(&v);
-	if (e->flags & EVENT_DROP_WATCH) drop_watches(h, e);
+	if (e->flags & EVENT_DROP_WATCH) subscriptions_drop(h, e);
+	hub_close_doomed(h);
 	if (e->flags & EVENT_CLOSE_SESSIONS) close_sessions(h, e);
+	if (e->pos || e->move != MOVE_NONE) ring_add(&h->ring, e);
 }
 
-void fanout_one(struct session *s, const struct event *e)
+/* ---- one session alone ---- */
+
+static enum view view_for(const struct session *s, const struct event *e)
 {
-	struct views v = { .e = e };
-	struct hub_channel *c = channel_find(s->hub, e->channel);
-	bool watching = session_watches(s, c);
-	if (wants(e, s)) {
-		if (e->cls == EVENT_CLASS_WATCH && watching) {
-			give(&v, s, false, counts_for(e, s, c));
-		} else if (e->cls == EVENT_CLASS_WATCH && e->notify && c && s->u && user_is_member(s->u, c->index)) {
-			give(&v, s, true, s->u);
-		} else if (e->cls == EVENT_CLASS_OWN && e->user == s->user && !(e->flags & EVENT_NOT_WATCHING && watching)) {
-			give(&v, s, false, counts_for(e, s, c));
-		} else if (e->cls == EVENT_CLASS_PRESENCE) {
-			for (uint32_t i = 0; i < s->presence_count; i++)
-				if (s->presence[i] == e->user) give(&v, s, false, NULL);
-		}
+	const struct hub_user *u = s->user;
+	bool watches = e->channel && topic_subscription(&s->watches, e->channel);
+	bool is_member = e->channel && totals_is_member(u, e->channel);
+	switch (e->cls) {
+	case EVENT_CLASS_WATCH:
+		if (watches) return e->body ? VIEW_BODY : VIEW_NONE;
+		return e->notify && is_member ? VIEW_NOTIFY : VIEW_NONE;
+	case EVENT_CLASS_NOTIFY: return e->body && is_member && !watches ? VIEW_BODY : VIEW_NONE;
+	case EVENT_CLASS_OWN:
+		return e->body && u->pk && u->pk == e->user && !((e->flags & EVENT_NOT_WATCHING) && watches) ? VIEW_BODY : VIEW_NONE;
+	case EVENT_CLASS_PRESENCE: return e->body && topic_subscription(&s->presence, e->user) ? VIEW_BODY : VIEW_NONE;
+	case EVENT_CLASS_ONE: break;
 	}
-	free_views(&v);
+	return VIEW_NONE;
+}
+
+void fanout_to(struct session *s, struct event *e)
+{
+	struct session_hub *h = s->hub;
+	struct fan f;
+	enum view view = s->app == e->app ? view_for(s, e) : VIEW_NONE;
+	if (view == VIEW_NONE) return;
+	h->mark++;
+	fan_begin(&f, h, e);
+	mark_only(h, e);
+	if (e->channel && totals_is_member(s->user, e->channel)) s->user->member_mark = h->mark;
+	fan_give(&f, s, view);
+	fan_end(&f);
 }

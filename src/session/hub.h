@@ -1,154 +1,202 @@
-/* What the files of src/session share. Everything here belongs to one loop.
+/* What the files of src/session share: the tables of one loop and the structs in them. Everything belongs to the loop's thread but what is
+ * marked otherwise.
  *
- * Memory per idle user: one session, one hub_user, 16 bytes per membership and 8 in the channel's list of local members. Queues hold nothing
- * while empty. */
+ *   sessions   slot -> session; the slot stands in the connection_id
+ *   users      row number -> hub_user: his sessions; for stored users his memberships and totals
+ *   members    channel -> connected users (members.h)         16 B per membership at the user, 4 to 16 here
+ *   watches    channel -> watching sessions (topic.h)
+ *   presence   user -> sessions that follow him (topic.h)
+ *   ring       the newest durable events (ring.h)
+ *
+ * Nothing that fan-out walks over changes while it walks: a session that must end then (too slow, no memory) is doomed, and closed when
+ * the events are through. */
 #ifndef BECK_SESSION_HUB_H
 #define BECK_SESSION_HUB_H
 
+#include <pthread.h>
+#include <stdatomic.h>
+
 #include "base/limits.h"
-#include "base/map.h"
+#include "session/members.h"
+#include "session/queue.h"
+#include "session/ring.h"
 #include "session/session.h"
+#include "session/topic.h"
 
-#define COUNTS_WIDTH 99 /* bytes of the counts in a tail, see queue.c */
+enum { CLOSE_NORMAL = 1000, CLOSE_SLOW = 1008, CLOSE_FAULT = 1011 };
 
-/* One body made ready for the wire once per event, view and seq-ness; shared by all queues that hold it. Loop-local, so plain counts. */
-struct encoded {
-	uint32_t refs;
-	uint8_t head_n, head[10];
-	uint16_t tail_n;
-	struct blob *body;
-	char tail[COUNTS_WIDTH + 40]; /* without counts: blanks in their place */
-};
-struct out_item {
-	struct encoded *e;
-	char *tail;    /* counts of this receiver, e->tail_n bytes, ours; NULL = e->tail */
-	int64_t pos;
-	int64_t subject; /* EVENT_LATEST_ONLY: whom it is about, with kind; 0 = none */
-	uint16_t kind;
-	bool droppable;
-};
+/* ---- users ---- */
 
+/* 16 bytes. `packed`: read sequence (36 bits), unread (27), quiet (1); see totals.c. */
 struct membership {
-	uint32_t channel; /* index in hub->channels */
-	uint32_t unread : 31, quiet : 1;
-	int64_t read_seq;
+	int64_t channel;
+	uint64_t packed;
 };
 struct hub_user {
-	int64_t app, pk;
-	uint32_t index;
+	int64_t pk, app; /* pk 0: anonymous, each session its own */
+	struct session *sessions;
+	struct membership *memberships; /* in order of channel */
 	uint32_t membership_count, membership_cap;
-	struct membership *memberships;
-	int64_t total_unread, unread_channels, unread_threads;
-	int64_t snapshot_pos; /* moves up to it are in the totals */
-	struct list sessions;
-	bool is_reloading;
-};
-struct member_ref {
-	uint32_t user, membership; /* index in hub->users; index in his memberships */
-};
-struct hub_channel {
-	int64_t pk;
-	uint32_t index;
-	uint32_t watcher_count, watcher_cap, member_count, member_cap;
-	struct session **watchers;
-	struct member_ref *members;
-};
-struct hub_presence {
-	uint32_t n, cap;
-	struct session **sessions;
-};
-/* Slots named by small integers. */
-struct table {
-	void **items;
-	uint32_t n, cap, free_count, free_cap;
-	uint32_t *free_slots;
+	int64_t total_unread;
+	uint32_t unread_channels, unread_threads;
+	int64_t totals_pos;  /* moves up to it are in the totals */
+	int64_t recount_pos; /* a recount must have seen this position to do */
+	uint64_t only_mark, member_mark; /* last fan-out that named him in `only` / found him a member of its channel */
+	uint32_t handle, seen_tick;
+	bool is_known;      /* totals are right; else counts are left out until they are */
+	bool is_recounting; /* an answer is under way */
+	bool wants_recount; /* ask (again) ... */
+	bool must_recount;  /* ... whatever position the answer under way has seen */
 };
 
+/* ---- sessions ---- */
+
 enum session_state { SESSION_CONNECTING, SESSION_REPLAY, SESSION_LIVE, SESSION_CLOSED };
+
+/* Of a session in REPLAY. Live events wait in `held`; durable ones are let go when they grow too many, the log has them. */
+struct replay {
+	struct queue held;
+	int64_t upto;   /* the log has been queued so far */
+	int64_t need;   /* ... and must be at least so far before live takes over */
+	bool is_asked;  /* a page is under way */
+	bool is_stale;  /* ... but for a place that no longer matters */
+	bool at_head;   /* the last page ended at the head of its snapshot */
+	char old_id[CONNECTION_ID_MAX + 1];
+};
+
+enum { CONNECTION_ID_BYTES = 27 };
 struct session {
 	struct session_hub *hub;
 	struct session_carrier *carrier;
-	char id[37];
-	uint8_t state, dialect;
-	bool is_poll, wants_seq, invisible, replay_asked, replay_wanted;
+	struct hub_user *user;   /* NULL: not open */
+	struct session *sibling; /* the user's next one */
+	struct replay *replay;
+	struct list health; /* hub->health, in order of health_tick */
+	struct list care;   /* hub->slow or hub->doomed */
+	struct subscriptions watches, presence;
+	struct queue queue;
+	int64_t app, user_pk; /* stay when it is closed */
+	int64_t floor;      /* durable events up to it are not for this session */
+	int64_t kept_floor; /* what was consumed up to it can no longer be rewound to */
+	uint64_t watch_mark; /* last fan-out that reached it as a watcher */
+	uint32_t slot, health_tick, slow_tick;
 	uint16_t close_code;
-	uint32_t slot;
-	int64_t app, user; /* user < 0: anonymous, -(serial) */
-	struct hub_user *u;
-	struct list user_node, health_node;
-	int64_t health_us;
-	/* queue: items[first .. first+n), of which `taken` are handed on and kept for a rewind */
-	struct out_item *items;
-	uint32_t first, n, cap, taken;
-	size_t bytes;
-	int64_t soft_since_us;
-	int64_t seen_pos;  /* durable events up to it are behind this session */
-	int64_t acked_pos; /* poll with resume: what can no longer be rewound to lies below */
-	/* subscriptions */
-	uint32_t *watches; /* channel indexes */
-	int64_t *presence; /* user keys */
-	uint32_t watch_count, watch_cap, presence_count, presence_cap;
-	char *old_id; /* ends when the replay is through */
+	uint8_t state, dialect;
+	bool is_poll, wants_seq, is_doomed;
+	char id[CONNECTION_ID_BYTES + 1];
 };
 
 struct session_hub {
 	struct net_loop *loop;
 	unsigned node, index;
-	struct registry *reg;
+	struct registry *registry;
 	const struct session_ops *ops;
 	struct session_hub *const *peers;
 	size_t peer_count;
-	struct table sessions, users, channels;
-	struct u64map user_by_pk, channel_by_pk, presence_by_user;
-	struct list health;
-	struct net_timer health_timer;
-	struct event **ring; /* durable events, oldest at ring_at */
-	size_t ring_n, ring_at;
-	int64_t ring_floor; /* positions up to it are not in the ring */
-	int64_t anonymous_serial;
-	atomic_llong stat_sessions, stat_polls, stat_delivered, stat_dropped, stat_slow, stat_bytes;
+
+	struct session **sessions; /* by slot */
+	uint32_t *free_slots;
+	uint32_t slot_count, slot_cap, free_slot_count;
+
+	struct slab users;
+	struct u64map user_by_pk;
+	struct member_index members;
+	struct topic_table watches, presence;
+	struct ring ring;
+	struct tail_pool tails;
+	uint64_t mark; /* number of the fan-out under way */
+
+	struct list health, slow, doomed;
+	struct net_timer ticker; /* runs while a session is open */
+	uint32_t tick, open_count;
+	uint32_t recounts_wanted; /* users to be asked for at the next tick */
+
+	struct session_stats stats;   /* plain, copied to `shown` at the end of each call */
+	_Atomic int64_t shown[6];
+	pthread_mutex_t posted_lock;  /* any thread */
+	struct list posted;           /* what net_post holds of ours, so that nothing leaks when the loop has stopped */
 };
 
-/* table.c */
-bool table_add(struct table *t, void *item, uint32_t *slot);
-void *table_get(const struct table *t, uint32_t slot);
-void table_remove(struct table *t, uint32_t slot);
-void table_deinit(struct table *t);
-/* Grows *items so that one more fits; false without memory. */
-bool grow(void **items, uint32_t *cap, uint32_t n, size_t size);
+/* ---- hub.c ---- */
+/* One turn of the health clock. Delays count in ticks, so that a loop's time scale shortens them as well. */
+enum { TICK_MS = 1000 };
+#define TICKS(ms) ((uint32_t)((ms) / TICK_MS))
+void hub_show_stats(struct session_hub *h);
+void hub_start_clock(struct session_hub *h);
+/* Ends what fan-out has doomed. */
+void hub_close_doomed(struct session_hub *h);
+void hub_free_session(struct session *s);
 
-/* queue.c */
-struct encoded *encoded_make(struct blob *body, bool has_counts, int64_t seq);
-void encoded_unref(struct encoded *e);
-/* Takes one reference of its own. counts NULL = none. False: the session was closed for slowness, or has no memory (closed too). */
-bool queue_push(struct session *s, struct encoded *e, const struct hub_user *counts, const struct event *ev);
-bool queue_push_text(struct session *s, struct span json_object); /* a whole frame of the hub's own */
-void queue_clear(struct session *s);
+/* ---- session.c ---- */
+struct frame *session_health_frame(const struct session *s, const struct session_start *start, int64_t seq) BECK_WARN_UNUSED;
+void session_rest(struct session *s); /* the next health.check is due one interval from now */
+void session_detach(struct session *s);
 
-/* totals.c */
-struct hub_user *user_load(struct session_hub *h, const struct session_start *start);
-void user_release(struct session_hub *h, struct hub_user *u);
-bool user_reload(struct session_hub *h, struct hub_user *u, const struct session_start *start);
-void totals_move(struct session_hub *h, const struct event *e);
+/* ---- connection_id.c ---- */
+void connection_id_make(char out[CONNECTION_ID_BYTES + 1], unsigned node, unsigned loop, uint32_t slot, const struct rng *rng);
+bool connection_id_parse(struct span id, unsigned *node, unsigned *loop, uint32_t *slot);
+
+/* ---- users.c ---- */
+struct hub_user *user_find(const struct session_hub *h, int64_t pk);
+/* The user of a session that opens; *is_new: made now, with the snapshot's memberships. NULL without memory. */
+struct hub_user *user_acquire(struct session_hub *h, const struct session_start *start, bool *is_new) BECK_WARN_UNUSED;
+void user_release(struct session_hub *h, struct hub_user *u); /* when no session is left */
+void user_add_session(struct hub_user *u, struct session *s);
+void user_remove_session(struct hub_user *u, struct session *s);
+
+/* ---- totals.c ---- */
+/* Replaces memberships and totals by a snapshot's. False without memory: nothing is changed. */
+bool totals_load(struct session_hub *h, struct hub_user *u, const struct session_start *start) BECK_WARN_UNUSED;
+void totals_drop(struct session_hub *h, struct hub_user *u);
+bool totals_is_member(const struct hub_user *u, int64_t channel);
+/* What an event does to one user's totals, when it concerns him and is not in them yet. */
 void totals_move_user(struct session_hub *h, struct hub_user *u, const struct event *e);
-bool user_is_member(const struct hub_user *u, uint32_t channel);
-struct hub_channel *channel_find(struct session_hub *h, int64_t pk);
-struct hub_channel *channel_make(struct session_hub *h, int64_t pk);
-void channel_release_if_idle(struct session_hub *h, struct hub_channel *c);
+/* ... and to everybody's on this loop. Users who are members of its channel get h->mark as member_mark when mark_members. */
+void totals_move(struct session_hub *h, const struct event *e, bool mark_members);
+/* Loads the totals anew, from a snapshot that has seen `pos`; 0 = one taken from now on. */
+void totals_recount(struct session_hub *h, struct hub_user *u, int64_t pos);
+void totals_answered(struct session_hub *h, struct session_totals_answer *t);
+void totals_retry(struct session_hub *h); /* recounts that failed */
 
-/* fanout.c */
-void fanout(struct session_hub *h, const struct event *e);
-/* The part of `fanout` for one session (closing the gap between a snapshot and live). */
-void fanout_one(struct session *s, const struct event *e);
-bool session_watches(const struct session *s, const struct hub_channel *c);
+/* ---- fanout.c ---- */
+void fanout(struct session_hub *h, struct event *e);
+/* The event for this one session, if it is among the receivers. */
+void fanout_to(struct session *s, struct event *e);
 
-/* session.c */
-struct session *session_find(struct session_hub *h, struct span id);
-bool session_watch(struct session *s, int64_t channel, bool *first, int64_t *count);
-void session_unwatch(struct session *s, uint32_t channel_index, bool *last, int64_t *count);
-bool session_subscribe_presence(struct session *s, int64_t user);
+/* ---- give.c ---- */
+/* Queues a frame. References pass over. Limits apply; a session over them is doomed. */
+void session_give(struct session *s, struct frame *f, struct tail *t);
+/* The same past all limits, in any state: what a replay brings, parting words. */
+void session_give_always(struct session *s, struct frame *f, struct tail *t);
+void session_doom(struct session *s, uint16_t code);
 void session_ready(struct session *s);
-/* replay.c */
-void replay_ask(struct session *s);
+void session_watch_slowness(struct session *s);
+
+/* ---- subscribe.c ---- */
+/* False: at the limit, or without memory. Already watching: true, first false. */
+bool session_watch(struct session *s, int64_t channel, bool is_quiet, bool *first, int64_t *count);
+void session_unwatch(struct session *s, struct subscription *w, bool *last, int64_t *count);
+/* Ends one watch, announced when it was the user's last. */
+void session_drop_watch(struct session *s, int64_t channel, bool is_told);
+bool session_follow(struct session *s, int64_t user, int64_t cause);
+/* Ends all subscriptions and announces what is to be announced; `last`: it was the user's last session. */
+void session_unsubscribe_all(struct session *s, bool is_visible, bool last);
+/* EVENT_DROP_WATCH */
+void subscriptions_drop(struct session_hub *h, const struct event *e);
+void subscribe_run(struct session_hub *h, struct session_subscribe *r);
+
+/* ---- replay.c ---- */
+bool replay_begin(struct session *s, int64_t after, struct span old_id) BECK_WARN_UNUSED;
+void replay_end(struct session *s);
+void replay_hold(struct session *s, struct frame *f, struct tail *t);
+/* Asks for the next page, or goes live, when the queue has room. */
+void replay_go_on(struct session *s);
+void replay_answered(struct session_hub *h, struct session_replay_page *p);
+/* The log again from `after`. False without memory. */
+bool replay_again(struct session *s, int64_t after) BECK_WARN_UNUSED;
+
+/* ---- post.c ---- */
+void post_close_old(struct session_hub *h, struct span old_id, int64_t app, int64_t user);
+void post_drop_all(struct session_hub *h);
 
 #endif

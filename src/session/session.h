@@ -146,6 +146,12 @@ struct session_subscribe {
 };
 void session_hub_post_subscribe(struct session_hub *h, struct session_subscribe *s);
 
+/* Private: what is on its way to a hub and is freed with it when it never arrives. */
+struct session_posted {
+	struct list node;
+	void (*drop)(struct session_posted *p);
+};
+
 struct session_replay_page {
 	struct net_message message; /* private */
 	struct session_hub *hub;    /* private */
@@ -157,7 +163,7 @@ struct session_replay_page {
 	bool failed;                /* the session ends with 1011; the client comes again */
 	struct arena arena;         /* owns `events` array; freed by the hub */
 	void (*free_page)(struct session_replay_page *p);
-	struct list posted;         /* private */
+	struct session_posted posted; /* private */
 };
 void session_hub_post_replay(struct session_hub *h, struct session_replay_page *p);
 
@@ -168,7 +174,7 @@ struct session_totals_answer {
 	bool failed;
 	struct arena arena;
 	void (*free_answer)(struct session_totals_answer *p);
-	struct list posted;         /* private */
+	struct session_posted posted; /* private */
 };
 void session_hub_post_totals(struct session_hub *h, struct session_totals_answer *t);
 

@@ -1,303 +1,325 @@
-/* Connected users' memberships and unread totals, kept by moving them with events. */
+/* Unread totals of connected users: loaded once, moved by events, never recounted but where an event says that it is too intricate.
+ *
+ * A membership keeps how far its member has read (a counted sequence) and how many counted messages lie behind it. READ_ALL does not say
+ * sequences: SEQ_ALL stands for "everything so far" and becomes a number with the next counted message, before which all was read. */
 #include <stdlib.h>
-#include <string.h>
 
 #include "session/hub.h"
 
-static struct hub_channel *channel_at(struct session_hub *h, uint32_t index) { return table_get(&h->channels, index); }
+enum { UNREAD_BITS = 27 };
+#define SEQ_ALL ((UINT64_C(1) << 36) - 1)
+#define UNREAD_MAX ((UINT32_C(1) << UNREAD_BITS) - 1)
 
-struct hub_channel *channel_find(struct session_hub *h, int64_t pk) { return pk ? u64map_get(&h->channel_by_pk, (uint64_t)pk) : NULL; }
+static uint64_t seq_of(const struct membership *m) { return m->packed >> (UNREAD_BITS + 1); }
+static uint32_t unread_of(const struct membership *m) { return (uint32_t)(m->packed >> 1) & UNREAD_MAX; }
+static bool is_quiet(const struct membership *m) { return m->packed & 1; }
 
-struct hub_channel *channel_make(struct session_hub *h, int64_t pk)
+/* Sequences below 0 (a pending member's) read as 0. */
+static uint64_t clamp_seq(int64_t seq) { return seq < 0 ? 0 : (uint64_t)seq < SEQ_ALL ? (uint64_t)seq : SEQ_ALL - 1; }
+static uint32_t clamp_unread(int64_t n) { return n < 0 ? 0 : n > UNREAD_MAX ? UNREAD_MAX : (uint32_t)n; }
+
+static uint64_t pack(uint64_t seq, uint32_t unread, bool quiet)
 {
-	struct hub_channel *c = channel_find(h, pk);
-	if (c) return c;
-	c = calloc(1, sizeof *c);
-	if (!c) return NULL;
-	c->pk = pk;
-	if (!table_add(&h->channels, c, &c->index)) {
-		free(c);
-		return NULL;
+	return seq << (UNREAD_BITS + 1) | (uint64_t)unread << 1 | (quiet ? 1 : 0);
+}
+
+/* The only place that changes unread counts of memberships in the totals. */
+static void set(struct hub_user *u, struct membership *m, uint64_t seq, uint32_t unread, bool quiet)
+{
+	uint32_t old = unread_of(m);
+	u->total_unread += (int64_t)unread - (int64_t)old;
+	if (old && !unread) u->unread_channels--;
+	if (!old && unread) u->unread_channels++;
+	m->packed = pack(seq, unread, quiet);
+}
+
+/* Index of the first membership whose channel is not below. */
+static uint32_t place_of(const struct hub_user *u, int64_t channel)
+{
+	uint32_t low = 0, high = u->membership_count;
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+		if (u->memberships[middle].channel < channel) {
+			low = middle + 1;
+		} else {
+			high = middle;
+		}
 	}
-	if (u64map_put(&h->channel_by_pk, (uint64_t)pk, c)) return c;
-	table_remove(&h->channels, c->index);
-	free(c);
-	return NULL;
+	return low;
 }
 
-void channel_release_if_idle(struct session_hub *h, struct hub_channel *c)
+static struct membership *find(const struct hub_user *u, int64_t channel)
 {
-	if (c->watcher_count || c->member_count) return;
-	u64map_remove(&h->channel_by_pk, (uint64_t)c->pk);
-	table_remove(&h->channels, c->index);
-	free(c->watchers);
-	free(c->members);
-	free(c);
+	uint32_t at = place_of(u, channel);
+	return at < u->membership_count && u->memberships[at].channel == channel ? &u->memberships[at] : NULL;
 }
 
-/* ---- memberships ---- */
-static struct membership *membership_of(const struct hub_user *u, uint32_t channel)
+bool totals_is_member(const struct hub_user *u, int64_t channel) { return find(u, channel) != NULL; }
+
+/* ---- loading ---- */
+
+static int by_channel(const void *a, const void *b)
 {
-	for (uint32_t i = 0; i < u->membership_count; i++)
-		if (u->memberships[i].channel == channel) return &u->memberships[i];
-	return NULL;
+	const struct membership *x = a, *y = b;
+	return (x->channel > y->channel) - (x->channel < y->channel);
 }
 
-bool user_is_member(const struct hub_user *u, uint32_t channel) { return membership_of(u, channel) != NULL; }
-
-/* Index of the user's reference in the channel's list. */
-static uint32_t ref_of(const struct hub_channel *c, const struct hub_user *u)
+/* Fills an array in order, without repetitions; returns how many. */
+static uint32_t fill(struct membership *to, const struct session_start *start)
 {
-	uint32_t i = 0;
-	while (i < c->member_count && c->members[i].user != u->index)
-		i++;
-	return i;
-}
-
-static bool join(struct session_hub *h, struct hub_user *u, int64_t channel, const struct session_membership *m)
-{
-	struct hub_channel *c = channel_make(h, channel);
-	if (!c) return false;
-	struct membership *old = membership_of(u, c->index);
-	if (old) {
-		old->unread = m->unread;
-		old->quiet = m->quiet;
-		old->read_seq = m->read_seq;
-		return true;
+	size_t n = start->membership_count;
+	bool in_order = true;
+	for (size_t i = 0; i < n; i++) {
+		const struct session_membership *m = &start->memberships[i];
+		to[i] = (struct membership){ m->channel, pack(clamp_seq(m->read_seq), clamp_unread(m->unread), m->quiet) };
+		if (i && to[i].channel <= to[i - 1].channel) in_order = false;
 	}
-	void *members = c->members, *memberships = u->memberships;
-	bool ok = grow(&members, &c->member_cap, c->member_count, sizeof *c->members);
-	c->members = members;
-	if (ok) ok = grow(&memberships, &u->membership_cap, u->membership_count, sizeof *u->memberships);
-	u->memberships = memberships;
-	if (!ok) {
-		channel_release_if_idle(h, c);
+	if (in_order) return (uint32_t)n;
+	qsort(to, n, sizeof *to, by_channel);
+	uint32_t kept = 0;
+	for (size_t i = 0; i < n; i++)
+		if (!kept || to[kept - 1].channel != to[i].channel) to[kept++] = to[i];
+	return kept;
+}
+
+void totals_drop(struct session_hub *h, struct hub_user *u)
+{
+	for (uint32_t i = 0; i < u->membership_count; i++) member_index_remove(&h->members, u->memberships[i].channel, u->handle);
+	free(u->memberships);
+	u->memberships = NULL;
+	u->membership_count = u->membership_cap = 0;
+	u->total_unread = 0;
+	u->unread_channels = u->unread_threads = 0;
+	u->is_known = false;
+}
+
+static void install(struct hub_user *u, struct membership *items, uint32_t n, uint32_t cap, const struct session_start *start)
+{
+	u->memberships = items;
+	u->membership_count = n;
+	u->membership_cap = cap;
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t unread = unread_of(&items[i]);
+		u->total_unread += unread;
+		if (unread) u->unread_channels++;
+	}
+	u->unread_threads = clamp_unread(start->unread_threads);
+	u->totals_pos = start->snapshot_pos;
+	u->is_known = true;
+}
+
+bool totals_load(struct session_hub *h, struct hub_user *u, const struct session_start *start)
+{
+	if (start->membership_count > UINT32_MAX / 2) return false;
+	uint32_t cap = (uint32_t)start->membership_count;
+	struct membership *items = cap ? malloc(cap * sizeof *items) : NULL;
+	if (cap && !items) return false;
+	uint32_t n = cap ? fill(items, start) : 0;
+	/* New entries of the index first: so far nothing of the old is gone. Those that were there already are not to be taken back. */
+	for (uint32_t i = 0; i < n; i++) {
+		if (member_index_add(&h->members, items[i].channel, u->handle)) continue;
+		while (i-- > 0)
+			if (!find(u, items[i].channel)) member_index_remove(&h->members, items[i].channel, u->handle);
+		free(items);
 		return false;
 	}
-	c->members[c->member_count++] = (struct member_ref){ .user = u->index, .membership = u->membership_count };
-	u->memberships[u->membership_count++] = (struct membership){ .channel = c->index, .unread = m->unread, .quiet = m->quiet, .read_seq = m->read_seq };
+	struct hub_user fresh = { .memberships = items, .membership_count = n };
+	for (uint32_t i = 0; i < u->membership_count; i++)
+		if (!find(&fresh, u->memberships[i].channel)) member_index_remove(&h->members, u->memberships[i].channel, u->handle);
+	free(u->memberships);
+	u->total_unread = 0;
+	u->unread_channels = 0;
+	install(u, items, n, cap, start);
 	return true;
 }
 
-static void leave(struct session_hub *h, struct hub_user *u, struct membership *m)
-{
-	struct hub_channel *c = channel_at(h, m->channel);
-	uint32_t at = (uint32_t)(m - u->memberships), ref = ref_of(c, u);
-	c->members[ref] = c->members[--c->member_count];
-	uint32_t last = --u->membership_count;
-	if (at != last) {
-		u->memberships[at] = u->memberships[last];
-		struct hub_channel *moved = channel_at(h, u->memberships[at].channel);
-		moved->members[ref_of(moved, u)].membership = at;
-	}
-	channel_release_if_idle(h, c);
-}
+/* ---- recounts ---- */
 
-static void set_unread(struct hub_user *u, struct membership *m, int64_t unread)
+void totals_recount(struct session_hub *h, struct hub_user *u, int64_t pos)
 {
-	if (unread < 0) unread = 0;
-	u->total_unread += unread - (int64_t)m->unread;
-	u->unread_channels += (unread > 0) - (m->unread > 0);
-	m->unread = (uint32_t)(unread & 0x7fffffff);
-}
-
-/* ---- users ---- */
-static bool fill(struct session_hub *h, struct hub_user *u, const struct session_start *start)
-{
-	u->snapshot_pos = start->snapshot_pos;
-	u->total_unread = start->total_unread;
-	u->unread_channels = start->unread_channels;
-	u->unread_threads = start->unread_threads;
-	for (size_t i = 0; i < start->membership_count; i++)
-		if (!join(h, u, start->memberships[i].channel, &start->memberships[i])) return false;
-	return true;
-}
-
-static void empty(struct session_hub *h, struct hub_user *u)
-{
-	while (u->membership_count)
-		leave(h, u, &u->memberships[u->membership_count - 1]);
-}
-
-/* What this loop has delivered after the snapshot was read moves the fresh totals; a gap between both is closed by reading again. */
-static void catch_up(struct session_hub *h, struct hub_user *u)
-{
-	if (u->snapshot_pos < h->ring_floor) {
-		u->is_reloading = true;
-		h->ops->recount(h->ops->ctx, h, u->app, u->pk);
+	if (pos > u->recount_pos) u->recount_pos = pos;
+	u->is_known = false;
+	if (u->is_recounting) { /* its snapshot may be older than the reason */
+		u->wants_recount = true;
+		if (!pos) u->must_recount = true;
 		return;
 	}
-	for (size_t i = 0; i < h->ring_n; i++) {
-		const struct event *e = h->ring[(h->ring_at + i) % (size_t)LIMIT_RING_EVENTS];
-		if (e->pos > u->snapshot_pos) totals_move_user(h, u, e);
-	}
-}
-
-struct hub_user *user_load(struct session_hub *h, const struct session_start *start)
-{
-	struct hub_user *u = u64map_get(&h->user_by_pk, (uint64_t)start->user);
-	if (u) return u; /* his totals are live already, and newer than any snapshot */
-	u = calloc(1, sizeof *u);
-	if (!u) return NULL;
-	u->app = start->app;
-	u->pk = start->user;
-	list_init(&u->sessions);
-	if (!table_add(&h->users, u, &u->index)) {
-		free(u);
-		return NULL;
-	}
-	bool ok = u64map_put(&h->user_by_pk, (uint64_t)u->pk, u) && fill(h, u, start);
-	if (!ok) {
-		user_release(h, u);
-		return NULL;
-	}
-	catch_up(h, u);
-	return u;
-}
-
-bool user_reload(struct session_hub *h, struct hub_user *u, const struct session_start *start)
-{
-	u->is_reloading = false;
-	empty(h, u);
-	bool ok = fill(h, u, start);
-	catch_up(h, u);
-	return ok;
-}
-
-void user_release(struct session_hub *h, struct hub_user *u)
-{
-	if (!list_empty(&u->sessions)) return;
-	empty(h, u);
-	u64map_remove(&h->user_by_pk, (uint64_t)u->pk);
-	table_remove(&h->users, u->index);
-	free(u->memberships);
-	free(u);
-}
-
-/* ---- moves ---- */
-static bool is_excluded(const struct event *e, int64_t user)
-{
-	if (!e->only) return false;
-	for (size_t i = 0; i < e->only_count; i++)
-		if (e->only[i] == user) return false;
-	return true;
-}
-
-/* One member's part of a move that concerns a whole channel. */
-static void move_member(const struct event *e, struct hub_user *u, struct membership *m)
-{
-	switch (e->move) {
-	case MOVE_COUNTED:
-		if (u->pk == e->actor) {
-			set_unread(u, m, 0);
-			m->read_seq = e->seq;
-		} else if (!m->quiet && !is_excluded(e, u->pk)) {
-			set_unread(u, m, (int64_t)m->unread + 1);
-		}
-		break;
-	case MOVE_UNCOUNTED:
-		if (u->pk != e->actor && m->read_seq < e->seq && !m->quiet && !is_excluded(e, u->pk)) set_unread(u, m, (int64_t)m->unread - 1);
-		break;
-	case MOVE_RESET:
-		set_unread(u, m, 0);
-		m->read_seq = e->seq;
-		break;
-	default: break;
-	}
-}
-
-static void recount(struct session_hub *h, struct hub_user *u)
-{
-	if (u->is_reloading) return;
-	u->is_reloading = true;
+	u->is_recounting = true;
+	u->wants_recount = u->must_recount = false;
 	h->ops->recount(h->ops->ctx, h, u->app, u->pk);
 }
 
-/* A move that names one user. */
-static void move_named(struct session_hub *h, struct hub_user *u, const struct event *e)
+/* Tried again with the next tick. */
+static void put_off(struct session_hub *h, struct hub_user *u)
 {
-	struct hub_channel *c = channel_find(h, e->channel);
-	struct membership *m = c ? membership_of(u, c->index) : NULL;
-	switch (e->move) {
-	case MOVE_READ:
-		if (!m) return;
-		m->read_seq = e->seq;
-		set_unread(u, m, e->unread);
-		return;
-	case MOVE_READ_ALL:
-		/* The sequences that were read are the store's matter: the next deletion would be counted against unknown ones. */
-		for (uint32_t i = 0; i < u->membership_count; i++) {
-			u->memberships[i].read_seq = INT64_MAX;
-			set_unread(u, &u->memberships[i], 0);
-		}
-		u->unread_threads = 0;
-		recount(h, u);
-		return;
-	case MOVE_JOIN: {
-		struct session_membership fresh = { .channel = e->channel, .read_seq = e->seq };
-		if (!join(h, u, e->channel, &fresh)) recount(h, u);
-		c = channel_find(h, e->channel);
-		m = c ? membership_of(u, c->index) : NULL;
-		if (m) set_unread(u, m, e->unread);
+	if (!u->wants_recount) h->recounts_wanted++;
+	u->wants_recount = true;
+}
+
+/* What came after the answer's snapshot. Unnumbered wishes for a recount were noted when they came. */
+static void follow_ring(struct session_hub *h, struct hub_user *u)
+{
+	if (!ring_reaches(&h->ring, u->totals_pos)) {
+		totals_recount(h, u, h->ring.newest);
 		return;
 	}
-	case MOVE_LEAVE:
-		if (!m) return;
-		set_unread(u, m, 0);
-		leave(h, u, m);
-		return;
-	case MOVE_THREADS: u->unread_threads = e->unread; return;
-	case MOVE_RECOUNT: recount(h, u); return;
-	default: return;
+	for (uint32_t i = ring_after(&h->ring, u->totals_pos); i < h->ring.n; i++) {
+		const struct event *e = ring_get(&h->ring, i);
+		if (e->pos || e->move != MOVE_RECOUNT) totals_move_user(h, u, e);
 	}
 }
 
-static bool names_user(const struct event *e)
+void totals_answered(struct session_hub *h, struct session_totals_answer *t)
 {
-	switch (e->move) {
-	case MOVE_READ:
-	case MOVE_READ_ALL:
-	case MOVE_JOIN:
-	case MOVE_LEAVE:
-	case MOVE_THREADS: return true;
-	case MOVE_RECOUNT: return e->user != 0;
-	default: return false;
+	struct hub_user *u = user_find(h, t->start.user);
+	if (!u || u->app != t->start.app || !u->is_recounting) return;
+	bool again = u->must_recount || (u->wants_recount && t->start.snapshot_pos < u->recount_pos);
+	u->is_recounting = u->wants_recount = u->must_recount = false;
+	if (t->failed || !totals_load(h, u, &t->start)) {
+		put_off(h, u);
+	} else if (again) {
+		totals_recount(h, u, u->recount_pos);
+	} else {
+		follow_ring(h, u);
 	}
+}
+
+void totals_retry(struct session_hub *h)
+{
+	if (!h->recounts_wanted) return;
+	h->recounts_wanted = 0;
+	struct hub_user *u;
+	size_t it = 0;
+	while ((u = u64map_next(&h->user_by_pk, &it, NULL)))
+		if (u->wants_recount && !u->is_recounting) totals_recount(h, u, u->recount_pos);
+}
+
+/* ---- moves ---- */
+
+static void join(struct session_hub *h, struct hub_user *u, const struct event *e)
+{
+	bool quiet = e->unread < 0; /* pending: nothing counts */
+	struct membership *m = find(u, e->channel);
+	if (m) {
+		set(u, m, clamp_seq(e->seq), clamp_unread(e->unread), quiet);
+		return;
+	}
+	if (u->membership_count == u->membership_cap) {
+		uint32_t cap = u->membership_cap + u->membership_cap / 2 + 4;
+		struct membership *more = realloc(u->memberships, cap * sizeof *more);
+		if (more) {
+			u->memberships = more;
+			u->membership_cap = cap;
+		}
+	}
+	if (u->membership_count == u->membership_cap || !member_index_add(&h->members, e->channel, u->handle)) {
+		u->is_known = false;
+		put_off(h, u);
+		return;
+	}
+	uint32_t at = place_of(u, e->channel);
+	m = &u->memberships[at];
+	memmove(m + 1, m, (u->membership_count - at) * sizeof *m);
+	u->membership_count++;
+	*m = (struct membership){ e->channel, 0 };
+	set(u, m, clamp_seq(e->seq), clamp_unread(e->unread), quiet);
+}
+
+static void leave(struct session_hub *h, struct hub_user *u, const struct event *e)
+{
+	struct membership *m = find(u, e->channel);
+	if (!m) return;
+	set(u, m, 0, 0, false);
+	member_index_remove(&h->members, e->channel, u->handle);
+	uint32_t at = (uint32_t)(m - u->memberships);
+	memmove(m, m + 1, (--u->membership_count - at) * sizeof *m);
+}
+
+static bool is_named(const struct event *e, int64_t user)
+{
+	if (!e->only) return true;
+	for (size_t i = 0; i < e->only_count; i++)
+		if (e->only[i] == user) return true;
+	return false;
+}
+
+static void counted(struct hub_user *u, struct membership *m, const struct event *e)
+{
+	uint64_t seq = clamp_seq(e->seq);
+	if (e->actor == u->pk) {
+		set(u, m, seq, 0, is_quiet(m)); /* who writes has read */
+		return;
+	}
+	if (is_quiet(m)) return;
+	/* A message that is kept from him counts for nothing, but everything before it was read all the same. */
+	if (seq_of(m) == SEQ_ALL) set(u, m, seq ? seq - 1 : 0, unread_of(m), false);
+	if (is_named(e, u->pk) && seq > seq_of(m)) set(u, m, seq_of(m), clamp_unread((int64_t)unread_of(m) + 1), false);
+}
+
+static void uncounted(struct session_hub *h, struct hub_user *u, struct membership *m, const struct event *e)
+{
+	if (e->actor == u->pk || clamp_seq(e->seq) <= seq_of(m) || !unread_of(m) || !is_named(e, u->pk)) return;
+	if (is_quiet(m)) {
+		totals_recount(h, u, e->pos); /* it counted only if it came before the quiet */
+	} else {
+		set(u, m, seq_of(m), unread_of(m) - 1, false);
+	}
+}
+
+static void read_all(struct hub_user *u)
+{
+	for (uint32_t i = 0; i < u->membership_count; i++) set(u, &u->memberships[i], SEQ_ALL, 0, is_quiet(&u->memberships[i]));
+	u->unread_threads = 0;
+}
+
+static bool is_of_user(enum event_move m)
+{
+	return m == MOVE_READ || m == MOVE_READ_ALL || m == MOVE_JOIN || m == MOVE_LEAVE || m == MOVE_THREADS;
 }
 
 void totals_move_user(struct session_hub *h, struct hub_user *u, const struct event *e)
 {
-	if (e->move == MOVE_NONE || (e->pos && e->pos <= u->snapshot_pos)) return;
-	if (names_user(e)) {
-		if (e->user == u->pk) move_named(h, u, e);
-		return;
-	}
-	struct hub_channel *c = channel_find(h, e->channel);
-	struct membership *m = c ? membership_of(u, c->index) : NULL;
-	if (!m) return;
-	if (e->move == MOVE_RECOUNT) {
-		recount(h, u);
-	} else {
-		move_member(e, u, m);
+	if (e->pos && e->pos <= u->totals_pos) return;
+	if ((is_of_user(e->move) || (e->move == MOVE_RECOUNT && e->user)) && e->user != u->pk) return;
+	struct membership *m = e->channel ? find(u, e->channel) : NULL;
+	switch (e->move) {
+	case MOVE_NONE: break;
+	case MOVE_COUNTED:
+		if (m) counted(u, m, e);
+		break;
+	case MOVE_UNCOUNTED:
+		if (m) uncounted(h, u, m, e);
+		break;
+	case MOVE_READ:
+		if (m) set(u, m, clamp_seq(e->seq), clamp_unread(e->unread), is_quiet(m));
+		break;
+	case MOVE_READ_ALL: read_all(u); break;
+	case MOVE_JOIN: join(h, u, e); break;
+	case MOVE_LEAVE: leave(h, u, e); break;
+	case MOVE_RESET:
+		if (m) set(u, m, clamp_seq(e->seq), 0, is_quiet(m));
+		break;
+	case MOVE_RECOUNT:
+		if (m || e->user) totals_recount(h, u, e->pos);
+		break;
+	case MOVE_THREADS: u->unread_threads = clamp_unread(e->unread); break;
 	}
 }
 
-void totals_move(struct session_hub *h, const struct event *e)
+void totals_move(struct session_hub *h, const struct event *e, bool mark_members)
 {
-	if (e->move == MOVE_NONE) return;
-	if (names_user(e)) {
-		struct hub_user *u = u64map_get(&h->user_by_pk, (uint64_t)e->user);
+	bool to_one = is_of_user(e->move) || (e->move == MOVE_RECOUNT && e->user);
+	if (to_one) {
+		struct hub_user *u = user_find(h, e->user);
 		if (u) totals_move_user(h, u, e);
-		return;
 	}
-	struct hub_channel *c = channel_find(h, e->channel);
-	for (uint32_t i = 0; c && i < c->member_count; i++) {
-		struct hub_user *u = table_get(&h->users, c->members[i].user);
-		if (e->pos && e->pos <= u->snapshot_pos) continue;
-		if (e->move == MOVE_RECOUNT) {
-			recount(h, u);
-		} else {
-			move_member(e, u, &u->memberships[c->members[i].membership]);
-		}
+	bool to_all = !to_one && e->move != MOVE_NONE;
+	const struct idset *members = e->channel && (to_all || mark_members) ? member_index_get(&h->members, e->channel) : NULL;
+	if (!members) return;
+	uint32_t it = 0, handle;
+	while ((handle = idset_next(members, &it))) {
+		struct hub_user *u = slab_get(&h->users, handle);
+		u->member_mark = h->mark;
+		if (to_all) totals_move_user(h, u, e);
 	}
 }

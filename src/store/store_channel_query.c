@@ -260,18 +260,59 @@ static bool needs_membership(const struct filter *f, struct span viewer)
 	return is_relative(f->field_id) && yyjson_is_true(f->value);
 }
 
-static void put_from(struct sql_builder *b, const struct channel_query *q, bool leads)
+/* What the search walks along. The planner knows nothing of how many rows there are, so the order of tables is written down. */
+enum lead {
+	LEAD_CHANNELS, /* all of the application, in the order of an index where there is one */
+	LEAD_OWN,      /* the viewer's memberships */
+	LEAD_VISIBLE,  /* his memberships and the channels he made */
+	LEAD_MEMBERS,  /* channels of the users that the filter demands */
+	LEAD_CIDS,     /* channels named: the table's own index */
+};
+
+static const struct filter *demanded(const struct filter *f, int field)
 {
-	if (leads) {
-		sql_builder_add(b, " FROM members m CROSS JOIN channels c WHERE m.user_pk = ?1 AND c.pk = m.channel_pk AND c.app = ?2");
-	} else {
-		sql_builder_add(b,
-			" FROM channels c LEFT JOIN members m ON m.channel_pk = c.pk AND m.user_pk = ?1 WHERE c.app = ?2");
-		if (q->only_member)
-			sql_builder_add(b, " AND c.pk IN (SELECT e.channel_pk FROM members e WHERE e.user_pk = ?1 "
-					   "UNION SELECT o.pk FROM channels o WHERE o.created_by = ?1)");
+	if (f->op == FILTER_AND) {
+		for (size_t i = 0; i < f->kid_count; i++) {
+			const struct filter *found = demanded(&f->kids[i], field);
+			if (found != NULL) return found;
+		}
+		return NULL;
 	}
-	sql_builder_add(b, " AND c.deleted_at = 0");
+	bool is_given = !yyjson_is_arr(f->value) || yyjson_arr_size(f->value) > 0;
+	return !is_group(f) && f->field_id == field && (f->op == FILTER_EQ || f->op == FILTER_IN) && is_given ? f : NULL;
+}
+
+static enum lead lead_of(const struct channel_query *q)
+{
+	if (q->viewer_pk != 0 && ((q->only_member && !q->also_created) || needs_membership(q->filter, q->viewer_id))) return LEAD_OWN;
+	if (demanded(q->filter, F_CID) != NULL) return LEAD_CIDS;
+	if (q->only_member) return LEAD_VISIBLE;
+	return demanded(q->filter, F_MEMBERS) != NULL ? LEAD_MEMBERS : LEAD_CHANNELS;
+}
+
+#define JOIN_OWN " LEFT JOIN members m ON m.channel_pk = c.pk AND m.user_pk = ?1 WHERE c.app = ?2 AND c.deleted_at = 0"
+#define LED_BY(keys) " FROM (" keys ") v CROSS JOIN channels c ON c.pk = v.pk" JOIN_OWN
+
+static void put_from(struct sql_builder *b, const struct channel_query *q, enum lead lead)
+{
+	switch (lead) {
+	case LEAD_OWN:
+		sql_builder_add(b, " FROM members m CROSS JOIN channels c ON c.pk = m.channel_pk "
+				   "WHERE m.user_pk = ?1 AND c.app = ?2 AND c.deleted_at = 0");
+		return;
+	case LEAD_VISIBLE:
+		sql_builder_add(b, LED_BY("SELECT e.channel_pk AS pk FROM members e WHERE e.user_pk = ?1 "
+					  "UNION SELECT o.pk FROM channels o WHERE o.created_by = ?1"));
+		return;
+	case LEAD_MEMBERS:
+		sql_builder_add(b, " FROM (SELECT DISTINCT e.channel_pk AS pk FROM members e WHERE e.user_pk IN ");
+		put_users(b, demanded(q->filter, F_MEMBERS)->value);
+		sql_builder_add(b, ") v CROSS JOIN channels c ON c.pk = v.pk" JOIN_OWN);
+		return;
+	case LEAD_CHANNELS:
+	case LEAD_CIDS: break;
+	}
+	sql_builder_add(b, " FROM channels c" JOIN_OWN);
 }
 
 static enum err check_viewer(const struct channel_query *q, struct error *e)
@@ -288,14 +329,14 @@ static enum err check_viewer(const struct channel_query *q, struct error *e)
 	return ERR_INPUT;
 }
 
-static enum err build(struct sql_builder *b, int64_t app, const struct channel_query *q, bool leads, struct error *e)
+static enum err build(struct sql_builder *b, int64_t app, const struct channel_query *q, enum lead lead, struct error *e)
 {
 	static const struct filter_target target = { columns, sort_columns, "c.custom", "c.pk", hook, NULL };
 	static const struct sort newest_first = { .keys = { { .field_id = S_LAST_UPDATED, .descending = true } }, .n = 1 };
 	sql_builder_int(b, q->viewer_pk);
 	sql_builder_int(b, app);
 	sql_builder_add(b, "SELECT " CHANNEL_COLUMNS ", " MEMBER_COLUMNS);
-	put_from(b, q, leads);
+	put_from(b, q, lead);
 	if (find_leaf(q->filter, is_hidden_field) == NULL) sql_builder_add(b, " AND COALESCE(m.hidden, 0) = 0");
 	sql_builder_add(b, " AND ");
 	enum err err = filter_sql_where(b, q->filter, &target);
@@ -344,14 +385,14 @@ enum err store_channel_query(struct store_tx *tx, int64_t app, const struct chan
 {
 	enum err err = check_viewer(q, e);
 	if (err != ERR_OK) return err;
-	bool leads = q->viewer_pk != 0 && ((q->only_member && !q->also_created) || needs_membership(q->filter, q->viewer_id));
+	enum lead lead = lead_of(q);
 	struct sql_builder b;
 	sql_builder_init(&b, a);
-	err = build(&b, app, q, leads, e);
+	err = build(&b, app, q, lead, e);
 	if (err != ERR_OK) return err;
 	struct channel_row *rows = arena_array(a, struct channel_row, (size_t)q->limit + 1);
 	if (rows == NULL) return ERR_UNAVAILABLE;
-	if (!leads && q->custom_deadline_us != 0 && filter_uses_custom(q->filter)) store_tx_deadline(tx, q->custom_deadline_us);
+	if (lead == LEAD_CHANNELS && q->custom_deadline_us != 0 && filter_uses_custom(q->filter)) store_tx_deadline(tx, q->custom_deadline_us);
 	struct sql_stmt *s = sql_builder_compile(&b, tx);
 	size_t count = collect(s, q, a, rows);
 	err = sql_done(s);

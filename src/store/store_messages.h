@@ -64,6 +64,13 @@ enum err store_messages_pinned(struct store_tx *tx, const struct store_page *p, 
 /* How many of the channel's list are newer; counts no further than `limit`. */
 enum err store_messages_newer(struct store_tx *tx, int64_t channel_pk, int64_t at_us, struct span at_id, int64_t limit, int64_t *n) BECK_WARN_UNUSED;
 
+/* ---------- pins (store_pins.c) ---------- */
+struct store_pin {
+	int64_t message_pk, app;
+};
+/* Messages whose pin ran out, the longest overdue first. */
+enum err store_pins_expired(struct store_tx *tx, int64_t now_us, int64_t limit, struct arena *a, struct store_pin **out, size_t *n) BECK_WARN_UNUSED;
+
 /* ---------- threads (store_threads.c) ---------- */
 /* A reply by user_pk was stored: parent's counter, thread row, participants (parent's author, replier). */
 enum err store_thread_reply(struct store_tx *tx, int64_t app, const struct message *parent, const struct message *reply) BECK_WARN_UNUSED;

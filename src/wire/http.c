@@ -9,6 +9,7 @@
 #include <zlib.h>
 
 #include "base/limits.h"
+#include "wire/deflate.h"
 #include "wire/url.h"
 
 /* llhttp calls back with pieces; they are gathered in the request's arena, where the newest allocation grows in place.
@@ -556,35 +557,4 @@ void http_response_head(struct buf *out, int status, struct span content_type, i
 	buf_add_span(out, SPAN("\r\n"));
 }
 
-static bool deflate_all(z_stream *z, struct buf *out)
-{
-	for (;;) {
-		if (!buf_reserve(out, 1)) return false;
-		size_t room = out->cap - out->n;
-		if (room > UINT_MAX) room = UINT_MAX;
-		z->next_out = (Bytef *)(out->p + out->n);
-		z->avail_out = (uInt)room;
-		int rc = deflate(z, Z_FINISH);
-		out->n += room - z->avail_out;
-		if (rc == Z_STREAM_END) return true;
-		if (rc != Z_OK && rc != Z_BUF_ERROR) return false;
-	}
-}
-
-bool http_gzip(struct buf *out, struct span in)
-{
-	enum { LEVEL = 4, MEMORY = 8 };
-	z_stream z = { 0 };
-	size_t start = out->n;
-	if (out->failed || in.n > UINT_MAX) return false;
-	if (deflateInit2(&z, LEVEL, Z_DEFLATED, 16 + 15, MEMORY, Z_DEFAULT_STRATEGY) != Z_OK) return false;
-	z.next_in = (Bytef *)(uintptr_t)in.p;
-	z.avail_in = (uInt)in.n;
-	bool ok = deflate_all(&z, out);
-	deflateEnd(&z);
-	if (!ok) {
-		out->n = start;
-		out->failed = false;
-	}
-	return ok;
-}
+bool http_gzip(struct buf *out, struct span in) { return deflate_whole(out, in, DEFLATE_GZIP); }

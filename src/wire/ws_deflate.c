@@ -5,9 +5,10 @@
 #include <limits.h>
 #include <zlib.h>
 
+#include "wire/deflate.h"
+
 enum {
 	WS_WINDOW_BITS = 15,
-	WS_DEFLATE_LEVEL = 4,
 	WS_STEP_BYTES = 4096,
 	WS_FAIL_DATA = 1007,
 	WS_FAIL_TOO_BIG = 1009,
@@ -133,37 +134,9 @@ bool ws_decoder_use_deflate(struct ws_decoder *d)
 	return true;
 }
 
-static bool deflate_all(z_stream *z, struct buf *out)
-{
-	do {
-		if (!buf_reserve(out, 1)) return false;
-		size_t room = out->cap - out->n;
-		if (room > UINT_MAX) room = UINT_MAX;
-		z->next_out = (Bytef *)(out->p + out->n);
-		z->avail_out = (uInt)room;
-		int rc = deflate(z, Z_SYNC_FLUSH);
-		if (rc != Z_OK && rc != Z_BUF_ERROR) return false;
-		out->n += room - z->avail_out;
-	} while (z->avail_out == 0);
-	return true;
-}
-
 bool ws_deflate(struct buf *out, struct span payload)
 {
-	z_stream z = { 0 };
-	size_t start = out->n;
-	if (out->failed || payload.n > UINT_MAX) return false;
-	if (deflateInit2(&z, WS_DEFLATE_LEVEL, Z_DEFLATED, -WS_WINDOW_BITS, 8, Z_DEFAULT_STRATEGY) != Z_OK) return false;
-	z.next_in = (Bytef *)(uintptr_t)payload.p;
-	z.avail_in = (uInt)payload.n;
-	size_t guess = deflateBound(&z, (uLong)payload.n) / 4 + 64;
-	bool ok = buf_reserve(out, guess < out->max - out->n ? guess : 1) && deflate_all(&z, out);
-	deflateEnd(&z);
-	if (ok && out->n - start >= sizeof tail && memcmp(out->p + out->n - sizeof tail, tail, sizeof tail) == 0) {
-		out->n -= sizeof tail;
-		return true;
-	}
-	out->n = start;
-	out->failed = false;
-	return false;
+	if (!deflate_whole(out, payload, DEFLATE_FLUSH)) return false;
+	out->n -= sizeof tail;
+	return true;
 }

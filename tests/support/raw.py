@@ -13,9 +13,13 @@ from beck import WAIT, Reply, connect_query
 class RawHttp:
     """One TCP connection. `send` writes bytes as they are, `reply` reads one response by its own framing."""
 
-    def __init__(self, server, timeout=WAIT):
+    def __init__(self, server, timeout=WAIT, receive_buffer=None):
         self.server, self.timeout = server, timeout
-        self.socket = socket.create_connection((server.host, server.port), timeout)
+        self.socket = socket.socket()
+        self.socket.settimeout(timeout)
+        if receive_buffer:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)  # before connecting, or it has no effect
+        self.socket.connect((server.host, server.port))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.pending = b""
 
@@ -141,8 +145,8 @@ def close_payload(code, reason=b""):
 class RawWebSocket(RawHttp):
     """A WebSocket whose every byte the test writes. After open() the first health.check has been read."""
 
-    def __init__(self, user, payload=None, headers=None, timeout=WAIT):
-        super().__init__(user.server, timeout)
+    def __init__(self, user, payload=None, headers=None, timeout=WAIT, receive_buffer=None):
+        super().__init__(user.server, timeout, receive_buffer)
         self.user = user
         self.payload = {"user_id": user.id, "user_details": {"id": user.id}} if payload is None else payload
         self.extra = headers or {}

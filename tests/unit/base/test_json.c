@@ -60,7 +60,9 @@ static void refuses_nul_in_strings(void **state)
 	assert_refused(SPAN("{\"a\":\"x\\u0000y\"}"), "\\u0000 in a string", 6);
 	assert_refused(SPAN("{\"\\u0000\":1}"), "\\u0000 in a string", 2);
 	assert_refused(SPAN("[[\"\\u0000\"]]"), "\\u0000 in a string", 3);
+	assert_refused(SPAN("[\"\\\\\",\"\\\\\\u0000\"]"), "\\u0000 in a string", 7);
 	parse("\"\\\\u0000\"");
+	parse("[\"\\u0001\",\"\\\\\"]");
 }
 
 static void refuses_duplicate_keys(void **state)

@@ -203,7 +203,7 @@ static inline int world_setup(void **state)
 	w->app = chat_app_by_key(w->chat.apps, SPAN("key"));
 	assert_non_null(w->app);
 	for (int i = 0; i < WORLD_USERS; i++) {
-		char id[8];
+		char id[16];
 		snprintf(id, sizeof id, "u%d", i);
 		struct user u = { .id = span_str(id), .role = SPAN("user"), .created_at = w->now_us, .updated_at = w->now_us,
 			.privacy_typing = TRI_UNSET, .privacy_read = TRI_UNSET, .privacy_delivery = TRI_UNSET };

@@ -396,6 +396,13 @@ static inline const char *seen(struct fake_stream *s)
 	buf_clear(&s->sent);
 	return text;
 }
+/* The same without forgetting it. */
+static inline const char *peek(struct fake_stream *s)
+{
+	buf_add_char(&s->sent, 0);
+	s->sent.n--;
+	return s->sent.p;
+}
 static inline bool has(const char *text, const char *part) { return strstr(text, part) != NULL; }
 static inline int count_of(const char *text, const char *part)
 {

@@ -52,6 +52,7 @@ static void test_events_are_gathered(void **state)
 		assert_string_equal(seen(s), "");
 		both_turn(&w, 5000);
 		session_push(x, "{\"n\":1}");
+		both_turn(&w, 0);
 		both_turn(&w, LIMIT_POLL_GATHER_MS - 5);
 		session_push(x, "{\"n\":2}");
 		both_turn(&w, 0);
@@ -196,6 +197,7 @@ static void test_aborted_poll_restarts_the_expiry(void **state)
 	open_session(&w, id, "ann");
 	struct fake_stream *s = ask(&w, 1, id, "");
 	receive(s, "", 0);
+	both_turn(&w, 0);
 	both_turn(&w, LIMIT_POLL_EXPIRE_MS - 1);
 	assert_int_equal(sessions_alive, 1);
 	both_turn(&w, 2);

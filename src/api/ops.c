@@ -1,0 +1,45 @@
+/* What the operator asks: Beck's own paths (DESIGN 10). */
+#include <stdio.h>
+
+#include "api/handlers.h"
+#include "chat/user_rules.h"
+
+/* It is a read rule: an answer means that a reader thread and its snapshot of the store were to be had. */
+enum err api_health(struct api_call *c)
+{
+	int64_t head;
+	enum err e = store_event_head(c->chat.tx, &head);
+	if (e != ERR_OK) return chat_store_fail(&c->chat, e);
+	jsonw_kstr(&c->out, "status", SPAN("ok"));
+	jsonw_kstr(&c->out, "version", SPAN(BECK_VERSION));
+	jsonw_ktime(&c->out, "time", DIALECT_1, c->chat.now_us);
+	return ERR_OK;
+}
+
+enum err api_metrics(struct api_call *c)
+{
+	struct chat *chat = c->chat.chat;
+	if (chat->metrics == NULL) return chat_fail(&c->chat, ERR_NOT_FOUND, NULL, "this server keeps no figures here");
+	buf_clear(&c->reply);
+	chat->metrics(chat->metrics_ctx, &c->reply);
+	c->raw_type = SPAN("text/plain; version=0.0.4; charset=utf-8");
+	return ERR_OK;
+}
+
+enum err api_usage(struct api_call *c)
+{
+	int month = chat_month(c->chat.now_us);
+	int64_t users = 0, peak = 0;
+	char text[16];
+	struct registry *r = c->chat.chat->registry;
+	enum err e = store_mau_count(c->chat.tx, c->app->pk, month, &users);
+	if (e == ERR_OK) e = store_peak_get(c->chat.tx, c->app->pk, month, &peak);
+	if (e != ERR_OK) return chat_store_fail(&c->chat, e);
+	int64_t live = registry_peak(r, c->app->pk, false);
+	int n = snprintf(text, sizeof text, "%04d-%02d", month / 100, month % 100);
+	jsonw_kstr(&c->out, "month", span_make(text, (size_t)n));
+	jsonw_kint(&c->out, "monthly_active_users", users);
+	jsonw_kint(&c->out, "concurrent_connections", registry_concurrent(r, c->app->pk));
+	jsonw_kint(&c->out, "concurrent_connections_peak", live > peak ? live : peak);
+	return ERR_OK;
+}

@@ -1,0 +1,148 @@
+/* A resuming session: the log page by page into its queue, while live events are held back; when the log is through, live takes over.
+ *
+ *   asks a page -> its events are queued -> (the queue drains) -> asks the next ... -> the page at the head -> (drains) -> held ones -> LIVE
+ *
+ * At any time log and `held` together have everything: what `held` lets go of, a later page must cover (`need`). */
+#include <stdlib.h>
+
+#include "session/hub.h"
+
+enum { HELD_MAX = 512 };
+
+bool replay_begin(struct session *s, int64_t after, struct span old_id)
+{
+	struct replay *r = calloc(1, sizeof *r);
+	if (!r) return false;
+	queue_init(&r->held);
+	r->upto = after;
+	r->need = s->hub->ring.newest;
+	if (old_id.n && old_id.n <= CONNECTION_ID_MAX) memcpy(r->old_id, old_id.p, old_id.n);
+	s->replay = r;
+	s->state = SESSION_REPLAY;
+	return true;
+}
+
+void replay_end(struct session *s)
+{
+	if (!s->replay) return;
+	queue_clear(&s->replay->held, &s->hub->tails);
+	free(s->replay);
+	s->replay = NULL;
+}
+
+void replay_hold(struct session *s, struct frame *f, struct tail *t)
+{
+	struct replay *r = s->replay;
+	struct tail_pool *tails = &s->hub->tails;
+	if (queue_waiting(&r->held) >= HELD_MAX) {
+		int64_t gone = queue_drop_durable(&r->held, tails, INT64_MAX);
+		if (gone > r->need) r->need = gone;
+	}
+	bool is_full = queue_waiting(&r->held) >= HELD_MAX;
+	if (!is_full && !f->is_droppable && queue_push(&r->held, f, t)) return;
+	tail_unref(tails, t);
+	if (is_full && !f->is_droppable && queue_replace(&r->held, tails, f)) {
+		s->hub->stats.events_dropped++;
+		return;
+	}
+	if (f->is_droppable) {
+		s->hub->stats.events_dropped++;
+	} else {
+		session_doom(s, is_full ? CLOSE_SLOW : CLOSE_FAULT);
+	}
+	frame_unref(f);
+}
+
+static void ask(struct session *s)
+{
+	struct session_hub *h = s->hub;
+	uint32_t n = s->watches.n;
+	int64_t *channels = malloc((n ? n : 1) * sizeof *channels);
+	if (!channels) {
+		session_doom(s, CLOSE_FAULT);
+		return;
+	}
+	for (uint32_t i = 0; i < n; i++) channels[i] = s->watches.items[i].topic->key;
+	s->replay->is_asked = true;
+	h->ops->replay(h->ops->ctx, h, session_id(s), s->app, s->user_pk, s->replay->upto, channels, n, (enum dialect)s->dialect);
+	free(channels);
+}
+
+static void go_live(struct session *s)
+{
+	struct session_hub *h = s->hub;
+	struct replay *r = s->replay;
+	s->state = SESSION_LIVE;
+	s->replay = NULL;
+	if (r->upto > s->floor) s->floor = r->upto;
+	queue_drop_durable(&r->held, &h->tails, r->upto);
+	for (uint32_t i = 0; i < queue_waiting(&r->held); i++) {
+		struct queue_item item = *queue_at(&r->held, i);
+		if (item.tail) item.tail->u.refs++;
+		session_give_always(s, frame_ref(item.frame), item.tail);
+	}
+	queue_clear(&r->held, &h->tails);
+	if (r->old_id[0]) post_close_old(h, span_str(r->old_id), s->app, s->user_pk);
+	free(r);
+}
+
+void replay_go_on(struct session *s)
+{
+	struct replay *r = s->replay;
+	if (!r || s->is_doomed || r->is_asked || queue_waiting(&s->queue) > LIMIT_POLL_BATCH) return;
+	if (r->at_head && r->upto >= r->need) {
+		go_live(s);
+	} else {
+		ask(s);
+	}
+}
+
+bool replay_again(struct session *s, int64_t after)
+{
+	struct tail_pool *tails = &s->hub->tails;
+	if (!s->replay && !replay_begin(s, after, SPAN_NONE)) return false;
+	struct replay *r = s->replay;
+	while (queue_forget(&s->queue, tails)) {}
+	queue_drop_durable(&s->queue, tails, INT64_MAX);
+	r->upto = after;
+	r->at_head = false;
+	r->is_stale = r->is_asked;
+	return true;
+}
+
+static void give_page(struct session *s, const struct session_replay_page *p)
+{
+	struct replay *r = s->replay;
+	int64_t upto = p->upto;
+	for (size_t i = 0; i < p->n && !s->is_doomed; i++) {
+		const struct event *e = p->events[i];
+		if (!e->body || e->pos <= r->upto) continue;
+		struct frame *f = frame_make(e->body, FRAME_NO_COUNTS, e->pos, s->wants_seq ? e->pos : -1);
+		if (!f) {
+			session_doom(s, CLOSE_FAULT);
+			return;
+		}
+		session_give_always(s, f, NULL);
+		if (e->pos > upto) upto = e->pos;
+	}
+	/* A page that neither ends nor gets on would be asked for for ever. */
+	if (!p->at_head && upto <= r->upto) session_doom(s, CLOSE_FAULT);
+	if (upto > r->upto) r->upto = upto;
+	r->at_head = p->at_head;
+}
+
+void replay_answered(struct session_hub *h, struct session_replay_page *p)
+{
+	struct session *s = session_find(h, span_str(p->connection_id));
+	struct replay *r = s ? s->replay : NULL;
+	if (!r || !r->is_asked) return; /* it ended meanwhile */
+	bool is_stale = r->is_stale;
+	r->is_asked = r->is_stale = false;
+	if (p->failed && !is_stale) {
+		session_doom(s, CLOSE_FAULT);
+	} else if (!is_stale) {
+		give_page(s, p);
+	}
+	replay_go_on(s);
+	hub_close_doomed(h);
+}

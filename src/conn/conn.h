@@ -10,12 +10,13 @@
 #include "session/session.h"
 
 struct conn_ops {
-	/* Hands the call to a reader or the lane by its route's kind; false when the queue is full (503). c->done follows on the loop. */
+	/* Hands the call to a reader or the lane by its route's kind; false when the queue is full (503). c->done follows on the
+	 * loop. */
 	bool (*submit)(void *ctx, struct api_call *c);
 	/* The hub of a loop index on this node, NULL when there is none. */
 	struct session_hub *(*hub)(void *ctx, unsigned loop);
-	/* The connections of a loop index: where a poll goes whose session lives on another loop. NULL when there is none; a server with
-	 * one loop may leave the function out. */
+	/* The connections of a loop index: where a poll goes whose session lives on another loop. NULL when there is none; a
+	 * server with one loop may leave the function out. */
 	struct conn_host *(*host)(void *ctx, unsigned loop);
 	/* Static pages: path "/console/..." to bytes and content type; false = not found. */
 	bool (*asset)(void *ctx, struct span path, struct span *bytes, struct span *type);
@@ -28,6 +29,7 @@ struct conn_settings {
 	struct span trusted_proxies; /* comma-separated CIDRs whose X-Forwarded-For is believed */
 	struct span cors_origins;    /* "*" by default, else a comma-separated list */
 	bool http_log;
+	int64_t max_per_address;     /* open sockets of one client address on this loop; 0 = LIMIT_CONNS_PER_ADDR */
 };
 struct conn_host; /* per loop: its connections, limits per address, counters */
 struct conn_host *conn_host_create(struct net_loop *loop, struct session_hub *hub, struct chat *chat, const struct conn_ops *ops,

@@ -26,7 +26,8 @@ static bool look(const struct conn_host *h, struct span list, struct net_addr *c
 struct span conn_host_client(const struct conn_host *h, struct span peer, const struct http_request *r, struct arena *a)
 {
 	struct net_addr client;
-	if (!h->trusted_n || !net_addr_parse(peer, false, &client) || !net_cidrs_match(h->trusted, h->trusted_n, &client)) return peer;
+	if (!h->trusted_n || !net_addr_parse(peer, false, &client) || !net_cidrs_match(h->trusted, h->trusted_n, &client))
+		return peer;
 	for (size_t i = r->header_count; i-- > 0;)
 		if (span_is(r->headers[i].name, "x-forwarded-for") && look(h, r->headers[i].value, &client)) break;
 	char text[NET_ADDR_TEXT_BYTES];

@@ -29,7 +29,8 @@ struct conn_host *conn_host_create(struct net_loop *loop, struct session_hub *hu
 	h->ops = ops;
 	h->settings = *s;
 	h->drain_check.run = check_drained;
-	h->date_s = -1;
+	h->every_s = -1;
+	h->request_serial = rng_u64(net_rng(loop));
 	list_init(&h->conns);
 	list_init(&h->in_flight);
 	list_init(&h->poll_list);
@@ -39,6 +40,8 @@ struct conn_host *conn_host_create(struct net_loop *loop, struct session_hub *hu
 	map_init(&h->polls, seed);
 	arena_init(&h->scratch, SCRATCH_BYTES);
 	buf_init(&h->lines, LINES_BYTES);
+	buf_init(&h->every, LINES_BYTES);
+	buf_init(&h->every_api, LINES_BYTES);
 	conn_host_set_ws_app(h, &ws_session_app, (uint32_t)LIMIT_WS_FRAME_BYTES);
 	if (net_cidrs_parse(s->trusted_proxies, h->trusted, CONN_TRUSTED_MAX, &h->trusted_n)) return h;
 	LOG_ERR("trusted_proxies is no list of addresses and CIDRs", "entries=%zu", h->trusted_n);
@@ -81,6 +84,8 @@ void conn_host_destroy(struct conn_host *h)
 	map_deinit(&h->polls);
 	arena_deinit(&h->scratch);
 	buf_deinit(&h->lines);
+	buf_deinit(&h->every);
+	buf_deinit(&h->every_api);
 	free(h);
 }
 
@@ -107,8 +112,9 @@ void conn_host_drain(struct conn_host *h, void (*drained)(void *ctx), void *ctx)
 struct conn_address *conn_host_address(struct conn_host *h, struct span peer)
 {
 	struct conn_address *a = map_get(&h->addresses, peer);
+	int64_t most = h->settings.max_per_address ? h->settings.max_per_address : LIMIT_CONNS_PER_ADDR;
 	if (a) {
-		if (LIMIT_CONNS_PER_ADDR && a->count >= LIMIT_CONNS_PER_ADDR) return NULL;
+		if (most && a->count >= most) return NULL;
 		a->count++;
 		return a;
 	}

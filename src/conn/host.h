@@ -22,8 +22,9 @@ struct conn_address {
 	char text[];
 };
 
-#define CONN_COUNTERS(X) \
-	X(open) X(websockets) X(polls_parked) X(requests) X(requests_4xx) X(requests_5xx) X(bytes_in) X(bytes_out) X(refused) X(stalled)
+#define CONN_COUNTERS(X)                                                                                                         \
+	X(open)                                                                                                                  \
+	X(websockets) X(polls_parked) X(requests) X(requests_4xx) X(requests_5xx) X(bytes_in) X(bytes_out) X(refused) X(stalled)
 struct conn_counters {
 #define X(name) _Atomic int64_t name;
 	CONN_COUNTERS(X)
@@ -49,17 +50,17 @@ struct conn_host {
 	size_t trusted_n;
 	const struct ws_app *ws_app;
 	uint32_t ws_message_bytes;
-	struct ws_decoder decoder; /* for connections that are not in the middle of a frame */
-	struct arena scratch;      /* for one inbound frame */
-	struct buf lines;          /* for the header lines of one response */
+	struct ws_decoder decoder;   /* for connections that are not in the middle of a frame */
+	struct arena scratch;        /* for one inbound frame */
+	struct buf lines;            /* for the header lines of one response */
+	struct buf every, every_api; /* header lines of every response, and of every API answer; made anew each second */
+	int64_t every_s;             /* the second they are of */
 	struct list conns;
-	struct list in_flight;     /* exchanges whose call or poll is elsewhere */
-	struct map addresses;      /* struct conn_address by its text */
-	struct map polls;          /* struct poll_session by connection_id */
-	struct list poll_list;     /* the same, for going through */
-	uint64_t serial;
-	int64_t date_s; /* of `date` */
-	char date[30];  /* "Sun, 06 Nov 1994 08:49:37 GMT" */
+	struct list in_flight; /* exchanges whose call or poll is elsewhere */
+	struct map addresses;  /* struct conn_address by its text */
+	struct map polls;      /* struct poll_session by connection_id */
+	struct list poll_list; /* the same, for going through */
+	uint64_t serial, request_serial;
 	bool is_draining;
 	bool is_ending; /* being destroyed: the other loops' hosts may be gone */
 	void (*drained)(void *ctx);
@@ -68,7 +69,10 @@ struct conn_host {
 	struct conn_counters counters;
 };
 
-static inline void conn_count(_Atomic int64_t *counter, int64_t n) { atomic_fetch_add_explicit(counter, n, memory_order_relaxed); }
+static inline void conn_count(_Atomic int64_t *counter, int64_t n)
+{
+	atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
+}
 
 /* What is served over a WebSocket, and the largest message, instead of sessions. */
 void conn_host_set_ws_app(struct conn_host *h, const struct ws_app *app, uint32_t message_bytes);

@@ -1,7 +1,7 @@
 /* The HTTP cycle of one connection: requests in, answers in request order out.
  *
- * An exchange is one request and its answer. It belongs to its connection's list until it is sent; when the connection goes first,
- * an exchange whose call is at work elsewhere lives on alone (conn == NULL) until the call comes home. */
+ * An exchange is one request and its answer. It belongs to its connection's list until it is sent; when the connection goes
+ * first, an exchange whose call is at work elsewhere lives on alone (conn == NULL) until the call comes home. */
 #ifndef BECK_CONN_HTTP_H
 #define BECK_CONN_HTTP_H
 
@@ -10,16 +10,16 @@
 struct poll_ask;
 struct exchange {
 	struct api_call call;
-	struct list node;           /* in conn_http.exchanges */
-	struct list flight;         /* in conn_host.in_flight */
-	struct conn *conn;          /* NULL: nobody waits for the answer any more */
+	struct list node;   /* in conn_http.exchanges */
+	struct list flight; /* in conn_host.in_flight */
+	struct conn *conn;  /* NULL: nobody waits for the answer any more */
 	struct conn_host *host;
-	struct buf head, packed;    /* response head; gzip of the body */
-	struct span body;           /* response body, in the call, `packed`, or static */
+	struct buf head, packed; /* response head; gzip of the body */
+	struct span body;        /* response body, in the call, `packed`, or static */
 	size_t sent;
 	int status;
 	bool is_started, is_ready, is_head, is_safe, is_last;
-	struct poll_ask *ask;       /* a poll under way or answered */
+	struct poll_ask *ask; /* a poll under way or answered */
 	void (*done)(struct exchange *ex);
 	char request_id[17];
 };
@@ -29,10 +29,10 @@ struct conn_http {
 	struct exchange *building; /* the request that is being received */
 	struct list exchanges;     /* in hand, in order of arrival */
 	unsigned in_hand;
-	size_t body_bytes;         /* of all in hand */
-	struct buf unread;         /* came while no more could be taken in hand */
-	uint8_t continue_left;     /* bytes of "100 Continue" still to send */
-	bool is_last;              /* no request is taken any more */
+	size_t body_bytes;     /* of all in hand */
+	struct buf unread;     /* came while no more could be taken in hand */
+	uint8_t continue_left; /* bytes of "100 Continue" still to send */
+	bool is_last;          /* no request is taken any more */
 	bool at_eof, in_body;
 	bool had_request;
 };
@@ -68,8 +68,8 @@ void exchange_submit(struct exchange *ex, void (*done)(struct exchange *ex));
 void exchange_ready(struct exchange *ex);
 /* The connection is gone, or the answer was written whole: frees it, now or when its call comes home. */
 void exchange_leave(struct exchange *ex, bool was_sent);
-/* The connect payload of a request, with resume_from of a body or first frame put in: rewritten as the query's `json`. False: not JSON
- * of the right shape (then *why says so). */
+/* The connect payload of a request, with resume_from of a body or first frame put in: rewritten as the query's `json`. False: not
+ * JSON of the right shape (then *why says so). */
 bool exchange_merge_payload(struct exchange *ex, struct span extra, const char **why);
 bool exchange_path_is(const struct exchange *ex, const char *path); /* in either dialect */
 

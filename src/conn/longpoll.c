@@ -44,9 +44,18 @@ static void start_connect(struct exchange *ex)
 
 /* ---- polls ---- */
 
-static void run_ask(struct net_message *m) { poll_session_ask(BECK_CONTAINER(m, struct poll_ask, message)); }
-static void run_delivered(struct net_message *m) { poll_session_delivered(BECK_CONTAINER(m, struct poll_ask, message)); }
-static void run_cancel(struct net_message *m) { poll_session_cancel(BECK_CONTAINER(m, struct poll_ask, cancel)); }
+static void run_ask(struct net_message *m)
+{
+	poll_session_ask(BECK_CONTAINER(m, struct poll_ask, message));
+}
+static void run_delivered(struct net_message *m)
+{
+	poll_session_delivered(BECK_CONTAINER(m, struct poll_ask, message));
+}
+static void run_cancel(struct net_message *m)
+{
+	poll_session_cancel(BECK_CONTAINER(m, struct poll_ask, cancel));
+}
 
 /* Off to the session's loop with it; by a call when that is this one. */
 static void send(struct poll_ask *k, void (*here)(struct poll_ask *k), void (*there)(struct net_message *m))
@@ -92,7 +101,9 @@ static void start_ask(struct exchange *ex, const struct url_query *q, bool is_cl
 		exchange_fail(ex, ERR_UNAVAILABLE, "out of memory");
 		return;
 	}
-	*k = (struct poll_ask){ .origin = ex->host, .ex = ex, .connection_id = url_query_get(q, "connection_id"), .is_close = is_close };
+	*k = (struct poll_ask){
+		.origin = ex->host, .ex = ex, .connection_id = url_query_get(q, "connection_id"), .is_close = is_close
+	};
 	if (!parse_seq(url_query_get(q, "seq"), &k->seq)) {
 		exchange_fail(ex, ERR_INPUT, "seq must be a whole number");
 		return;
@@ -168,7 +179,8 @@ void longpoll_answered(struct poll_ask *k)
 	if (!ex->conn) {
 		report(k, false);
 	} else if (k->status) {
-		exchange_answer(ex, k->status, SPAN("application/json; charset=utf-8"), buf_span(&k->body), ANSWER_API, SPAN_NONE);
+		exchange_answer(
+			ex, k->status, SPAN("application/json; charset=utf-8"), buf_span(&k->body), ANSWER_API, SPAN_NONE);
 	} else if (k->err) {
 		exchange_fail(ex, k->err, "this connection_id is unknown or has expired");
 	} else {

@@ -23,16 +23,19 @@ struct conn {
 	struct net_stream *stream;
 	struct conn_address *address; /* NULL: a trusted proxy, not counted */
 	struct net_deferred flush;
-	struct net_timer timer;  /* the one deadline; may be early, never late */
-	uint64_t serial;         /* for logs */
-	int64_t since_us;        /* when what is waited for began */
-	int64_t stalled_us;      /* the peer has taken nothing since; 0 = it does */
+	struct net_timer timer; /* the one deadline; may be early, never late */
+	uint64_t serial;        /* for logs */
+	int64_t since_us;       /* when what is waited for began */
+	int64_t stalled_us;     /* the peer has taken nothing since; 0 = it does */
 	struct conn_http *http;
 	struct conn_ws *ws;
 	uint8_t state;
 };
 
-static inline int64_t conn_now(const struct conn *c) { return net_now_us(c->host->loop); }
+static inline int64_t conn_now(const struct conn *c)
+{
+	return net_now_us(c->host->loop);
+}
 void conn_set_state(struct conn *c, enum conn_state to);
 /* Writes at the end of this turn. */
 void conn_flush_later(struct conn *c);

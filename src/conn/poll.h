@@ -1,12 +1,12 @@
 /* Long polling: a session whose carrier is a chain of HTTP requests, which may come in on any loop.
  *
- * longpoll.c  the loop where the request came in: reads the query, sends an ask to the session's loop, answers with what comes back.
- * poll_session.c  the session's loop: parks asks, gathers events, expires.
+ * longpoll.c  the loop where the request came in: reads the query, sends an ask to the session's loop, answers with what comes
+ * back. poll_session.c  the session's loop: parks asks, gathers events, expires.
  *
- * An ask travels:  origin --ask--> home of the session --answer--> origin --(what was delivered)--> home --> origin, where it ends.
- * The last trip is only made when events were given out: they leave the session's queue when the whole answer has been handed to the
- * kernel, not before, so an aborted poll consumes nothing. Between two loops every arrow is a message; on one loop it is a call.
- * While it is away its question is immutable and its answer belongs to the session's loop. */
+ * An ask travels:  origin --ask--> home of the session --answer--> origin --(what was delivered)--> home --> origin, where it
+ * ends. The last trip is only made when events were given out: they leave the session's queue when the whole answer has been
+ * handed to the kernel, not before, so an aborted poll consumes nothing. Between two loops every arrow is a message; on one loop
+ * it is a call. While it is away its question is immutable and its answer belongs to the session's loop. */
 #ifndef BECK_CONN_POLL_H
 #define BECK_CONN_POLL_H
 
@@ -35,8 +35,8 @@ struct poll_ask {
 void longpoll_start(struct exchange *ex);
 /* The exchange has left its connection: the ask frees it when it has come to its end, perhaps now. Always true. */
 bool longpoll_leave(struct exchange *ex, bool was_sent);
-void longpoll_answered(struct poll_ask *k); /* on origin's thread */
-void longpoll_ended(struct poll_ask *k);    /* on origin's thread: nothing of it is away but perhaps its cancel */
+void longpoll_answered(struct poll_ask *k);  /* on origin's thread */
+void longpoll_ended(struct poll_ask *k);     /* on origin's thread: nothing of it is away but perhaps its cancel */
 void longpoll_cancelled(struct poll_ask *k); /* from another loop: its cancel goes home */
 
 /* ---- the session's loop ---- */

@@ -2,8 +2,8 @@
  *
  *   IDLE    no poll is here: expires LIMIT_POLL_EXPIRE_MS after the last one was answered.
  *   PARKED  one poll waits for an event, at most LIMIT_POLL_HOLD_MS; after the first event LIMIT_POLL_GATHER_MS more.
- * Events that were given out stay in the session's queue, lent, until their poll reports that the answer went out whole. A newer poll takes
- * them over, so a poll that was superseded or aborted has consumed nothing. */
+ * Events that were given out stay in the session's queue, lent, until their poll reports that the answer went out whole. A newer
+ * poll takes them over, so a poll that was superseded or aborted has consumed nothing. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,9 +17,9 @@ struct poll_session {
 	struct session_carrier carrier;
 	struct conn_host *host;
 	struct session *session;
-	struct list node;          /* in host->poll_list */
-	struct net_timer timer;    /* hold, gather or expiry */
-	struct net_deferred work;  /* the session has something to say */
+	struct list node;         /* in host->poll_list */
+	struct net_timer timer;   /* hold, gather or expiry */
+	struct net_deferred work; /* the session has something to say */
 	struct poll_ask *parked, *lent_to;
 	int64_t app;
 	bool is_gathering, is_anonymous, wants_seq;
@@ -27,12 +27,21 @@ struct poll_session {
 	char user_id[];
 };
 
-static struct span user_of(const struct poll_session *p) { return span_make(p->user_id, p->user_id_n); }
+static struct span user_of(const struct poll_session *p)
+{
+	return span_make(p->user_id, p->user_id_n);
+}
 
 /* ---- answering ---- */
 
-static void run_answered(struct net_message *m) { longpoll_answered(BECK_CONTAINER(m, struct poll_ask, message)); }
-static void run_ended(struct net_message *m) { longpoll_ended(BECK_CONTAINER(m, struct poll_ask, message)); }
+static void run_answered(struct net_message *m)
+{
+	longpoll_answered(BECK_CONTAINER(m, struct poll_ask, message));
+}
+static void run_ended(struct net_message *m)
+{
+	longpoll_ended(BECK_CONTAINER(m, struct poll_ask, message));
+}
 
 static void answer(struct poll_ask *k)
 {
@@ -56,7 +65,10 @@ static void answer_nothing(struct poll_ask *k)
 	answer(k);
 }
 
-static void wait_for_next(struct poll_session *p) { net_timer_start(p->host->loop, &p->timer, LIMIT_POLL_EXPIRE_MS); }
+static void wait_for_next(struct poll_session *p)
+{
+	net_timer_start(p->host->loop, &p->timer, LIMIT_POLL_EXPIRE_MS);
+}
 
 static struct poll_ask *unpark(struct poll_session *p)
 {
@@ -279,7 +291,9 @@ void poll_session_delivered(struct poll_ask *k)
 {
 	struct poll_session *p = k->poll;
 	if (p) {
-		if (k->was_sent) session_consume(p->session, k->lent);
+		/* A session that was too slow has dropped its queue meanwhile. */
+		size_t bytes, queued = session_queued(p->session, &bytes);
+		if (k->was_sent) session_consume(p->session, k->lent < queued ? k->lent : queued);
 		p->lent_to = NULL;
 		k->poll = NULL;
 	}

@@ -8,16 +8,39 @@ enum { GZIP_ABOVE_BYTES = 1024, ECHOED_ID_BYTES = 256, LIMIT_WHILE_OFF = 1000000
 
 /* ---- header lines ---- */
 
-static void date_line(struct conn_host *h, struct buf *out)
+#define EXPOSED                                                                                                                  \
+	"Access-Control-Expose-Headers: X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, Retry-After, "              \
+	"X-Request-Id, "                                                                                                         \
+	"X-Client-Request-Id\r\n"
+
+static bool is_open_to_all(const struct conn_host *h)
+{
+	return span_empty(h->settings.cors_origins) || span_is(h->settings.cors_origins, "*");
+}
+
+static void date_line(struct buf *out, int64_t now_s)
+{
+	time_t t = (time_t)now_s;
+	struct tm tm;
+	char text[64];
+	if (gmtime_r(&t, &tm) && strftime(text, sizeof text, "%a, %d %b %Y %H:%M:%S GMT", &tm))
+		buf_printf(out, "Date: %s\r\n", text);
+}
+
+/* What is the same in every response of a second. */
+static void refresh(struct conn_host *h)
 {
 	int64_t now_s = clock_wall_us(net_clock(h->loop)) / 1000000;
-	if (now_s != h->date_s) {
-		time_t t = (time_t)now_s;
-		struct tm tm;
-		h->date_s = now_s;
-		if (!gmtime_r(&t, &tm) || !strftime(h->date, sizeof h->date, "%a, %d %b %Y %H:%M:%S GMT", &tm)) h->date[0] = 0;
-	}
-	buf_printf(out, "Date: %s\r\n", h->date);
+	if (now_s == h->every_s) return;
+	h->every_s = now_s;
+	buf_clear(&h->every);
+	date_line(&h->every, now_s);
+	if (is_open_to_all(h)) buf_add_span(&h->every, SPAN("Access-Control-Allow-Origin: *\r\n" EXPOSED));
+	buf_clear(&h->every_api);
+	buf_add_span(&h->every_api, buf_span(&h->every));
+	buf_add_span(&h->every_api, SPAN("Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n"));
+	buf_printf(&h->every_api, "X-RateLimit-Limit: %d\r\nX-RateLimit-Remaining: %d\r\nX-RateLimit-Reset: %lld\r\n",
+		(int)LIMIT_WHILE_OFF, (int)LIMIT_WHILE_OFF, (long long)(now_s / 60 * 60 + 60));
 }
 
 static bool list_names(struct span list, struct span one)
@@ -33,21 +56,15 @@ static bool list_names(struct span list, struct span one)
 	return false;
 }
 
+/* Only where not every origin is allowed. */
 static void cors_lines(const struct exchange *ex, struct buf *out)
 {
-	struct span allowed = ex->host->settings.cors_origins;
-	if (span_empty(allowed) || span_is(allowed, "*")) {
-		buf_add_span(out, SPAN("Access-Control-Allow-Origin: *\r\n"));
-	} else {
-		struct span origin = http_header_get(&ex->call.http, "origin");
-		buf_add_span(out, SPAN("Vary: Origin\r\n"));
-		if (!span_given(origin) || !list_names(allowed, origin)) return;
-		buf_add_span(out, SPAN("Access-Control-Allow-Origin: "));
-		buf_add_span(out, origin);
-		buf_add_span(out, SPAN("\r\n"));
-	}
-	buf_add_span(out, SPAN("Access-Control-Expose-Headers: X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, Retry-After, "
-			       "X-Request-Id, X-Client-Request-Id\r\n"));
+	struct span allowed = ex->host->settings.cors_origins, origin = http_header_get(&ex->call.http, "origin");
+	buf_add_span(out, SPAN("Vary: Origin\r\n"));
+	if (!span_given(origin) || !list_names(allowed, origin)) return;
+	buf_add_span(out, SPAN("Access-Control-Allow-Origin: "));
+	buf_add_span(out, origin);
+	buf_add_span(out, SPAN("\r\n" EXPOSED));
 }
 
 /* Visible ASCII only: it goes back into a header. */
@@ -61,10 +78,6 @@ static bool is_echoable(struct span id)
 
 static void api_lines(const struct exchange *ex, struct buf *out)
 {
-	int64_t now_s = clock_wall_us(net_clock(ex->host->loop)) / 1000000;
-	buf_add_span(out, SPAN("Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n"));
-	buf_printf(out, "X-RateLimit-Limit: %d\r\nX-RateLimit-Remaining: %d\r\nX-RateLimit-Reset: %lld\r\n", (int)LIMIT_WHILE_OFF,
-		(int)LIMIT_WHILE_OFF, (long long)(now_s / 60 * 60 + 60));
 	if (ex->call.chat.error.retry_after_s > 0) buf_printf(out, "Retry-After: %d\r\n", ex->call.chat.error.retry_after_s);
 	struct span theirs = http_header_get(&ex->call.http, "x-client-request-id");
 	if (is_echoable(theirs)) buf_printf(out, "X-Client-Request-Id: %.*s\r\n", SPAN_FMT(theirs));
@@ -73,16 +86,19 @@ static void api_lines(const struct exchange *ex, struct buf *out)
 
 static void page_lines(struct buf *out)
 {
-	buf_add_span(out, SPAN("Cache-Control: no-cache\r\nX-Content-Type-Options: nosniff\r\nReferrer-Policy: no-referrer\r\n"
-			       "Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
-			       "font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'\r\n"));
+	buf_add_span(out,
+		SPAN("Cache-Control: no-cache\r\nX-Content-Type-Options: nosniff\r\nReferrer-Policy: no-referrer\r\n"
+		     "Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: "
+		     "blob:; "
+		     "font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'\r\n"));
 }
 
 /* ---- the answer ---- */
 
 static bool compressible(struct span type)
 {
-	return span_starts(type, SPAN("text/")) || span_starts(type, SPAN("application/json")) || span_starts(type, SPAN("image/svg"));
+	return span_starts(type, SPAN("text/")) || span_starts(type, SPAN("application/json")) ||
+	       span_starts(type, SPAN("image/svg"));
 }
 
 static bool pack(struct exchange *ex, struct span body)
@@ -109,9 +125,12 @@ void exchange_answer(struct exchange *ex, int status, struct span type, struct s
 	ex->status = status;
 	ex->body = body;
 	buf_clear(out);
-	date_line(h, out);
-	cors_lines(ex, out);
-	buf_printf(out, "X-Request-Id: %s\r\n", ex->request_id);
+	refresh(h);
+	buf_add_span(out, buf_span(flags & ANSWER_API ? &h->every_api : &h->every));
+	if (!is_open_to_all(h)) cors_lines(ex, out);
+	buf_add_span(out, SPAN("X-Request-Id: "));
+	buf_add_span(out, ex->call.request_id);
+	buf_add_span(out, SPAN("\r\n"));
 	if (flags & ANSWER_API) api_lines(ex, out);
 	if (flags & ANSWER_PAGE) page_lines(out);
 	if (packable) buf_add_span(out, SPAN("Vary: Accept-Encoding\r\n"));
@@ -144,8 +163,9 @@ static void answer_error(struct exchange *ex)
 	int64_t took = net_now_us(ex->host->loop) - ex->call.started_us;
 	if (!span_given(e->message)) e->message = err_text(e->err);
 	struct span body = api_error_json(&ex->call.arena, exchange_operation(ex).p, e, took);
-	if (!span_given(body)) body = SPAN("{\"code\":-1,\"message\":\"out of memory\",\"StatusCode\":500,\"duration\":\"0.00ms\","
-					   "\"more_info\":\"\",\"details\":[],\"exception_fields\":{}}");
+	if (!span_given(body))
+		body = SPAN("{\"code\":-1,\"message\":\"out of memory\",\"StatusCode\":500,\"duration\":\"0.00ms\","
+			    "\"more_info\":\"\",\"details\":[],\"exception_fields\":{}}");
 	exchange_answer(ex, err_http(e->err), SPAN("application/json; charset=utf-8"), body, ANSWER_API, SPAN_NONE);
 }
 
@@ -164,7 +184,8 @@ void exchange_finish(struct exchange *ex)
 	}
 	api_finish(call, net_now_us(ex->host->loop));
 	if (call->chat.error.err != ERR_OK || call->reply.failed) {
-		if (call->chat.error.err == ERR_OK) call->chat.error = (struct error){ .err = ERR_INTERNAL, .message = SPAN("the reply is too big") };
+		if (call->chat.error.err == ERR_OK)
+			call->chat.error = (struct error){ .err = ERR_INTERNAL, .message = SPAN("the reply is too big") };
 		answer_error(ex);
 		return;
 	}
@@ -179,7 +200,8 @@ static void answer_options(struct exchange *ex)
 	exchange_answer(ex, 204, SPAN_NONE, SPAN_NONE, 0,
 		SPAN("Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n"
 		     "Access-Control-Allow-Methods: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n"
-		     "Access-Control-Allow-Headers: authorization, stream-auth-type, x-stream-client, x-stream-ext, x-client-request-id, "
+		     "Access-Control-Allow-Headers: authorization, stream-auth-type, x-stream-client, x-stream-ext, "
+		     "x-client-request-id, "
 		     "content-type, content-encoding, cache-control\r\n"
 		     "Access-Control-Max-Age: 86400\r\n"));
 }
@@ -231,6 +253,7 @@ void exchange_log(const struct exchange *ex, size_t bytes)
 	log_quote(path, sizeof path, call->http.path.p, call->http.path.n);
 	log_quote(theirs, sizeof theirs, id.p, id.n);
 	LOG_INF("request", "conn=%llu id=%s peer=%.*s method=%s path=%s op=%.*s status=%d us=%lld bytes=%zu client_id=%s",
-		ex->conn ? (unsigned long long)ex->conn->serial : 0ull, ex->request_id, SPAN_FMT(call->peer), method_name(ex), path,
-		SPAN_FMT(exchange_operation(ex)), ex->status, (long long)(net_now_us(ex->host->loop) - call->started_us), bytes, theirs);
+		ex->conn ? (unsigned long long)ex->conn->serial : 0ull, ex->request_id, SPAN_FMT(call->peer), method_name(ex),
+		path, SPAN_FMT(exchange_operation(ex)), ex->status, (long long)(net_now_us(ex->host->loop) - call->started_us),
+		bytes, theirs);
 }

@@ -8,9 +8,12 @@
 #include "conn/http.h"
 
 enum {
-	CODE_NORMAL = 1000, CODE_AWAY = 1001, CODE_NONE = 1005, CODE_MEMORY = 1011,
-	OUT_SLACK_BYTES = 4 << 20,   /* what may wait beside one largest message */
-	OUT_PAUSE_BYTES = 1 << 20,   /* of our own frames: above, the peer is not read */
+	CODE_NORMAL = 1000,
+	CODE_AWAY = 1001,
+	CODE_NONE = 1005,
+	CODE_MEMORY = 1011,
+	OUT_SLACK_BYTES = 4 << 20,     /* what may wait beside one largest message */
+	OUT_PAUSE_BYTES = 1 << 20,     /* of our own frames: above, the peer is not read */
 	CONTROL_WAITING_BYTES = 65536, /* above, pings go unanswered: a pong may stand for several */
 	DEFLATE_ABOVE_BYTES = 128,
 	DEFLATE_AHEAD_BYTES = 65536,
@@ -83,7 +86,10 @@ void conn_ws_end(struct conn *c)
 
 /* ---- our own frames ---- */
 
-size_t conn_ws_pending(const struct conn *c) { return c->ws->out.n - c->ws->out_at; }
+size_t conn_ws_pending(const struct conn *c)
+{
+	return c->ws->out.n - c->ws->out_at;
+}
 
 void conn_ws_close(struct conn *c, uint16_t code)
 {
@@ -160,7 +166,10 @@ static void on_close(void *ctx, uint16_t code, struct span reason)
 	conn_flush_later(c);
 }
 
-static bool is_between_frames(const struct ws_decoder *d) { return d->state == 0 && d->head_n == 0 && d->message_opcode == 0; }
+static bool is_between_frames(const struct ws_decoder *d)
+{
+	return d->state == 0 && d->head_n == 0 && d->message_opcode == 0;
+}
 
 /* A decoder between two messages is worth nothing, so the loop's one serves everybody; who stops inside one keeps a copy. */
 static void keep_or_drop(struct conn *c, struct ws_decoder *d)

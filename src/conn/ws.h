@@ -1,4 +1,5 @@
-/* The WebSocket on a connection: frames, control frames, the close handshake, pings, liveness. What is said over it is the ws_app's. */
+/* The WebSocket on a connection: frames, control frames, the close handshake, pings, liveness. What is said over it is the
+ * ws_app's. */
 #ifndef BECK_CONN_WS_H
 #define BECK_CONN_WS_H
 
@@ -6,19 +7,20 @@
 
 struct conn_ws {
 	struct session_carrier carrier;
-	struct session *session;     /* NULL until it is open */
-	struct exchange *opening;    /* the connect request: waiting for its frame, or at work */
-	struct ws_decoder *decoder;  /* only while the peer is in the middle of a frame or message */
-	struct buf out;              /* control frames, and data that is ours to keep; empty when idle */
-	size_t out_at;               /* of it written */
-	size_t item_at;              /* bytes of the session's first item written; then it goes on before anything else */
+	struct session *session;    /* NULL until it is open */
+	struct exchange *opening;   /* the connect request: waiting for its frame, or at work */
+	struct ws_decoder *decoder; /* only while the peer is in the middle of a frame or message */
+	struct buf out;             /* control frames, and data that is ours to keep; empty when idle */
+	size_t out_at;              /* of it written */
+	size_t item_at;             /* bytes of the session's first item written; then it goes on before anything else */
 	int64_t last_in_us, ping_us;
 	struct conn *conn;
-	uint16_t close_code;         /* what we close with */
+	uint16_t close_code; /* what we close with */
 	bool is_deflate, awaits_frame, peer_closed, is_broken, is_ending, is_paused;
 };
 
-/* The request is an upgrade and its turn has come: sends 101 and goes on as a WebSocket. Takes the exchange. False without memory. */
+/* The request is an upgrade and its turn has come: sends 101 and goes on as a WebSocket. Takes the exchange. False without
+ * memory. */
 bool conn_ws_begin(struct conn *c, struct exchange *ex) BECK_WARN_UNUSED;
 void conn_ws_read(struct conn *c, struct span in); /* in.n == 0: end of file */
 void conn_ws_flush(struct conn *c);

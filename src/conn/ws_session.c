@@ -36,7 +36,10 @@ static void refuse_opening(struct conn *c, enum err err, const char *message)
 	exchange_leave(ex, false);
 }
 
-void ws_session_expired(struct conn *c) { refuse_opening(c, ERR_TIMEOUT, "the first frame with resume_from did not come"); }
+void ws_session_expired(struct conn *c)
+{
+	refuse_opening(c, ERR_TIMEOUT, "the first frame with resume_from did not come");
+}
 
 /* ---- opening ---- */
 
@@ -69,8 +72,8 @@ static enum err open_session(struct conn *c, const struct session_start *start)
 static void log_opened(const struct conn *c, const struct exchange *ex, const struct session_start *start)
 {
 	if (!c->host->settings.http_log) return;
-	LOG_INF("connected", "conn=%llu id=%s peer=%.*s app=%lld user=%lld resume=%d us=%lld", (unsigned long long)c->serial, ex->request_id,
-		SPAN_FMT(ex->call.peer), (long long)start->app, (long long)start->user, (int)start->has_resume,
+	LOG_INF("connected", "conn=%llu id=%s peer=%.*s app=%lld user=%lld resume=%d us=%lld", (unsigned long long)c->serial,
+		ex->request_id, SPAN_FMT(ex->call.peer), (long long)start->app, (long long)start->user, (int)start->has_resume,
 		(long long)(conn_now(c) - ex->call.started_us));
 }
 

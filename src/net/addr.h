@@ -14,7 +14,7 @@ struct net_addr {
 };
 /* "10.0.0.1", "::1", "[::1]"; with_port also "10.0.0.1:80" and "[::1]:80". */
 bool net_addr_parse(struct span text, bool with_port, struct net_addr *out);
-bool net_addr_of(const struct sockaddr *sa, struct net_addr *out); /* false: neither IPv4 nor IPv6 */
+bool net_addr_of(const struct sockaddr *sa, struct net_addr *out);              /* false: neither IPv4 nor IPv6 */
 uint8_t net_addr_text(const struct net_addr *a, char out[NET_ADDR_TEXT_BYTES]); /* its length; NUL behind */
 
 struct net_cidr {

@@ -56,11 +56,15 @@ struct net_timer {
 	uint32_t index; /* place in the heap */
 	void (*run)(struct net_timer *t);
 };
-void net_timer_start(struct net_loop *l, struct net_timer *t, int64_t delay_ms); /* restarts when running; aborts without memory */
+void net_timer_start(
+	struct net_loop *l, struct net_timer *t, int64_t delay_ms); /* restarts when running; aborts without memory */
 /* At an instant of net_now_us instead (no time scale); one that has passed runs in the next turn. */
 void net_timer_start_at(struct net_loop *l, struct net_timer *t, int64_t due_us);
 void net_timer_stop(struct net_loop *l, struct net_timer *t);
-static inline int net_timer_running(const struct net_timer *t) { return t->due_us != 0; }
+static inline int net_timer_running(const struct net_timer *t)
+{
+	return t->due_us != 0;
+}
 
 /* ---- streams ---- */
 struct net_stream_events {
@@ -73,8 +77,8 @@ struct net_stream_events {
 	/* Last call; the stream is freed after it. Always comes, in a later turn, after net_stream_close. */
 	void (*on_closed)(void *ctx, struct net_stream *s);
 };
-/* Takes what fits now. Returns bytes taken (0 = none; on_writable follows) or -1 when the stream is broken (on_error follows or has
- * come). With TLS all iovecs of one call go into as few records as possible. */
+/* Takes what fits now. Returns bytes taken (0 = none; on_writable follows) or -1 when the stream is broken (on_error follows or
+ * has come). With TLS all iovecs of one call go into as few records as possible. */
 int64_t net_write(struct net_stream *s, const struct iovec *iov, int count);
 void net_stream_set(struct net_stream *s, const struct net_stream_events *ev, void *ctx);
 /* Reading is on after accept; off means bytes stay in the kernel (back-pressure). */
@@ -89,18 +93,19 @@ int net_stream_is_tls(const struct net_stream *s);
 
 /* ---- listeners ---- */
 struct net_tls; /* an SSL_CTX that can be replaced while running */
-/* NULL with *why (a literal or OpenSSL's reason) on failure. TLS 1.2 and later; buffers released when idle; session tickets on. */
+/* NULL with *why (a literal or OpenSSL's reason) on failure. TLS 1.2 and later; buffers released when idle; session tickets on.
+ */
 struct net_tls *net_tls_create(const char *cert_file, const char *key_file, const char **why) BECK_WARN_UNUSED;
 /* Reads the files again; on failure the old pair stays and false is returned. Any thread. */
 int net_tls_reload(struct net_tls *t, const char **why);
 void net_tls_destroy(struct net_tls *t);
 
 struct net_listen_options {
-	const char *host; /* numeric address */
-	uint16_t port;    /* 0 = the system picks; see net_listener_port */
+	const char *host;    /* numeric address */
+	uint16_t port;       /* 0 = the system picks; see net_listener_port */
 	struct net_tls *tls; /* borrowed; NULL = plain */
 	int backlog;
-	int proxy_v2;     /* 1 = a PROXY v2 header is demanded from trusted peers; others speak directly (operations.md) */
+	int proxy_v2; /* 1 = a PROXY v2 header is demanded from trusted peers; others speak directly (operations.md) */
 	struct span trusted_proxies; /* comma-separated addresses and CIDRs; read by net_listen only */
 	/* On the loop's thread. Returns 0 and sets events with net_stream_set, or -1 to have it closed at once. */
 	int (*on_accept)(void *ctx, struct net_stream *s);

@@ -20,21 +20,23 @@ static const char *openssl_reason(void)
 }
 
 /* We speak HTTP/1.1 and nothing else; a client that offers only other protocols goes on without ALPN. */
-static int choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *out_n, const unsigned char *in, unsigned int in_n, void *arg)
+static int choose_protocol(
+	SSL *ssl, const unsigned char **out, unsigned char *out_n, const unsigned char *in, unsigned int in_n, void *arg)
 {
 	static const unsigned char ours[] = "\x08http/1.1";
 	(void)ssl;
 	(void)arg;
 	unsigned char *chosen;
-	if (SSL_select_next_proto(&chosen, out_n, ours, sizeof ours - 1, in, in_n) != OPENSSL_NPN_NEGOTIATED) return SSL_TLSEXT_ERR_NOACK;
+	if (SSL_select_next_proto(&chosen, out_n, ours, sizeof ours - 1, in, in_n) != OPENSSL_NPN_NEGOTIATED)
+		return SSL_TLSEXT_ERR_NOACK;
 	*out = chosen;
 	return SSL_TLSEXT_ERR_OK;
 }
 
 static bool load_files(SSL_CTX *ctx, const char *cert_file, const char *key_file)
 {
-	return SSL_CTX_use_certificate_chain_file(ctx, cert_file) == 1 && SSL_CTX_use_PrivateKey_file(ctx, key_file, SSL_FILETYPE_PEM) == 1 &&
-		SSL_CTX_check_private_key(ctx) == 1;
+	return SSL_CTX_use_certificate_chain_file(ctx, cert_file) == 1 &&
+	       SSL_CTX_use_PrivateKey_file(ctx, key_file, SSL_FILETYPE_PEM) == 1 && SSL_CTX_check_private_key(ctx) == 1;
 }
 
 static SSL_CTX *context_make(const char *cert_file, const char *key_file, const char **why)
@@ -47,8 +49,8 @@ static SSL_CTX *context_make(const char *cert_file, const char *key_file, const 
 		return NULL;
 	}
 	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-	SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE |
-		SSL_OP_IGNORE_UNEXPECTED_EOF);
+	SSL_CTX_set_options(ctx,
+		SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_IGNORE_UNEXPECTED_EOF);
 	SSL_CTX_set_read_ahead(ctx, 1);
 	/* Resumption by ticket only: the server keeps nothing per session. */
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);

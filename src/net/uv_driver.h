@@ -1,12 +1,11 @@
-/* The uv driver's insides: raw non-blocking descriptors watched by uv_poll_t, so that a read goes into the loop's scratch and a write is
- * one sendmsg (or SSL_write) at the moment the caller asks.
+/* The uv driver's insides: raw non-blocking descriptors watched by uv_poll_t, so that a read goes into the loop's scratch and a
+ * write is one sendmsg (or SSL_write) at the moment the caller asks.
  *
- * A stream's life:   PROXY -> HANDSHAKE -> OPEN -> (FLUSHING ->) LINGER -> CLOSED   (each step may be skipped, CLOSED comes from any)
- *   PROXY, HANDSHAKE  nobody owns it yet; `setup` is set; a deadline runs; failure closes silently.
- *   OPEN              the owner's callbacks are called. `why` set: broken, on_error is deferred or was called.
- *   FLUSHING          half-close is asked for; a TLS record is still to be sent.
- *   LINGER            our side is closed; what comes is thrown away until the peer's end of file or the deadline.
- *   CLOSED            descriptor closed; memory goes in libuv's close callback, after on_closed. */
+ * A stream's life:   PROXY -> HANDSHAKE -> OPEN -> (FLUSHING ->) LINGER -> CLOSED   (each step may be skipped, CLOSED comes from
+ * any) PROXY, HANDSHAKE  nobody owns it yet; `setup` is set; a deadline runs; failure closes silently. OPEN              the
+ * owner's callbacks are called. `why` set: broken, on_error is deferred or was called. FLUSHING          half-close is asked for;
+ * a TLS record is still to be sent. LINGER            our side is closed; what comes is thrown away until the peer's end of file
+ * or the deadline. CLOSED            descriptor closed; memory goes in libuv's close callback, after on_closed. */
 #ifndef BECK_NET_UV_DRIVER_H
 #define BECK_NET_UV_DRIVER_H
 
@@ -26,8 +25,8 @@ struct uv_driver_loop {
 	uv_prepare_t prepare;
 	uv_idle_t idle; /* runs while something is deferred, which keeps libuv from sleeping */
 	uv_timer_t timer;
-	int64_t armed_us;  /* what `timer` waits for; 0 = nothing */
-	uint64_t seen_ms;  /* libuv's time when the clock was last read */
+	int64_t armed_us; /* what `timer` waits for; 0 = nothing */
+	uint64_t seen_ms; /* libuv's time when the clock was last read */
 	atomic_bool stopping;
 	struct list streams, listeners;
 	int spare_fd; /* given up to accept and refuse one peer when descriptors run out; -1 = used up */
@@ -78,8 +77,14 @@ struct uv_stream {
 	struct uv_tls *tls;
 };
 
-static inline struct uv_driver_loop *uv_driver_of(struct net_loop *l) { return BECK_CONTAINER(l, struct uv_driver_loop, base); }
-static inline struct uv_stream *uv_stream_of(struct net_stream *s) { return BECK_CONTAINER(s, struct uv_stream, base); }
+static inline struct uv_driver_loop *uv_driver_of(struct net_loop *l)
+{
+	return BECK_CONTAINER(l, struct uv_driver_loop, base);
+}
+static inline struct uv_stream *uv_stream_of(struct net_stream *s)
+{
+	return BECK_CONTAINER(s, struct uv_stream, base);
+}
 
 /* uv_loop.c: reads the clock when libuv has slept since. First thing in every libuv callback. */
 void uv_driver_touch(struct uv_driver_loop *l);
@@ -90,8 +95,8 @@ void uv_driver_listener_close(struct net_listener *ls);
 
 /* uv_stream.c */
 void uv_stream_accepted(struct uv_listener *ls, int fd, const struct sockaddr *peer); /* takes fd */
-void uv_stream_opened(struct uv_stream *s); /* set-up is through */
-void uv_stream_watch(struct uv_stream *s);  /* after a change of what is wanted */
+void uv_stream_opened(struct uv_stream *s);                                           /* set-up is through */
+void uv_stream_watch(struct uv_stream *s);                                            /* after a change of what is wanted */
 void uv_stream_fail(struct uv_stream *s, const char *why);
 void uv_stream_eof(struct uv_stream *s);
 int64_t uv_driver_write(struct net_stream *s, const struct iovec *iov, int count);

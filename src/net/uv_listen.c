@@ -89,7 +89,8 @@ static int open_socket(const struct sockaddr_storage *address, socklen_t n, int 
 	if (fd < 0) return -1;
 	if (address->ss_family == AF_INET6) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) == 0 &&
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
+		setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) == 0 &&
 		bind(fd, (const struct sockaddr *)address, n) == 0 && listen(fd, backlog > 0 ? backlog : SOMAXCONN) == 0)
 		return fd;
 	int kept = errno;
@@ -144,7 +145,10 @@ struct net_listener *uv_driver_listen(struct net_loop *l, const struct net_liste
 	return &ls->base;
 }
 
-static void on_closed(uv_handle_t *h) { free(h->data); }
+static void on_closed(uv_handle_t *h)
+{
+	free(h->data);
+}
 
 static void drop_unfinished(struct uv_listener *ls)
 {

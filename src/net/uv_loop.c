@@ -29,7 +29,10 @@ static void on_timer(uv_timer_t *h)
 	net_loop_run_timers(&l->base);
 }
 
-static void on_idle(uv_idle_t *h) { (void)h; }
+static void on_idle(uv_idle_t *h)
+{
+	(void)h;
+}
 
 static void arm(struct uv_driver_loop *l)
 {
@@ -79,12 +82,16 @@ static void driver_stop(struct net_loop *base)
 	uv_async_send(&l->async);
 }
 
-static void driver_wake(struct net_loop *base) { uv_async_send(&uv_driver_of(base)->async); }
+static void driver_wake(struct net_loop *base)
+{
+	uv_async_send(&uv_driver_of(base)->async);
+}
 
 static void close_all(struct uv_driver_loop *l)
 {
 	struct list *node;
-	while ((node = list_shift(&l->listeners))) uv_driver_listener_close(&BECK_CONTAINER(node, struct uv_listener, node)->base);
+	while ((node = list_shift(&l->listeners)))
+		uv_driver_listener_close(&BECK_CONTAINER(node, struct uv_listener, node)->base);
 	while ((node = list_shift(&l->streams))) uv_driver_close(&BECK_CONTAINER(node, struct uv_stream, node)->base);
 	uv_close((uv_handle_t *)&l->async, NULL);
 	uv_close((uv_handle_t *)&l->prepare, NULL);

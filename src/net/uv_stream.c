@@ -30,7 +30,10 @@ void uv_stream_watch(struct uv_stream *s)
 
 /* ---- set-up ---- */
 
-static void set_peer(struct uv_stream *s, const struct net_addr *a) { s->base.peer_n = net_addr_text(a, s->base.peer); }
+static void set_peer(struct uv_stream *s, const struct net_addr *a)
+{
+	s->base.peer_n = net_addr_text(a, s->base.peer);
+}
 
 void uv_stream_opened(struct uv_stream *s)
 {
@@ -89,7 +92,10 @@ static void read_proxy_head(struct uv_stream *s)
 	}
 }
 
-static void on_deadline(struct net_timer *t) { uv_driver_close(&BECK_CONTAINER(t, struct uv_stream, timer)->base); }
+static void on_deadline(struct net_timer *t)
+{
+	uv_driver_close(&BECK_CONTAINER(t, struct uv_stream, timer)->base);
+}
 
 static void on_later(struct net_deferred *d)
 {
@@ -277,7 +283,8 @@ static int64_t iov_bytes(const struct iovec *iov, int count)
 
 static int64_t write_plain(struct uv_stream *s, const struct iovec *iov, int count)
 {
-	struct msghdr m = { .msg_iov = (struct iovec *)(uintptr_t)iov, .msg_iovlen = (size_t)(count < IOV_PER_CALL ? count : IOV_PER_CALL) };
+	struct msghdr m = { .msg_iov = (struct iovec *)(uintptr_t)iov,
+		.msg_iovlen = (size_t)(count < IOV_PER_CALL ? count : IOV_PER_CALL) };
 	ssize_t n;
 	do {
 		n = sendmsg(s->fd, &m, MSG_NOSIGNAL);

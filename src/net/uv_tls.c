@@ -1,5 +1,5 @@
-/* TLS on a uv stream's descriptor. OpenSSL reads ahead and gives its buffers back when they are empty, so every read goes on until it
- * would block: what OpenSSL holds makes no descriptor readable. */
+/* TLS on a uv stream's descriptor. OpenSSL reads ahead and gives its buffers back when they are empty, so every read goes on
+ * until it would block: what OpenSSL holds makes no descriptor readable. */
 #include <openssl/err.h>
 #include <stdlib.h>
 #include <string.h>

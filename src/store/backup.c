@@ -20,8 +20,7 @@ static int copy_pages(struct store_tx *from, struct store_tx *to)
 	sqlite3_backup *b = sqlite3_backup_init(to->handle, "main", from->handle, "main");
 	if (!b) return sqlite3_extended_errcode(to->handle);
 	int rc = SQLITE_OK;
-	while (rc == SQLITE_OK)
-		rc = sqlite3_backup_step(b, COPY_PAGES);
+	while (rc == SQLITE_OK) rc = sqlite3_backup_step(b, COPY_PAGES);
 	int end = sqlite3_backup_finish(b);
 	return rc == SQLITE_DONE ? end : rc;
 }
@@ -88,13 +87,9 @@ enum err store_backup(struct store *s, struct span folder, struct arena *a, stru
 		*why = SPAN("beck.db cannot be opened for the backup");
 		return e;
 	}
-	pthread_mutex_lock(&s->gate_lock);
-	s->copies_active++;
-	pthread_mutex_unlock(&s->gate_lock);
+	gate_copy(s, 1);
 	e = backup_copy(&from, path.p, vfs, a, why);
-	pthread_mutex_lock(&s->gate_lock);
-	s->copies_active--;
-	pthread_mutex_unlock(&s->gate_lock);
+	gate_copy(s, -1);
 	db_close(&from);
 	return e;
 }

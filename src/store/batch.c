@@ -6,8 +6,12 @@ enum err store_batch_begin(struct store *s, struct store_tx **tx)
 {
 	struct store_tx *t = &s->lane;
 	BECK_ASSERT(t->state == DB_IDLE);
+	gate_enter_batch(s);
 	enum err e = sql_run(sql_prepare(t, "BEGIN IMMEDIATE"));
-	if (e != ERR_OK) return e;
+	if (e != ERR_OK) {
+		gate_leave_batch(s);
+		return e;
+	}
 	t->state = DB_BATCH;
 	*tx = t;
 	return ERR_OK;
@@ -47,10 +51,11 @@ static void batch_over(struct store_tx *tx)
 	tx->state = DB_IDLE;
 	tx->has_savepoint = false;
 	tx->deadline_us = 0;
+	gate_leave_batch(tx->store);
 }
 
-/* After an I/O error the commit frame may be in the file all the same, and the next recovery may find it. Everything else that fails
- * left no whole transaction behind. */
+/* After an I/O error the commit frame may be in the file all the same, and the next recovery may find it. Everything else that
+ * fails left no whole transaction behind. */
 static enum store_commit outcome_of(int rc)
 {
 	switch (rc & 0xff) {

@@ -31,6 +31,7 @@ void channel_row_read(struct sql_stmt *s, int first_column, struct arena *a, str
 	c.member_count = sql_col_int(s, i++);
 	c.message_count = sql_col_int(s, i++);
 	c.counted_seq = sql_col_int(s, i++);
+	c.exception_seq = sql_col_int(s, i++);
 	c.floor_seq = sql_col_int(s, i++);
 	c.created_at = sql_col_int(s, i++);
 	c.updated_at = sql_col_int(s, i++);
@@ -43,34 +44,35 @@ void channel_row_read(struct sql_stmt *s, int first_column, struct arena *a, str
 	*out = c;
 }
 
-void member_row_read(struct sql_stmt *s, int first_column, struct arena *a, struct member *out)
+void member_row_read(struct sql_stmt *s, int first_column, struct arena *a, struct member *m)
 {
 	int i = first_column;
-	struct member m = { .channel_pk = sql_col_int(s, i++) };
-	m.user_pk = m.user.pk = sql_col_int(s, i++);
-	m.channel_role = sql_col_text(s, a, i++);
-	m.is_moderator = sql_col_int(s, i++) != 0;
-	m.custom = sql_col_text(s, a, i++);
-	m.invited = sql_col_int(s, i++) != 0;
-	m.invite_accepted_at = sql_col_int(s, i++);
-	m.invite_rejected_at = sql_col_int(s, i++);
-	m.banned = sql_col_int(s, i++) != 0;
-	m.ban_expires = sql_col_int(s, i++);
-	m.shadow_banned = sql_col_int(s, i++) != 0;
-	m.pinned_at = sql_col_int(s, i++);
-	m.archived_at = sql_col_int(s, i++);
-	m.hidden = sql_col_int(s, i++) != 0;
-	m.hide_before = sql_col_int(s, i++);
-	m.muted = sql_col_int(s, i++) != 0;
-	m.mute_expires_at = sql_col_int(s, i++);
-	m.created_at = sql_col_int(s, i++);
-	m.updated_at = sql_col_int(s, i++);
-	m.read_seq = sql_col_int(s, i++);
-	m.last_read = sql_col_int(s, i++);
-	m.last_read_message_id = sql_col_text(s, a, i++);
-	m.first_unread_message_id = sql_col_text(s, a, i++);
-	m.last_delivered_at = sql_col_int(s, i++);
-	m.last_delivered_message_id = sql_col_text(s, a, i++);
+	*m = (struct member){ .channel_pk = sql_col_int(s, i++) };
+	m->user_pk = m->user.pk = sql_col_int(s, i++);
+	m->channel_role = sql_col_text(s, a, i++);
+	m->is_moderator = sql_col_int(s, i++) != 0;
+	m->custom = sql_col_text(s, a, i++);
+	m->invited = sql_col_int(s, i++) != 0;
+	m->invite_accepted_at = sql_col_int(s, i++);
+	m->invite_rejected_at = sql_col_int(s, i++);
+	m->banned = sql_col_int(s, i++) != 0;
+	m->ban_expires = sql_col_int(s, i++);
+	m->shadow_banned = sql_col_int(s, i++) != 0;
+	m->pinned_at = sql_col_int(s, i++);
+	m->archived_at = sql_col_int(s, i++);
+	m->hidden = sql_col_int(s, i++) != 0;
+	m->hide_before = sql_col_int(s, i++);
+	m->muted = sql_col_int(s, i++) != 0;
+	m->mute_expires_at = sql_col_int(s, i++);
+	m->mute_seq = sql_col_int(s, i++);
+	m->created_at = sql_col_int(s, i++);
+	m->updated_at = sql_col_int(s, i++);
+	m->read_seq = sql_col_int(s, i++);
+	m->own_seq = sql_col_int(s, i++);
+	m->last_read = sql_col_int(s, i++);
+	m->last_read_message_id = sql_col_text(s, a, i++);
+	m->first_unread_message_id = sql_col_text(s, a, i++);
+	m->last_delivered_at = sql_col_int(s, i++);
+	m->last_delivered_message_id = sql_col_text(s, a, i++);
 	BECK_ASSERT(i == first_column + MEMBER_COLUMN_COUNT);
-	*out = m;
 }

@@ -4,76 +4,87 @@
 enum { SHOWN = 20 /* findings told per check */, REPORT_BYTES = 1024 * 1024 };
 
 #define CID "c.type || ':' || c.id"
-#define COUNTED_MESSAGES                                                                                            \
-	"(SELECT count(*) FROM messages m WHERE m.channel_pk = c.pk AND (m.parent_pk = 0 OR m.show_in_channel = 1) " \
+#define COUNTED_MESSAGES                                                                                                         \
+	"(SELECT count(*) FROM messages m WHERE m.channel_pk = c.pk AND (m.parent_pk = 0 OR m.show_in_channel = 1) "             \
 	"AND m.deleted_at = 0 AND m.shadowed = 0 AND m.created_at > c.truncated_at)"
 
 static const struct {
 	const char *what, *sql;
 } checks[] = {
 	{ "database file", "SELECT integrity_check FROM pragma_integrity_check(20) WHERE integrity_check <> 'ok'" },
-	{ "store epoch", "SELECT 'the store has no epoch' WHERE NOT EXISTS (SELECT 1 FROM meta WHERE key = 'epoch' AND length(value) = 36)" },
-	{ "member counts",
-		"SELECT 'channel ' || " CID " || ': member_count is ' || c.member_count || ', counted ' || n FROM "
-		"(SELECT c.*, (SELECT count(*) FROM members m WHERE m.channel_pk = c.pk) AS n FROM channels c) AS c "
-		"WHERE c.member_count <> n AND c.deleted_at = 0" },
+	{ "store epoch", "SELECT 'the store has no epoch' WHERE NOT EXISTS (SELECT 1 FROM meta WHERE key = 'epoch' AND "
+			 "length(value) = 36)" },
+	{ "member counts", "SELECT 'channel ' || " CID " || ': member_count is ' || c.member_count || ', counted ' || n FROM "
+			   "(SELECT c.*, (SELECT count(*) FROM members m WHERE m.channel_pk = c.pk) AS n FROM channels c) AS c "
+			   "WHERE c.member_count <> n AND c.deleted_at = 0" },
 	{ "message counts",
 		"SELECT 'channel ' || " CID " || ': message_count is ' || c.message_count || ', counted ' || n FROM "
 		"(SELECT c.*, " COUNTED_MESSAGES " AS n FROM channels c) AS c WHERE c.message_count <> n AND c.deleted_at = 0" },
 	{ "message sequences",
 		"SELECT 'channel ' || " CID " || ': counted_seq is ' || c.counted_seq || ', a message has ' || n FROM "
-		"(SELECT c.*, (SELECT max(seq) FROM messages m WHERE m.channel_pk = c.pk AND m.seq <> 0) AS n FROM channels c) AS c "
+		"(SELECT c.*, (SELECT max(seq) FROM messages m WHERE m.channel_pk = c.pk AND m.seq <> 0) AS n FROM channels c) "
+		"AS c "
 		"WHERE n > c.counted_seq" },
 	{ "double sequences",
 		"SELECT 'channel ' || " CID " || ': sequence ' || m.seq || ' was given ' || count(*) || ' times' FROM messages m "
 		"JOIN channels c ON c.pk = m.channel_pk WHERE m.seq <> 0 GROUP BY m.channel_pk, m.seq HAVING count(*) > 1" },
-	{ "unread exceptions",
-		"SELECT 'channel ' || " CID " || ': exception_seq is ' || c.exception_seq || ', message ' || m.id || ' has ' || m.seq "
-		"FROM messages m JOIN channels c ON c.pk = m.channel_pk WHERE m.seq <> 0 AND (m.deleted_at <> 0 OR m.restricted IS NOT NULL) "
-		"AND m.seq > c.exception_seq AND m.seq > c.floor_seq" },
+	{ "unread exceptions", "SELECT 'channel ' || " CID
+			       " || ': exception_seq is ' || c.exception_seq || ', message ' || m.id || ' has ' || m.seq "
+			       "FROM messages m JOIN channels c ON c.pk = m.channel_pk WHERE m.seq <> 0 AND (m.deleted_at <> 0 "
+			       "OR m.restricted IS NOT NULL) "
+			       "AND m.seq > c.exception_seq AND m.seq > c.floor_seq" },
 	{ "unread pointers",
-		"SELECT 'channel ' || " CID " || ': the read sequence ' || m.read_seq || ' of user ' || m.user_pk || ' lies beyond ' || c.counted_seq "
+		"SELECT 'channel ' || " CID
+		" || ': the read sequence ' || m.read_seq || ' of user ' || m.user_pk || ' lies beyond ' || c.counted_seq "
 		"FROM members m JOIN channels c ON c.pk = m.channel_pk WHERE m.read_seq > c.counted_seq" },
 	{ "own sequences",
-		"SELECT 'channel ' || " CID " || ': own_seq of user ' || m.user_pk || ' is ' || m.own_seq || ', he wrote ' || x.seq FROM messages x "
+		"SELECT 'channel ' || " CID
+		" || ': own_seq of user ' || m.user_pk || ' is ' || m.own_seq || ', he wrote ' || x.seq FROM messages x "
 		"JOIN members m ON m.channel_pk = x.channel_pk AND m.user_pk = x.user_pk JOIN channels c ON c.pk = x.channel_pk "
 		"WHERE x.seq <> 0 AND x.seq > m.own_seq" },
 	{ "message times",
 		"SELECT 'channel ' || " CID " || ': message ' || m.id || ' is newer than last_created_at' FROM messages m "
 		"JOIN channels c ON c.pk = m.channel_pk WHERE m.created_at > c.last_created_at" },
 	{ "reply counts",
-		"SELECT 'message ' || id || ': reply_count is ' || reply_count || ' and ' || deleted_reply_count || ' deleted, counted ' || live || "
+		"SELECT 'message ' || id || ': reply_count is ' || reply_count || ' and ' || deleted_reply_count || ' deleted, "
+		"counted ' || live || "
 		"' and ' || gone FROM (SELECT m.id, m.reply_count, m.deleted_reply_count, "
-		"(SELECT count(*) FROM messages r WHERE r.parent_pk = m.pk AND r.parent_pk <> 0 AND r.shadowed = 0 AND r.deleted_at = 0) AS live, "
-		"(SELECT count(*) FROM messages r WHERE r.parent_pk = m.pk AND r.parent_pk <> 0 AND r.shadowed = 0 AND r.deleted_at <> 0) AS gone "
+		"(SELECT count(*) FROM messages r WHERE r.parent_pk = m.pk AND r.parent_pk <> 0 AND r.shadowed = 0 AND "
+		"r.deleted_at = 0) AS live, "
+		"(SELECT count(*) FROM messages r WHERE r.parent_pk = m.pk AND r.parent_pk <> 0 AND r.shadowed = 0 AND "
+		"r.deleted_at <> 0) AS gone "
 		"FROM messages m WHERE m.parent_pk = 0) AS x WHERE reply_count <> live OR deleted_reply_count <> gone" },
-	{ "memberships",
-		"SELECT 'membership of user ' || m.user_pk || ' in channel ' || m.channel_pk || ': no such ' || "
-		"CASE WHEN c.pk IS NULL THEN 'channel' ELSE 'user' END FROM members m LEFT JOIN channels c ON c.pk = m.channel_pk "
-		"LEFT JOIN users u ON u.pk = m.user_pk WHERE c.pk IS NULL OR u.pk IS NULL" },
-	{ "messages",
-		"SELECT 'message ' || m.id || ': no such ' || CASE WHEN c.pk IS NULL THEN 'channel' WHEN u.pk IS NULL THEN 'user' ELSE 'parent' END "
-		"FROM messages m LEFT JOIN channels c ON c.pk = m.channel_pk LEFT JOIN users u ON u.pk = m.user_pk "
-		"LEFT JOIN messages p ON p.pk = m.parent_pk WHERE c.pk IS NULL OR u.pk IS NULL OR (m.parent_pk <> 0 AND p.pk IS NULL)" },
-	{ "channels",
-		"SELECT 'channel ' || " CID " || ': no such ' || CASE WHEN a.pk IS NULL THEN 'application' ELSE 'creator' END FROM channels c "
-		"LEFT JOIN apps a ON a.pk = c.app LEFT JOIN users u ON u.pk = c.created_by "
-		"WHERE a.pk IS NULL OR (c.created_by <> 0 AND u.pk IS NULL)" },
-	{ "users", "SELECT 'user ' || u.id || ': no such application' FROM users u LEFT JOIN apps a ON a.pk = u.app WHERE a.pk IS NULL" },
-	{ "devices", "SELECT 'device of user ' || d.user_pk || ': no such user' FROM devices d LEFT JOIN users u ON u.pk = d.user_pk WHERE u.pk IS NULL" },
-	{ "threads",
-		"SELECT 'thread ' || t.parent_pk || ': no such message' FROM threads t LEFT JOIN messages m ON m.pk = t.parent_pk WHERE m.pk IS NULL "
-		"UNION ALL SELECT 'participant ' || t.user_pk || ' of thread ' || t.parent_pk || ': no such message' FROM thread_participants t "
-		"LEFT JOIN messages m ON m.pk = t.parent_pk WHERE m.pk IS NULL" },
-	{ "event positions",
-		"SELECT 'event ' || max(pos) || ' lies beyond the newest position given out' FROM events "
-		"HAVING max(pos) > (SELECT COALESCE(max(seq), 0) FROM sqlite_sequence WHERE name = 'events') "
-		"UNION ALL SELECT 'event ' || pos || ' lies below the floor of the log' FROM events "
-		"WHERE pos <= (SELECT CAST(value AS BIGINT) FROM meta WHERE key = 'events_floor')" },
-	{ "event times",
-		"SELECT 'event ' || pos || ' is older than the one before it' FROM "
-		"(SELECT pos, created_at, lag(created_at) OVER (ORDER BY pos) AS before FROM events) AS e WHERE created_at < before" },
-	{ "event audiences", "SELECT 'event ' || pos || ' has two audiences' FROM events WHERE channel_pk <> 0 AND user_pk <> 0" },
+	{ "memberships", "SELECT 'membership of user ' || m.user_pk || ' in channel ' || m.channel_pk || ': no such ' || "
+			 "CASE WHEN c.pk IS NULL THEN 'channel' ELSE 'user' END FROM members m LEFT JOIN channels c ON c.pk = "
+			 "m.channel_pk "
+			 "LEFT JOIN users u ON u.pk = m.user_pk WHERE c.pk IS NULL OR u.pk IS NULL" },
+	{ "messages", "SELECT 'message ' || m.id || ': no such ' || CASE WHEN c.pk IS NULL THEN 'channel' WHEN u.pk IS NULL THEN "
+		      "'user' ELSE 'parent' END "
+		      "FROM messages m LEFT JOIN channels c ON c.pk = m.channel_pk LEFT JOIN users u ON u.pk = m.user_pk "
+		      "LEFT JOIN messages p ON p.pk = m.parent_pk WHERE c.pk IS NULL OR u.pk IS NULL OR (m.parent_pk <> 0 AND "
+		      "p.pk IS NULL)" },
+	{ "channels", "SELECT 'channel ' || " CID
+		      " || ': no such ' || CASE WHEN a.pk IS NULL THEN 'application' ELSE 'creator' END FROM channels c "
+		      "LEFT JOIN apps a ON a.pk = c.app LEFT JOIN users u ON u.pk = c.created_by "
+		      "WHERE a.pk IS NULL OR (c.created_by <> 0 AND u.pk IS NULL)" },
+	{ "users", "SELECT 'user ' || u.id || ': no such application' FROM users u LEFT JOIN apps a ON a.pk = u.app WHERE a.pk "
+		   "IS NULL" },
+	{ "devices", "SELECT 'device of user ' || d.user_pk || ': no such user' FROM devices d LEFT JOIN users u ON u.pk = "
+		     "d.user_pk WHERE u.pk IS NULL" },
+	{ "threads", "SELECT 'thread ' || t.parent_pk || ': no such message' FROM threads t LEFT JOIN messages m ON m.pk = "
+		     "t.parent_pk WHERE m.pk IS NULL "
+		     "UNION ALL SELECT 'participant ' || t.user_pk || ' of thread ' || t.parent_pk || ': no such message' FROM "
+		     "thread_participants t "
+		     "LEFT JOIN messages m ON m.pk = t.parent_pk WHERE m.pk IS NULL" },
+	{ "event positions", "SELECT 'event ' || max(pos) || ' lies beyond the newest position given out' FROM events "
+			     "HAVING max(pos) > (SELECT COALESCE(max(seq), 0) FROM sqlite_sequence WHERE name = 'events') "
+			     "UNION ALL SELECT 'event ' || pos || ' lies below the floor of the log' FROM events "
+			     "WHERE pos <= (SELECT CAST(value AS BIGINT) FROM meta WHERE key = 'events_floor')" },
+	{ "event times", "SELECT 'event ' || pos || ' is older than the one before it' FROM "
+			 "(SELECT pos, created_at, lag(created_at) OVER (ORDER BY pos) AS before FROM events) AS e WHERE "
+			 "created_at < before" },
+	{ "event audiences",
+		"SELECT 'event ' || pos || ' has two audiences' FROM events WHERE channel_pk <> 0 AND user_pk <> 0" },
 };
 
 static enum err run_check(struct store_tx *tx, size_t i, struct arena *a, struct buf *report, int64_t *bad)
@@ -110,7 +121,8 @@ static void run_all(struct store_tx *tx, struct arena *a, struct buf *report, in
 		return;
 	}
 	if (is_new || version != migrate_newest()) {
-		buf_printf(report, "bad: format %d, this program knows %d: start the server on it first\n", version, migrate_newest());
+		buf_printf(report, "bad: format %d, this program knows %d: start the server on it first\n", version,
+			migrate_newest());
 		(*bad)++;
 		return;
 	}

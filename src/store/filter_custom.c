@@ -1,5 +1,6 @@
-/* Filters and sorts on custom fields: values inside a JSON object column. JSON knows types, SQL comparison would mix them (any text is
- * greater than any number, true equals 1), so each comparison asks for the type first. Paths are bound like any other value. */
+/* Filters and sorts on custom fields: values inside a JSON object column. JSON knows types, SQL comparison would mix them (any
+ * text is greater than any number, true equals 1), so each comparison asks for the type first. Paths are bound like any other
+ * value. */
 #include "store/filter_sql.h"
 
 /* "a.b" -> $."a"."b". Field names are [A-Za-z0-9_.-]{1,64}: nothing in them needs escaping inside the quotes. */
@@ -145,7 +146,9 @@ static void negated(struct sql_builder *b, const struct filter *leaf, const stru
 
 static void order(struct sql_builder *b, const struct filter *leaf, const struct place *p)
 {
-	static const char *const signs[] = { [FILTER_GT] = " > ", [FILTER_GTE] = " >= ", [FILTER_LT] = " < ", [FILTER_LTE] = " <= " };
+	static const char *const signs[] = {
+		[FILTER_GT] = " > ", [FILTER_GTE] = " >= ", [FILTER_LT] = " < ", [FILTER_LTE] = " <= "
+	};
 	if (yyjson_is_str(leaf->value) || yyjson_is_num(leaf->value)) {
 		compare_one(b, p, signs[leaf->op], leaf->value);
 	} else {

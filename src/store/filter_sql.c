@@ -13,8 +13,7 @@ static void add_bytes(struct sql_builder *b, const char *p, size_t n)
 	if (b->err != ERR_OK) return;
 	if (b->cap - b->n < n) {
 		size_t cap = b->cap ? b->cap * 2 : 512;
-		while (cap - b->n < n)
-			cap *= 2;
+		while (cap - b->n < n) cap *= 2;
 		char *text = arena_realloc(b->a, b->text, b->n, cap);
 		if (!text) {
 			b->err = ERR_UNAVAILABLE;
@@ -109,23 +108,33 @@ struct sql_stmt *sql_builder_compile(struct sql_builder *b, struct store_tx *tx)
 static size_t padded(size_t n)
 {
 	size_t p = 1;
-	while (p < n)
-		p *= 2;
+	while (p < n) p *= 2;
 	return p;
 }
 
-static size_t list_size(yyjson_val *v) { return yyjson_is_arr(v) ? yyjson_arr_size(v) : 1; }
-static yyjson_val *list_at(yyjson_val *v, size_t i) { return yyjson_is_arr(v) ? yyjson_arr_get(v, i) : v; }
+static size_t list_size(yyjson_val *v)
+{
+	return yyjson_is_arr(v) ? yyjson_arr_size(v) : 1;
+}
+static yyjson_val *list_at(yyjson_val *v, size_t i)
+{
+	return yyjson_is_arr(v) ? yyjson_arr_get(v, i) : v;
+}
 
 typedef bool wanted_value(yyjson_val *v);
-static bool want_string(yyjson_val *v) { return yyjson_is_str(v); }
-static bool want_number(yyjson_val *v) { return yyjson_is_num(v); }
+static bool want_string(yyjson_val *v)
+{
+	return yyjson_is_str(v);
+}
+static bool want_number(yyjson_val *v)
+{
+	return yyjson_is_num(v);
+}
 
 static size_t count_of(yyjson_val *list, wanted_value *wanted)
 {
 	size_t n = 0;
-	for (size_t i = 0; i < list_size(list); i++)
-		n += wanted(list_at(list, i));
+	for (size_t i = 0; i < list_size(list); i++) n += wanted(list_at(list, i));
 	return n;
 }
 
@@ -220,13 +229,16 @@ static void put_function(struct sql_builder *b, const char *function, const char
 	sql_builder_add(b, ")");
 }
 
-static void put_never(struct sql_builder *b) { sql_builder_add(b, "0"); }
+static void put_never(struct sql_builder *b)
+{
+	sql_builder_add(b, "0");
+}
 
 static void compare_scalar(struct sql_builder *b, const struct filter *leaf, enum filter_storage storage, const char *sql)
 {
-	bool fits = storage == FILTER_S_TEXT ? yyjson_is_str(leaf->value)
-		  : storage == FILTER_S_BOOL ? yyjson_is_bool(leaf->value)
-					     : yyjson_is_num(leaf->value);
+	bool fits = storage == FILTER_S_TEXT   ? yyjson_is_str(leaf->value)
+		    : storage == FILTER_S_BOOL ? yyjson_is_bool(leaf->value)
+					       : yyjson_is_num(leaf->value);
 	if (!fits) {
 		put_never(b);
 		return;
@@ -289,8 +301,7 @@ static void same_set(struct sql_builder *b, const char *sql, yyjson_val *list)
 	size_t n = 0;
 	for (size_t i = 0; i < yyjson_arr_size(list); i++) {
 		bool seen = false;
-		for (size_t k = 0; k < i && !seen; k++)
-			seen = yyjson_equals(yyjson_arr_get(list, i), yyjson_arr_get(list, k));
+		for (size_t k = 0; k < i && !seen; k++) seen = yyjson_equals(yyjson_arr_get(list, i), yyjson_arr_get(list, k));
 		n += !seen;
 	}
 	sql_builder_add(b, "(");
@@ -353,7 +364,8 @@ static enum err put_leaf(struct sql_builder *b, const struct filter *f, const st
 	return t->hook ? t->hook(b, f, t->ctx) : ERR_INTERNAL;
 }
 
-/* A comparison may come out NULL ("no"). AND and OR pass that on harmlessly; only a negation must look: hence COALESCE under NOR. */
+/* A comparison may come out NULL ("no"). AND and OR pass that on harmlessly; only a negation must look: hence COALESCE under NOR.
+ */
 enum err filter_sql_where(struct sql_builder *b, const struct filter *f, const struct filter_target *t)
 {
 	bool is_tree = f->op == FILTER_AND || f->op == FILTER_OR || f->op == FILTER_NOR;

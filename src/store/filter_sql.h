@@ -1,6 +1,6 @@
-/* Statements built at run time: text from trusted pieces, values always bound, and the contract's filters and sorts compiled into it.
- * For the files of src/store that answer queries. Everything lives in the arena given; a failure (memory, a value that cannot be) is
- * kept and comes out of sql_builder_compile or the filter_sql_ functions, so callers append freely.
+/* Statements built at run time: text from trusted pieces, values always bound, and the contract's filters and sorts compiled into
+ * it. For the files of src/store that answer queries. Everything lives in the arena given; a failure (memory, a value that cannot
+ * be) is kept and comes out of sql_builder_compile or the filter_sql_ functions, so callers append freely.
  *
  * Use:  struct sql_builder b;
  *       sql_builder_init(&b, arena);
@@ -64,7 +64,7 @@ struct filter_column {
 };
 struct filter_sort_column {
 	const char *sql;
-	bool may_miss;   /* NULL, or 0 with is_time: sorts last in both directions */
+	bool may_miss; /* NULL, or 0 with is_time: sorts last in both directions */
 	bool is_time;
 };
 struct filter_target {
@@ -72,8 +72,8 @@ struct filter_target {
 	const struct filter_sort_column *sorts; /* parallel to the names given to sort_check */
 	const char *custom;                     /* expression of the JSON object with custom fields; NULL = none */
 	const char *tie_breaker;                /* unique expression that ends every sort, in the direction of the last key */
-	/* Emits one boolean expression for a comparison on a FILTER_S_HOOK column (leaf->field_id says which). Its result may be NULL for
-	 * "no". Parentheses are the compiler's. */
+	/* Emits one boolean expression for a comparison on a FILTER_S_HOOK column (leaf->field_id says which). Its result may be
+	 * NULL for "no". Parentheses are the compiler's. */
 	enum err (*hook)(struct sql_builder *b, const struct filter *leaf, void *ctx);
 	void *ctx;
 };
@@ -85,10 +85,13 @@ bool filter_uses_custom(const struct filter *f);
 enum err filter_sql_order(struct sql_builder *b, const struct sort *s, const struct filter_target *t) BECK_WARN_UNUSED;
 
 /* For hooks: one comparison on an expression of a given storage, with the same meaning as a column of that kind. */
-enum err filter_sql_compare(struct sql_builder *b, const struct filter *leaf, enum filter_storage storage, const char *sql) BECK_WARN_UNUSED;
+enum err filter_sql_compare(
+	struct sql_builder *b, const struct filter *leaf, enum filter_storage storage, const char *sql) BECK_WARN_UNUSED;
 /* The same on a (possibly nested) custom field `path` (dots nest) of a JSON object expression. */
-enum err filter_sql_compare_custom(struct sql_builder *b, const struct filter *leaf, const char *object, struct span path) BECK_WARN_UNUSED;
-/* " IN (?a, ?b, ...)" over the strings of an array (a scalar counts as one); padded to a power of two, so that few texts arise. */
+enum err filter_sql_compare_custom(
+	struct sql_builder *b, const struct filter *leaf, const char *object, struct span path) BECK_WARN_UNUSED;
+/* " IN (?a, ?b, ...)" over the strings of an array (a scalar counts as one); padded to a power of two, so that few texts arise.
+ */
 void filter_sql_in_strings(struct sql_builder *b, yyjson_val *list);
 
 #endif

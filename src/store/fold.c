@@ -12,8 +12,7 @@ uint32_t fold_next(struct span s, size_t *at)
 		return p[0];
 	}
 	uint32_t c = p[0] & (0x3fu >> tail);
-	for (size_t i = 1; i <= tail; i++)
-		c = c << 6 | (p[i] & 0x3fu);
+	for (size_t i = 1; i <= tail; i++) c = c << 6 | (p[i] & 0x3fu);
 	*at += tail + 1;
 	return c;
 }
@@ -87,31 +86,29 @@ bool fold_is_word(uint32_t c)
 	if (c >= 0xfe10 && c <= 0xfe6f) return c >= 0xfe20 && c <= 0xfe2f;
 	if (c >= 0xff00 && c <= 0xff0f) return false;
 	if ((c >= 0xff1a && c <= 0xff20) || (c >= 0xff3b && c <= 0xff40) || (c >= 0xff5b && c <= 0xff65)) return false;
-	return !(c == 0x1680 || c == 0xfeff || c == 0xfffd || c == 0x37e || c == 0x387 || c == 0x589 || c == 0x5be || c == 0x60c || c == 0x61b ||
-		 c == 0x61f || c == 0x6d4 || c == 0x964 || c == 0x965);
+	return !(c == 0x1680 || c == 0xfeff || c == 0xfffd || c == 0x37e || c == 0x387 || c == 0x589 || c == 0x5be ||
+		 c == 0x60c || c == 0x61b || c == 0x61f || c == 0x6d4 || c == 0x964 || c == 0x965);
 }
 
 bool fold_is_ideograph(uint32_t c)
 {
-	return (c >= 0x0e00 && c <= 0x0eff) || (c >= 0x3005 && c <= 0x3007) || (c >= 0x3040 && c <= 0x30ff) || (c >= 0x3400 && c <= 0x4dbf) ||
-	       (c >= 0x4e00 && c <= 0x9fff) || (c >= 0xf900 && c <= 0xfaff) || (c >= 0x20000 && c <= 0x3ffff);
+	return (c >= 0x0e00 && c <= 0x0eff) || (c >= 0x3005 && c <= 0x3007) || (c >= 0x3040 && c <= 0x30ff) ||
+	       (c >= 0x3400 && c <= 0x4dbf) || (c >= 0x4e00 && c <= 0x9fff) || (c >= 0xf900 && c <= 0xfaff) ||
+	       (c >= 0x20000 && c <= 0x3ffff);
 }
 
 static bool is_blank(uint32_t c)
 {
-	return c == ' ' || (c >= 9 && c <= 13) || c == 0xa0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200a) || c == 0x2028 || c == 0x2029 ||
-	       c == 0x202f || c == 0x205f || c == 0x3000;
+	return c == ' ' || (c >= 9 && c <= 13) || c == 0xa0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200a) || c == 0x2028 ||
+	       c == 0x2029 || c == 0x202f || c == 0x205f || c == 0x3000;
 }
 
 void fold_needle_init(struct fold_needle *out, uint32_t *chars, struct span text)
 {
 	size_t n = 0, first = 0;
-	for (size_t at = 0; at < text.n;)
-		chars[n++] = fold_lower(fold_next(text, &at));
-	while (first < n && is_blank(chars[first]))
-		first++;
-	while (n > first && is_blank(chars[n - 1]))
-		n--;
+	for (size_t at = 0; at < text.n;) chars[n++] = fold_lower(fold_next(text, &at));
+	while (first < n && is_blank(chars[first])) first++;
+	while (n > first && is_blank(chars[n - 1])) n--;
 	*out = (struct fold_needle){ chars + first, n - first };
 }
 
@@ -167,8 +164,7 @@ bool fold_has_terms(struct span value, const struct fold_needle *needle)
 	bool any = false;
 	for (size_t i = 0; i < needle->n;) {
 		size_t first = i;
-		while (i < needle->n && fold_is_word(needle->chars[i]))
-			i++;
+		while (i < needle->n && fold_is_word(needle->chars[i])) i++;
 		if (i > first) {
 			any = true;
 			if (!has_word(value, needle->chars + first, i - first)) return false;

@@ -1,5 +1,5 @@
-/* Words and letters for $autocomplete and $q: simple case folding and word boundaries over UTF-8, by table, so that every machine and
- * every libc answers alike. Pure; any thread. Input that is not valid UTF-8 is read byte by byte and never overrun. */
+/* Words and letters for $autocomplete and $q: simple case folding and word boundaries over UTF-8, by table, so that every machine
+ * and every libc answers alike. Pure; any thread. Input that is not valid UTF-8 is read byte by byte and never overrun. */
 #ifndef BECK_STORE_FOLD_H
 #define BECK_STORE_FOLD_H
 

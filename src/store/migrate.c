@@ -1,5 +1,5 @@
-/* Numbered migrations: schema/migrations/NNNN_name.sql, embedded. The file's format is application_id (ours or not) and user_version
- * (number of the last migration). All that is pending runs in one transaction. */
+/* Numbered migrations: schema/migrations/NNNN_name.sql, embedded. The file's format is application_id (ours or not) and
+ * user_version (number of the last migration). All that is pending runs in one transaction. */
 #include <stdio.h>
 
 #include "base/embedded.h"
@@ -34,7 +34,8 @@ enum err migrate_inspect(struct store_tx *tx, bool *is_new, int *version, struct
 	if (e == ERR_OK) e = pragma_int(tx, "PRAGMA user_version", &user_version);
 	if (e == ERR_OK) e = pragma_int(tx, "SELECT count(*) FROM sqlite_master", &tables);
 	if (e != ERR_OK) {
-		*why = e == ERR_INTERNAL ? SPAN("beck.db is not a database of Beck, or damaged; nothing was changed") : SPAN("beck.db cannot be read");
+		*why = e == ERR_INTERNAL ? SPAN("beck.db is not a database of Beck, or damaged; nothing was changed")
+					 : SPAN("beck.db cannot be read");
 		return e;
 	}
 	*is_new = id == 0 && user_version == 0 && tables == 0;
@@ -43,7 +44,8 @@ enum err migrate_inspect(struct store_tx *tx, bool *is_new, int *version, struct
 		return ERR_INTERNAL;
 	}
 	if (user_version > migrate_newest()) {
-		*why = arena_printf(a, "beck.db has format %lld, made by a newer version; this one knows up to %d. Nothing was changed",
+		*why = arena_printf(a,
+			"beck.db has format %lld, made by a newer version; this one knows up to %d. Nothing was changed",
 			(long long)user_version, migrate_newest());
 		return ERR_INTERNAL;
 	}
@@ -90,7 +92,8 @@ enum err migrate_set_epoch(struct store_tx *tx, const struct rng *rng)
 {
 	char id[37];
 	rng_uuid4(rng, id);
-	struct sql_stmt *s = sql_prepare(tx, "INSERT INTO meta (key, value) VALUES ('epoch', ?1) ON CONFLICT (key) DO UPDATE SET value = excluded.value");
+	struct sql_stmt *s = sql_prepare(
+		tx, "INSERT INTO meta (key, value) VALUES ('epoch', ?1) ON CONFLICT (key) DO UPDATE SET value = excluded.value");
 	sql_text(s, 1, span_str(id));
 	return sql_run(s);
 }

@@ -61,7 +61,8 @@ static enum err erase_channel(struct work *w, const struct entry *x)
 	size_t colon = span_find(x->id, ':');
 	int64_t pk = 0;
 	bool found = false, more = true;
-	struct sql_stmt *s = sql_prepare(w->tx, "SELECT pk FROM channels WHERE app = ?1 AND type = ?2 AND id = ?3 AND created_at <= ?4");
+	struct sql_stmt *s =
+		sql_prepare(w->tx, "SELECT pk FROM channels WHERE app = ?1 AND type = ?2 AND id = ?3 AND created_at <= ?4");
 	sql_int(s, 1, w->app);
 	sql_text(s, 2, span_make(x->id.p, colon));
 	sql_text(s, 3, span_skip(x->id, colon + 1));
@@ -69,11 +70,9 @@ static enum err erase_channel(struct work *w, const struct entry *x)
 	enum err e = sql_get_int(s, &pk, &found);
 	if (e != ERR_OK || !found) return e;
 	w->erased++;
-	while (e == ERR_OK && more)
-		e = store_channel_purge_messages(w->tx, pk, INT64_MAX, SLICE, &more);
+	while (e == ERR_OK && more) e = store_channel_purge_messages(w->tx, pk, INT64_MAX, SLICE, &more);
 	if (e == ERR_OK) e = run_key(w->tx, "DELETE FROM members WHERE channel_pk = ?1", pk);
-	for (more = true; e == ERR_OK && more;)
-		e = store_channel_purge_rest(w->tx, pk, SLICE, &more);
+	for (more = true; e == ERR_OK && more;) e = store_channel_purge_rest(w->tx, pk, SLICE, &more);
 	return e;
 }
 
@@ -93,7 +92,8 @@ static enum err erase_messages_of(struct work *w, int64_t user_pk)
 static enum err erase_user(struct work *w, const struct entry *x)
 {
 	static const char *const steps[] = {
-		"UPDATE channels SET member_count = member_count - 1 WHERE pk IN (SELECT channel_pk FROM members WHERE user_pk = ?1)",
+		"UPDATE channels SET member_count = member_count - 1 WHERE pk IN (SELECT channel_pk FROM members WHERE user_pk = "
+		"?1)",
 		"DELETE FROM members WHERE user_pk = ?1",
 		"DELETE FROM thread_participants WHERE user_pk = ?1",
 		"DELETE FROM slow_mode WHERE user_pk = ?1",
@@ -108,16 +108,14 @@ static enum err erase_user(struct work *w, const struct entry *x)
 	if (e != ERR_OK || !found) return e;
 	w->erased++;
 	e = erase_messages_of(w, pk);
-	for (size_t i = 0; e == ERR_OK && i < BECK_COUNT(steps); i++)
-		e = run_key(w->tx, steps[i], pk);
+	for (size_t i = 0; e == ERR_OK && i < BECK_COUNT(steps); i++) e = run_key(w->tx, steps[i], pk);
 	return e == ERR_OK ? store_user_remove(w->tx, pk) : e;
 }
 
 static enum err remember(struct work *w, const struct entry *x)
 {
-	struct sql_stmt *s = sql_prepare(w->tx,
-		"INSERT INTO erasures (app, kind, id, at) SELECT ?1, ?2, ?3, ?4 WHERE NOT EXISTS "
-		"(SELECT 1 FROM erasures WHERE app = ?1 AND kind = ?2 AND id = ?3 AND at = ?4)");
+	struct sql_stmt *s = sql_prepare(w->tx, "INSERT INTO erasures (app, kind, id, at) SELECT ?1, ?2, ?3, ?4 WHERE NOT EXISTS "
+						"(SELECT 1 FROM erasures WHERE app = ?1 AND kind = ?2 AND id = ?3 AND at = ?4)");
 	sql_int(s, 1, w->app);
 	sql_text(s, 2, x->kind);
 	sql_text(s, 3, x->id);
@@ -139,13 +137,14 @@ static enum err apply(struct work *w, const struct entry *x)
 /* One batch: up to PER_BATCH entries of the list, by position. */
 static enum err next_entries(struct store_tx *list, int64_t after, struct arena *a, struct entry *out, size_t *n, int64_t *last)
 {
-	struct sql_stmt *s = sql_prepare(list,
-		"SELECT p.key, e.kind, e.id, e.at, e.pk FROM erasures e JOIN apps p ON p.pk = e.app WHERE e.pk > ?1 ORDER BY e.pk LIMIT ?2");
+	struct sql_stmt *s = sql_prepare(list, "SELECT p.key, e.kind, e.id, e.at, e.pk FROM erasures e JOIN apps p ON p.pk = "
+					       "e.app WHERE e.pk > ?1 ORDER BY e.pk LIMIT ?2");
 	sql_int(s, 1, after);
 	sql_int(s, 2, PER_BATCH);
 	size_t got = 0;
 	while (got < PER_BATCH && sql_step(s) == SQL_ROW) {
-		out[got++] = (struct entry){ sql_col_text(s, a, 0), sql_col_text(s, a, 1), sql_col_text(s, a, 2), sql_col_int(s, 3) };
+		out[got++] =
+			(struct entry){ sql_col_text(s, a, 0), sql_col_text(s, a, 1), sql_col_text(s, a, 2), sql_col_int(s, 3) };
 		*last = sql_col_int(s, 4);
 	}
 	*n = got;
@@ -156,8 +155,7 @@ static enum err apply_batch(struct store *s, struct work *w, const struct entry 
 {
 	enum err e = store_batch_begin(s, &w->tx);
 	if (e != ERR_OK) return e;
-	for (size_t i = 0; e == ERR_OK && i < n; i++)
-		e = apply(w, &items[i]);
+	for (size_t i = 0; e == ERR_OK && i < n; i++) e = apply(w, &items[i]);
 	if (e != ERR_OK) {
 		store_batch_abort(w->tx);
 		return e;

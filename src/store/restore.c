@@ -1,6 +1,7 @@
-/* Restore: a verified copy of a backup becomes a new store in an empty folder, with an epoch of its own (every resume across it is a gap),
- * and what was erased after the backup was made is erased again. The work is done under another name; only when all of it is on disk does
- * the file become beck.db, so that a restore broken off never leaves something that a server would start on. */
+/* Restore: a verified copy of a backup becomes a new store in an empty folder, with an epoch of its own (every resume across it
+ * is a gap), and what was erased after the backup was made is erased again. The work is done under another name; only when all of
+ * it is on disk does the file become beck.db, so that a restore broken off never leaves something that a server would start on.
+ */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -22,7 +23,8 @@ static bool folder_is_empty(const char *path)
 	for (const struct dirent *e; (e = readdir(d)) != NULL;) {
 		struct span name = span_str(e->d_name);
 		/* a restore that was broken off may be begun again */
-		bool ours = span_is(name, ".") || span_is(name, "..") || span_is(name, "beck.lock") || span_starts(name, SPAN(WORK_NAME));
+		bool ours = span_is(name, ".") || span_is(name, "..") || span_is(name, "beck.lock") ||
+			    span_starts(name, SPAN(WORK_NAME));
 		empty = empty && ours;
 	}
 	closedir(d);
@@ -52,7 +54,8 @@ static bool sync_folder(const char *path)
 	return close(fd) == 0 && ok;
 }
 
-static enum err publish(const struct store_restore_options *o, struct span work, struct span final, struct arena *a, struct span *why)
+static enum err publish(
+	const struct store_restore_options *o, struct span work, struct span final, struct arena *a, struct span *why)
 {
 	struct span folder = arena_dup(a, o->folder);
 	if (folder.p && rename(work.p, final.p) == 0 && sync_folder(folder.p)) return ERR_OK;

@@ -78,7 +78,8 @@ static enum err load_state(struct store *s)
 	if (e == ERR_OK) memcpy(s->epoch, epoch.p, epoch.n);
 	arena_deinit(&scratch);
 	if (e != ERR_OK) return e;
-	return sql_get_int(sql_prepare(&s->lane, "SELECT created_at FROM events ORDER BY pos DESC LIMIT 1"), &s->last_event_at, NULL);
+	return sql_get_int(
+		sql_prepare(&s->lane, "SELECT created_at FROM events ORDER BY pos DESC LIMIT 1"), &s->last_event_at, NULL);
 }
 
 /* Beside a running server the format is that server's business. */
@@ -145,7 +146,9 @@ struct store *store_open_file(const struct store_options *o, const char *file, s
 	arena_init(&s->own, OWN_BYTES);
 	pthread_mutex_init(&s->gate_lock, NULL);
 	pthread_cond_init(&s->gate_moved, NULL);
-	if (place(s, o, file, a, why) && open_lane(s, o->is_shared, a, why) == ERR_OK && open_rest(s, o->readers, a, why) == ERR_OK) return s;
+	if (place(s, o, file, a, why) && open_lane(s, o->is_shared, a, why) == ERR_OK &&
+		open_rest(s, o->readers, a, why) == ERR_OK)
+		return s;
 	store_close(s);
 	return NULL;
 }
@@ -153,8 +156,7 @@ struct store *store_open_file(const struct store_options *o, const char *file, s
 void store_close(struct store *s)
 {
 	if (!s) return;
-	for (int i = 0; i < s->reader_count; i++)
-		db_close(&s->readers[i]);
+	for (int i = 0; i < s->reader_count; i++) db_close(&s->readers[i]);
 	free(s->readers);
 	db_close(&s->keeper);
 	if (s->lane.state == DB_BATCH) store_batch_abort(&s->lane);

@@ -54,7 +54,8 @@ bool store_batch_broken(struct store_tx *tx);
 enum store_commit { STORE_COMMITTED, STORE_ROLLED_BACK, STORE_UNKNOWN /* reply to nobody, publish nothing, exit, recover */ };
 enum store_commit store_batch_commit(struct store_tx *tx);
 void store_batch_abort(struct store_tx *tx);
-/* Background duty, any thread but not two at once: passive checkpoint; past LIMIT_WAL_BYTES a RESTART one (readers pause). */
+/* Background duty, any thread but not two at once, and none that has a read or a batch open: passive checkpoint; past LIMIT_WAL_BYTES one that
+ * begins the log anew (reads, and for its last moment the lane, pause). */
 void store_checkpoint(struct store *s);
 /* After erasures are committed: wipes what they left in the write-ahead log, in unallocated parts of pages and in copies kept before
  * migrations, so that no byte of it stays in the data folder. On the lane's thread, outside a batch; the lane waits meanwhile, so it goes

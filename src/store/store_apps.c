@@ -57,8 +57,7 @@ enum err store_app_list(struct store_tx *tx, struct arena *a, struct store_app *
 	enum err e = sql_done(s);
 	if (!ok) e = ERR_UNAVAILABLE;
 	struct store_app *apps = rows;
-	for (size_t i = 0; e == ERR_OK && i < count; i++)
-		e = load_secrets(tx, a, &apps[i]);
+	for (size_t i = 0; e == ERR_OK && i < count; i++) e = load_secrets(tx, a, &apps[i]);
 	if (e != ERR_OK) return e;
 	*out = apps;
 	*n = count;
@@ -105,9 +104,9 @@ enum err store_app_add_secret(struct store_tx *tx, int64_t app, struct span secr
 
 enum err store_app_retire_secrets(struct store_tx *tx, int64_t app, int keep, int64_t now)
 {
-	struct sql_stmt *s = sql_prepare(tx,
-		"UPDATE app_secrets SET retired_at = ?3 WHERE app = ?1 AND retired_at = 0 AND pk NOT IN "
-		"(SELECT pk FROM app_secrets WHERE app = ?1 AND retired_at = 0 ORDER BY pk DESC LIMIT ?2)");
+	struct sql_stmt *s =
+		sql_prepare(tx, "UPDATE app_secrets SET retired_at = ?3 WHERE app = ?1 AND retired_at = 0 AND pk NOT IN "
+				"(SELECT pk FROM app_secrets WHERE app = ?1 AND retired_at = 0 ORDER BY pk DESC LIMIT ?2)");
 	sql_int(s, 1, app);
 	sql_int(s, 2, keep);
 	sql_int(s, 3, now);
@@ -117,8 +116,8 @@ enum err store_app_retire_secrets(struct store_tx *tx, int64_t app, int keep, in
 /* ---- channel types ---- */
 enum err store_type_list(struct store_tx *tx, int64_t app, struct arena *a, struct store_channel_type **out, size_t *n)
 {
-	struct sql_stmt *s =
-		sql_prepare(tx, "SELECT name, config, grants, created_at, updated_at FROM channel_types WHERE app = ?1 ORDER BY name");
+	struct sql_stmt *s = sql_prepare(
+		tx, "SELECT name, config, grants, created_at, updated_at FROM channel_types WHERE app = ?1 ORDER BY name");
 	sql_int(s, 1, app);
 	size_t count = 0, cap = 0;
 	bool ok = true;

@@ -38,7 +38,8 @@ enum err store_event_head(struct store_tx *tx, int64_t *pos)
 enum err store_event_floor(struct store_tx *tx, int64_t *pos)
 {
 	int64_t floor = 0;
-	enum err e = sql_get_int(sql_prepare(tx, "SELECT CAST(value AS BIGINT) FROM meta WHERE key = 'events_floor'"), &floor, NULL);
+	enum err e =
+		sql_get_int(sql_prepare(tx, "SELECT CAST(value AS BIGINT) FROM meta WHERE key = 'events_floor'"), &floor, NULL);
 	if (e == ERR_OK) *pos = floor;
 	return e;
 }
@@ -46,8 +47,8 @@ enum err store_event_floor(struct store_tx *tx, int64_t *pos)
 /* ---- pruning ---- */
 static enum err set_floor(struct store_tx *tx, int64_t pos)
 {
-	struct sql_stmt *s = sql_prepare(tx,
-		"INSERT INTO meta (key, value) VALUES ('events_floor', CAST(?1 AS TEXT)) ON CONFLICT (key) DO UPDATE SET value = excluded.value");
+	struct sql_stmt *s = sql_prepare(tx, "INSERT INTO meta (key, value) VALUES ('events_floor', CAST(?1 AS TEXT)) ON "
+					     "CONFLICT (key) DO UPDATE SET value = excluded.value");
 	sql_int(s, 1, pos);
 	return sql_run(s);
 }
@@ -59,7 +60,8 @@ struct log_ends {
 static enum err ends_of(struct store_tx *tx, struct log_ends *out)
 {
 	enum err e = sql_get_int(sql_prepare(tx, "SELECT pos FROM events ORDER BY pos LIMIT 1"), &out->first, NULL);
-	return e == ERR_OK ? sql_get_int(sql_prepare(tx, "SELECT pos FROM events ORDER BY pos DESC LIMIT 1"), &out->last, NULL) : e;
+	return e == ERR_OK ? sql_get_int(sql_prepare(tx, "SELECT pos FROM events ORDER BY pos DESC LIMIT 1"), &out->last, NULL)
+			   : e;
 }
 
 /* Highest position older than the time; 0 = none. The log's time never falls, so everything below is older too. */
@@ -76,9 +78,9 @@ static enum err last_beyond(struct store_tx *tx, const struct log_ends *ends, in
 {
 	enum { ROW_OVERHEAD_BYTES = 96 };
 	int64_t mean = 0;
-	struct sql_stmt *s = sql_prepare(tx,
-		"SELECT COALESCE(CAST(avg(n) AS BIGINT), 0) FROM (SELECT length(type) + COALESCE(length(data), 0) AS n FROM events "
-		"ORDER BY pos DESC LIMIT 256) AS sample");
+	struct sql_stmt *s = sql_prepare(tx, "SELECT COALESCE(CAST(avg(n) AS BIGINT), 0) FROM (SELECT length(type) + "
+					     "COALESCE(length(data), 0) AS n FROM events "
+					     "ORDER BY pos DESC LIMIT 256) AS sample");
 	enum err e = sql_get_int(s, &mean, NULL);
 	if (e != ERR_OK) return e;
 	int64_t keep_rows = keep_bytes / (mean + ROW_OVERHEAD_BYTES);

@@ -1,11 +1,12 @@
 /* Reading the log for one user: the rows of his channels and his own stream, in order of position.
  *
- * Positions are gathered first, channel by channel through (channel_pk, pos), into a heap that keeps the `limit` lowest; once it is full its
- * highest bounds every further seek, so a busy channel costs no more than what is returned. The rows are fetched last, by position. When the
- * stretch of the log is shorter than the list of channels, it is read straight through instead. */
+ * Positions are gathered first, channel by channel through (channel_pk, pos), into a heap that keeps the `limit` lowest; once it
+ * is full its highest bounds every further seek, so a busy channel costs no more than what is returned. The rows are fetched
+ * last, by position. When the stretch of the log is shorter than the list of channels, it is read straight through instead. */
 #include "store/sql.h"
 
-#define EVENT_COLUMNS "e.pos, e.app, e.type, e.channel_pk, e.user_pk, e.context_pk, e.actor_pk, e.message_pk, e.data, e.created_at"
+#define EVENT_COLUMNS                                                                                                            \
+	"e.pos, e.app, e.type, e.channel_pk, e.user_pk, e.context_pk, e.actor_pk, e.message_pk, e.data, e.created_at"
 
 enum { SEEK_WORTH_ROWS = 4 }; /* one seek costs about as much as reading so many rows in a run */
 
@@ -70,11 +71,9 @@ static enum err load_channels(struct gather *g, const int64_t *extra, size_t ext
 	if (max && !g->channels) return ERR_UNAVAILABLE;
 	s = sql_prepare(g->tx, "SELECT channel_pk FROM members WHERE user_pk = ?1");
 	sql_int(s, 1, g->user_pk);
-	while (g->channel_count < (size_t)count && sql_step(s) == SQL_ROW)
-		g->channels[g->channel_count++] = sql_col_int(s, 0);
+	while (g->channel_count < (size_t)count && sql_step(s) == SQL_ROW) g->channels[g->channel_count++] = sql_col_int(s, 0);
 	e = sql_done(s);
-	for (size_t i = 0; i < extra_n; i++)
-		g->channels[g->channel_count++] = extra[i];
+	for (size_t i = 0; i < extra_n; i++) g->channels[g->channel_count++] = extra[i];
 	sort_channels(g);
 	return e;
 }
@@ -118,7 +117,10 @@ static bool offer(struct gather *g, int64_t pos)
 	return true;
 }
 
-static int64_t bound(const struct gather *g) { return g->n == g->limit ? g->heap[0] - 1 : g->upto; }
+static int64_t bound(const struct gather *g)
+{
+	return g->n == g->limit ? g->heap[0] - 1 : g->upto;
+}
 
 /* ---- seeks ---- */
 static enum err seek_stream(struct gather *g, struct sql_stmt *s, int64_t key, bool is_own)
@@ -137,15 +139,16 @@ static enum err seek_all(struct gather *g)
 {
 	/* The conditions on 0 repeat those of the partial indexes. */
 	enum err e = seek_stream(g,
-		sql_prepare(g->tx,
-			g->own_context_only ? "SELECT pos, context_pk FROM events WHERE user_pk = ?1 AND user_pk <> 0 AND pos > ?2 AND pos <= ?3 "
-					      "ORDER BY pos"
-					    : "SELECT pos FROM events WHERE user_pk = ?1 AND user_pk <> 0 AND pos > ?2 AND pos <= ?3 ORDER BY pos"),
+		sql_prepare(g->tx, g->own_context_only ? "SELECT pos, context_pk FROM events WHERE user_pk = ?1 AND user_pk <> 0 "
+							 "AND pos > ?2 AND pos <= ?3 "
+							 "ORDER BY pos"
+						       : "SELECT pos FROM events WHERE user_pk = ?1 AND user_pk <> 0 AND pos > "
+							 "?2 AND pos <= ?3 ORDER BY pos"),
 		g->user_pk, true);
 	for (size_t i = 0; e == ERR_OK && i < g->channel_count; i++)
 		e = seek_stream(g,
-			sql_prepare(g->tx,
-				"SELECT pos FROM events WHERE channel_pk = ?1 AND channel_pk <> 0 AND pos > ?2 AND pos <= ?3 ORDER BY pos"),
+			sql_prepare(g->tx, "SELECT pos FROM events WHERE channel_pk = ?1 AND channel_pk <> 0 AND pos > ?2 AND "
+					   "pos <= ?3 ORDER BY pos"),
 			g->channels[i], false);
 	return e;
 }
@@ -187,8 +190,8 @@ static enum err by_scan(struct gather *g, struct store_event **out, size_t *n)
 {
 	struct store_event *rows = arena_array(g->a, struct store_event, g->limit);
 	if (!rows) return ERR_UNAVAILABLE;
-	struct sql_stmt *s = sql_prepare(g->tx,
-		"SELECT " EVENT_COLUMNS " FROM events e WHERE e.pos > ?1 AND e.pos <= ?2 ORDER BY e.pos");
+	struct sql_stmt *s =
+		sql_prepare(g->tx, "SELECT " EVENT_COLUMNS " FROM events e WHERE e.pos > ?1 AND e.pos <= ?2 ORDER BY e.pos");
 	sql_int(s, 1, g->after);
 	sql_int(s, 2, g->upto);
 	size_t got = 0;
@@ -220,15 +223,14 @@ enum err store_events_for_user(struct store_tx *tx, int64_t app, int64_t user_pk
 	return e == ERR_OK ? gather_run(&g, out, n) : e;
 }
 
-enum err store_events_since(struct store_tx *tx, int64_t app, int64_t user_pk, const int64_t *channels, size_t channel_n, int64_t since_us,
-	int64_t limit, struct arena *a, struct store_event **out, size_t *n)
+enum err store_events_since(struct store_tx *tx, int64_t app, int64_t user_pk, const int64_t *channels, size_t channel_n,
+	int64_t since_us, int64_t limit, struct arena *a, struct store_event **out, size_t *n)
 {
 	struct gather g = { .tx = tx, .a = a, .app = app, .user_pk = user_pk, .own_context_only = true };
 	g.limit = limit > 0 ? (size_t)limit : 0;
 	g.channels = channel_n ? arena_array(a, int64_t, channel_n) : NULL;
 	if (channel_n && !g.channels) return ERR_UNAVAILABLE;
-	for (size_t i = 0; i < channel_n; i++)
-		g.channels[g.channel_count++] = channels[i];
+	for (size_t i = 0; i < channel_n; i++) g.channels[g.channel_count++] = channels[i];
 	sort_channels(&g);
 	/* The log's time never falls: the first row at or after the time begins the stretch. */
 	struct sql_stmt *s = sql_prepare(tx, "SELECT pos FROM events WHERE created_at >= ?1 ORDER BY created_at, pos LIMIT 1");

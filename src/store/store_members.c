@@ -1,7 +1,7 @@
 #include "store/store_members.h"
 
-#include "base/limits.h"
 #include "store/channel_row.h"
+#include "store/store_messages.h"
 
 enum err store_member_get(struct store_tx *tx, int64_t channel_pk, int64_t user_pk, struct arena *a, struct member *out)
 {
@@ -25,7 +25,7 @@ enum err store_member_insert(struct store_tx *tx, int64_t app, const struct memb
 		"INSERT INTO members (channel_pk, user_pk, app, channel_role, is_moderator, custom, invited, hidden, hide_before, created_at, "
 		"updated_at, read_seq, last_read, own_seq) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?10, "
 		/* what he sent before he left lies below it */
-		"(SELECT counted_seq FROM channels WHERE pk = ?1))");
+		"COALESCE((SELECT counted_seq FROM channels WHERE pk = ?1), 0))");
 	sql_int(s, 1, m->channel_pk);
 	sql_int(s, 2, m->user_pk);
 	sql_int(s, 3, app);
@@ -84,24 +84,36 @@ enum err store_member_remove(struct store_tx *tx, int64_t channel_pk, int64_t us
 	return sql_run(s);
 }
 
-enum err store_members_page(struct store_tx *tx, int64_t channel_pk, int64_t limit, int64_t offset, struct arena *a, struct member **out, size_t *n)
+enum err store_members_page(struct store_tx *tx, int64_t channel_pk, int64_t limit, int64_t offset, struct arena *a, struct member *out, size_t *n)
 {
-	BECK_ASSERT(limit >= 0 && limit <= LIMIT_PAGE_MEMBERS);
-	struct member *items = arena_array(a, struct member, (size_t)limit + 1);
-	if (items == NULL) return ERR_UNAVAILABLE;
 	struct sql_stmt *s = sql_prepare(tx,
 		"SELECT " MEMBER_COLUMNS " FROM members m WHERE m.channel_pk = ?1 ORDER BY m.created_at, m.user_pk LIMIT ?2 OFFSET ?3");
 	sql_int(s, 1, channel_pk);
 	sql_int(s, 2, limit);
 	sql_int(s, 3, offset);
 	size_t count = 0;
-	while (count < (size_t)limit && sql_step(s) == SQL_ROW) member_row_read(s, 0, a, &items[count++]);
+	while (count < (size_t)limit && sql_step(s) == SQL_ROW) member_row_read(s, 0, a, &out[count++]);
 	enum err e = sql_done(s);
 	if (e != ERR_OK) return e;
 	if (arena_failed(a)) return ERR_UNAVAILABLE;
-	*out = items;
 	*n = count;
 	return ERR_OK;
+}
+
+enum err store_member_unread(struct store_tx *tx, const struct channel *c, struct member *m)
+{
+	int64_t lo = m->read_seq > c->floor_seq ? m->read_seq : c->floor_seq;
+	int64_t hi = m->muted && m->mute_seq < c->counted_seq ? m->mute_seq : c->counted_seq;
+	if (m->read_seq < 0 || hi <= lo) {
+		m->unread = 0;
+		return ERR_OK;
+	}
+	/* no exception lies between: nothing to look up */
+	if (c->exception_seq <= lo && m->own_seq <= lo) {
+		m->unread = hi - lo;
+		return ERR_OK;
+	}
+	return store_unread(tx, m->channel_pk, m->user_pk, &m->unread);
 }
 
 static enum err read_pks(struct sql_stmt *s, struct arena *a, int64_t limit, int64_t **out, size_t *n)

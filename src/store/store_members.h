@@ -13,8 +13,10 @@ enum err store_member_put(struct store_tx *tx, const struct member *m) BECK_WARN
 /* Everything up to `seq` is read as of `at` (joining, hiding with clearing, truncation for some). Never backwards but from -1. */
 enum err store_member_catch_up(struct store_tx *tx, int64_t channel_pk, int64_t user_pk, int64_t seq, int64_t at) BECK_WARN_UNUSED;
 enum err store_member_remove(struct store_tx *tx, int64_t channel_pk, int64_t user_pk) BECK_WARN_UNUSED;
-/* In order of joining. */
-enum err store_members_page(struct store_tx *tx, int64_t channel_pk, int64_t limit, int64_t offset, struct arena *a, struct member **out, size_t *n) BECK_WARN_UNUSED;
+/* In order of joining; `out` has room for limit. */
+enum err store_members_page(struct store_tx *tx, int64_t channel_pk, int64_t limit, int64_t offset, struct arena *a, struct member *out, size_t *n) BECK_WARN_UNUSED;
+/* Fills m->unread of a whole row of this channel (the formula stands in store_messages.h). */
+enum err store_member_unread(struct store_tx *tx, const struct channel *c, struct member *m) BECK_WARN_UNUSED;
 /* The user keys of such a page alone. */
 enum err store_members_pks(struct store_tx *tx, int64_t channel_pk, int64_t limit, struct arena *a, int64_t **out, size_t *n) BECK_WARN_UNUSED;
 /* Removes up to `slice` memberships of a deleted channel, oldest first; the users' keys in *out. None left: *n == 0. */

@@ -1,5 +1,5 @@
-/* What struct store holds, for the files that are its life: store.c (open, close), migrate.c, read.c, batch.c, checkpoint.c, backup.c.
- * Nobody else includes this. */
+/* What struct store holds, for the files that are its life: store.c (open, close), migrate.c, read.c, batch.c, checkpoint.c,
+ * backup.c. Nobody else includes this. */
 #ifndef BECK_STORE_STORE_STATE_H
 #define BECK_STORE_STORE_STATE_H
 
@@ -11,30 +11,34 @@
 struct store {
 	const struct clock *clock;
 	const struct rng *rng;
-	struct arena own;      /* path, folder, vfs: as long as the store */
-	struct span folder;    /* not given = in memory */
+	struct arena own;   /* path, folder, vfs: as long as the store */
+	struct span folder; /* not given = in memory */
 	const char *path, *vfs;
 	struct memvfs *memory; /* NULL on disk */
 	int lock_fd;           /* -1 = none */
 	bool is_work_file;     /* a restore under way: not beck.db, no copy is kept */
 	char epoch[37];
-	/* Lane only. Newest created_at given to a log row: the log's time never steps back, so that reading it by time can seek. */
+	/* Lane only. Newest created_at given to a log row: the log's time never steps back, so that reading it by time can seek.
+	 */
 	int64_t last_event_at;
 	struct store_tx lane, keeper;
 	struct store_tx *readers;
 	int reader_count;
-	/* Reads pause for a checkpoint that begins the log anew; copies forbid one. */
+	/* Reads and the lane pause for a checkpoint that begins the log anew; copies forbid one. */
 	pthread_mutex_t gate_lock;
 	pthread_cond_t gate_moved;
-	int reads_active, copies_active, pauses;
+	int reads_active, copies_active, read_pauses, lane_pauses;
+	bool lane_active;
 };
 
 /* store.c. As store_open, with another name for the database file in the folder (of which no copy is kept before a migration). */
-struct store *store_open_file(const struct store_options *o, const char *file, struct arena *a, struct span *why) BECK_WARN_UNUSED;
+struct store *store_open_file(
+	const struct store_options *o, const char *file, struct arena *a, struct span *why) BECK_WARN_UNUSED;
 
-/* migrate.c. Brings the file of the open connection to this program's format; *why says what is wrong. `copy_path`: where the file is kept
- * before an existing one changes; NULL = nowhere. */
-enum err migrate_run(struct store *s, struct store_tx *tx, const char *copy_path, struct arena *a, struct span *why) BECK_WARN_UNUSED;
+/* migrate.c. Brings the file of the open connection to this program's format; *why says what is wrong. `copy_path`: where the
+ * file is kept before an existing one changes; NULL = nowhere. */
+enum err migrate_run(
+	struct store *s, struct store_tx *tx, const char *copy_path, struct arena *a, struct span *why) BECK_WARN_UNUSED;
 /* Ours and not newer? is_new: nothing is in it yet. */
 enum err migrate_inspect(struct store_tx *tx, bool *is_new, int *version, struct arena *a, struct span *why) BECK_WARN_UNUSED;
 int migrate_newest(void);
@@ -42,13 +46,21 @@ enum err migrate_set_epoch(struct store_tx *tx, const struct rng *rng) BECK_WARN
 
 /* backup.c. Copies the whole database of one connection into a file that must not exist yet, as of one moment. */
 bool backup_file_exists(const char *vfs, const char *path);
-enum err backup_copy(struct store_tx *from, const char *path, const char *vfs, struct arena *a, struct span *why) BECK_WARN_UNUSED;
+enum err backup_copy(
+	struct store_tx *from, const char *path, const char *vfs, struct arena *a, struct span *why) BECK_WARN_UNUSED;
 
 /* checkpoint.c. On the lane's own connection, outside a batch. False: a copy is made or a reader elsewhere holds on. */
 bool checkpoint_empty_log(struct store *s, struct store_tx *lane);
 
-/* gate in read.c */
-void gate_enter(struct store *s);
-void gate_leave(struct store *s);
+/* The gate (gate.c): every read transaction and every batch passes it. */
+void gate_enter_read(struct store *s);
+void gate_leave_read(struct store *s);
+void gate_enter_batch(struct store *s);
+void gate_leave_batch(struct store *s);
+/* checkpoint.c, for as long as nobody may begin either. False while a copy is made. */
+bool gate_close(struct store *s);
+void gate_open(struct store *s);
+/* A copy begins and ends. */
+void gate_copy(struct store *s, int delta);
 
 #endif

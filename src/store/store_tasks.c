@@ -56,8 +56,7 @@ enum err store_task_get(struct store_tx *tx, int64_t app, struct span id, struct
 
 enum err store_task_open(struct store_tx *tx, struct arena *a, struct store_task *out)
 {
-	return read_task(sql_prepare(tx,
-				 "SELECT " TASK_COLUMNS " FROM tasks WHERE status <> 'completed' AND status <> 'failed' "
-				 "ORDER BY created_at, id LIMIT 1"),
+	return read_task(sql_prepare(tx, "SELECT " TASK_COLUMNS " FROM tasks WHERE status <> 'completed' AND status <> 'failed' "
+					 "ORDER BY created_at, id LIMIT 1"),
 		a, out);
 }

@@ -1,18 +1,20 @@
-/* Query users. Filters and sorts see a hidden value as the caller would: an invisible user's last_active is the one frozen when he went
- * invisible, and a shadow ban is known to server-side callers only. */
+/* Query users. Filters and sorts see a hidden value as the caller would: an invisible user's last_active is the one frozen when
+ * he went invisible, and a shadow ban is known to server-side callers only. */
 #include "base/compiler.h"
 #include "base/limits.h"
 #include "store/filter_sql.h"
 #include "store/user_row.h"
 
-#define TEXT_OPS (FILTER_SAME | FILTER_NOT | FILTER_ORDER | FILTER_BIT(FILTER_EXISTS) | FILTER_BIT(FILTER_AUTOCOMPLETE) | FILTER_BIT(FILTER_Q))
+#define TEXT_OPS                                                                                                                 \
+	(FILTER_SAME | FILTER_NOT | FILTER_ORDER | FILTER_BIT(FILTER_EXISTS) | FILTER_BIT(FILTER_AUTOCOMPLETE) |                 \
+		FILTER_BIT(FILTER_Q))
 #define TIME_OPS (FILTER_SAME | FILTER_NOT | FILTER_ORDER | FILTER_BIT(FILTER_EXISTS))
 #define BOOL_OPS (FILTER_SAME | FILTER_NOT | FILTER_BIT(FILTER_EXISTS))
 #define LIST_OPS (FILTER_SAME | FILTER_NOT | FILTER_BIT(FILTER_CONTAINS) | FILTER_BIT(FILTER_EXISTS))
 
 /* ?1 = viewer, 0 = server side; ?2 = now */
-#define SEES_ALL "(?1 = 0 OR u.pk = ?1)"
-#define BAN_STANDS "(u.ban_expires = 0 OR u.ban_expires > ?2)"
+#define SEES_ALL         "(?1 = 0 OR u.pk = ?1)"
+#define BAN_STANDS       "(u.ban_expires = 0 OR u.ban_expires > ?2)"
 #define SEEN_LAST_ACTIVE "CASE WHEN u.invisible = 0 OR " SEES_ALL " THEN u.last_active ELSE u.frozen_last_active END"
 
 enum { FIELD_ID = 0, SORT_CREATED_AT = 3 };
@@ -48,20 +50,19 @@ static const struct filter_column columns[] = {
 	{ FILTER_S_STRINGS, "u.teams" },
 };
 
-const char *const store_user_sorts[] = { "id", "name", "role", "created_at", "updated_at", "last_active", "image", "language", "banned" };
+const char *const store_user_sorts[] = { "id", "name", "role", "created_at", "updated_at", "last_active", "image", "language",
+	"banned" };
 const size_t store_user_sort_count = BECK_COUNT(store_user_sorts);
 
-#define SORTS(created_at)                                                        \
-	{                                                                        \
-		{ "u.id", false, false }, { "u.name", true, false },             \
-		{ "u.role", false, false }, { created_at, false, false },        \
-		{ "u.updated_at", false, false }, { SEEN_LAST_ACTIVE, true, true }, \
-		{ "u.image", true, false }, { "u.language", true, false },       \
-		{ "(u.banned = 1 AND " BAN_STANDS ")", false, false },           \
+#define SORTS(created_at)                                                                                                        \
+	{                                                                                                                        \
+		{ "u.id", false, false }, { "u.name", true, false }, { "u.role", false, false }, { created_at, false, false },   \
+			{ "u.updated_at", false, false }, { SEEN_LAST_ACTIVE, true, true }, { "u.image", true, false },          \
+			{ "u.language", true, false }, { "(u.banned = 1 AND " BAN_STANDS ")", false, false },                    \
 	}
 static const struct filter_sort_column sorts[] = SORTS("u.created_at");
-/* A few named ids are looked up and sorted. Left to itself the planner walks users_created through the whole application instead, because
- * that needs no sorting; the sign takes this index away. */
+/* A few named ids are looked up and sorted. Left to itself the planner walks users_created through the whole application instead,
+ * because that needs no sorting; the sign takes this index away. */
 static const struct filter_sort_column sorts_of_few[] = SORTS("+u.created_at");
 
 static bool put_id_bound(struct sql_builder *b, const char *text, struct span id)
@@ -101,7 +102,9 @@ static enum err put_order(struct sql_builder *b, const struct user_query *q, con
 static enum err build(struct sql_builder *b, struct store_tx *tx, int64_t app, const struct user_query *q)
 {
 	bool of_few = q->filter && names_ids(q->filter);
-	const struct filter_target target = { .columns = columns, .sorts = of_few ? sorts_of_few : sorts, .custom = "u.custom", .tie_breaker = "u.id" };
+	const struct filter_target target = {
+		.columns = columns, .sorts = of_few ? sorts_of_few : sorts, .custom = "u.custom", .tie_breaker = "u.id"
+	};
 	sql_builder_int(b, q->viewer_pk);
 	sql_builder_int(b, sql_wall_us(tx));
 	sql_builder_add(b, "SELECT " USER_COLUMNS " FROM users u WHERE u.app = ");
@@ -129,14 +132,14 @@ static bool sorts_by_custom(const struct sort *s)
 static enum err read_rows(struct sql_stmt *s, struct arena *a, struct user *rows, size_t max, size_t *n)
 {
 	size_t got = 0;
-	while (got < max && sql_step(s) == SQL_ROW)
-		user_row_read(s, 0, a, &rows[got++]);
+	while (got < max && sql_step(s) == SQL_ROW) user_row_read(s, 0, a, &rows[got++]);
 	enum err e = sql_done(s);
 	if (e == ERR_OK) *n = got;
 	return e;
 }
 
-enum err store_user_query(struct store_tx *tx, int64_t app, const struct user_query *q, struct arena *a, struct user **out, size_t *n, struct error *e)
+enum err store_user_query(struct store_tx *tx, int64_t app, const struct user_query *q, struct arena *a, struct user **out,
+	size_t *n, struct error *e)
 {
 	struct sql_builder b;
 	sql_builder_init(&b, a);
@@ -152,7 +155,8 @@ enum err store_user_query(struct store_tx *tx, int64_t app, const struct user_qu
 		*n = 0;
 	}
 	if (err != ERR_OK) {
-		*e = (struct error){ .err = err, .message = err == ERR_TIMEOUT ? SPAN("the query took too long") : SPAN("the query could not be run") };
+		*e = (struct error){ .err = err,
+			.message = err == ERR_TIMEOUT ? SPAN("the query took too long") : SPAN("the query could not be run") };
 		return err;
 	}
 	*out = rows;

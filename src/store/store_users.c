@@ -111,11 +111,13 @@ static void bind_user(struct sql_stmt *s, const struct user *u, struct span name
 
 static enum err insert_user(struct store_tx *tx, int64_t app, struct user *u, struct span name_folded)
 {
-	struct sql_stmt *s = sql_prepare(tx,
-		"INSERT INTO users (app, id, role, name, image, language, teams, teams_role, custom, created_at, updated_at, last_active, "
-		"deactivated_at, deleted_at, revoke_before, ban_expires, invisible, banned, shadow_banned, privacy_typing, privacy_read, "
-		"privacy_delivery, frozen_last_active, name_folded) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, "
-		"?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24)");
+	struct sql_stmt *s = sql_prepare(tx, "INSERT INTO users (app, id, role, name, image, language, teams, teams_role, "
+					     "custom, created_at, updated_at, last_active, "
+					     "deactivated_at, deleted_at, revoke_before, ban_expires, invisible, banned, "
+					     "shadow_banned, privacy_typing, privacy_read, "
+					     "privacy_delivery, frozen_last_active, name_folded) VALUES (?1, ?2, ?3, ?4, ?5, ?6, "
+					     "?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, "
+					     "?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24)");
 	sql_int(s, 1, app);
 	sql_text(s, 2, u->id);
 	bind_user(s, u, name_folded);
@@ -127,11 +129,13 @@ static enum err insert_user(struct store_tx *tx, int64_t app, struct user *u, st
 enum err store_user_put(struct store_tx *tx, int64_t app, struct user *u, struct span name_folded)
 {
 	if (u->pk == 0) return insert_user(tx, app, u, name_folded);
-	struct sql_stmt *s = sql_prepare(tx,
-		"UPDATE users SET role = ?3, name = ?4, image = ?5, language = ?6, teams = ?7, teams_role = ?8, custom = ?9, created_at = ?10, "
-		"updated_at = ?11, last_active = ?12, deactivated_at = ?13, deleted_at = ?14, revoke_before = ?15, ban_expires = ?16, "
-		"invisible = ?17, banned = ?18, shadow_banned = ?19, privacy_typing = ?20, privacy_read = ?21, privacy_delivery = ?22, "
-		"frozen_last_active = ?23, name_folded = ?24 WHERE pk = ?1 AND app = ?2");
+	struct sql_stmt *s = sql_prepare(tx, "UPDATE users SET role = ?3, name = ?4, image = ?5, language = ?6, teams = ?7, "
+					     "teams_role = ?8, custom = ?9, created_at = ?10, "
+					     "updated_at = ?11, last_active = ?12, deactivated_at = ?13, deleted_at = ?14, "
+					     "revoke_before = ?15, ban_expires = ?16, "
+					     "invisible = ?17, banned = ?18, shadow_banned = ?19, privacy_typing = ?20, "
+					     "privacy_read = ?21, privacy_delivery = ?22, "
+					     "frozen_last_active = ?23, name_folded = ?24 WHERE pk = ?1 AND app = ?2");
 	sql_int(s, 1, u->pk);
 	sql_int(s, 2, app);
 	bind_user(s, u, name_folded);
@@ -140,12 +144,13 @@ enum err store_user_put(struct store_tx *tx, int64_t app, struct user *u, struct
 }
 
 /* Deleted users keep their row, not their claim on a name. */
-enum err store_user_name_taken(struct store_tx *tx, int64_t app, struct span name_folded, struct span not_id, struct span team, bool *taken)
+enum err store_user_name_taken(
+	struct store_tx *tx, int64_t app, struct span name_folded, struct span not_id, struct span team, bool *taken)
 {
 	struct sql_stmt *s;
 	if (!span_given(team)) {
-		s = sql_prepare(tx,
-			"SELECT 1 FROM users WHERE app = ?1 AND name_folded = ?2 AND id <> ?3 AND deleted_at = 0 LIMIT 1");
+		s = sql_prepare(
+			tx, "SELECT 1 FROM users WHERE app = ?1 AND name_folded = ?2 AND id <> ?3 AND deleted_at = 0 LIMIT 1");
 	} else {
 		s = sql_prepare(tx,
 			"SELECT 1 FROM users u WHERE u.app = ?1 AND u.name_folded = ?2 AND u.id <> ?3 AND u.deleted_at = 0 "
@@ -169,7 +174,8 @@ static enum err remove_by_user(struct store_tx *tx, const char *literal, int64_t
 enum err store_user_remove(struct store_tx *tx, int64_t pk)
 {
 	enum err e = remove_by_user(tx, "DELETE FROM devices WHERE user_pk = ?1", pk);
-	if (e == ERR_OK) e = remove_by_user(tx, "DELETE FROM mau WHERE user_pk = ?1 AND app = (SELECT app FROM users WHERE pk = ?1)", pk);
+	if (e == ERR_OK)
+		e = remove_by_user(tx, "DELETE FROM mau WHERE user_pk = ?1 AND app = (SELECT app FROM users WHERE pk = ?1)", pk);
 	if (e == ERR_OK) e = remove_by_user(tx, "DELETE FROM users WHERE pk = ?1", pk);
 	return e == ERR_OK && sql_changes(tx) == 0 ? ERR_NOT_FOUND : e;
 }
@@ -186,7 +192,8 @@ enum err store_user_touch(struct store_tx *tx, int64_t pk, int64_t last_active)
 enum err store_device_put(struct store_tx *tx, int64_t app, int64_t user_pk, const struct device *d, int64_t keep)
 {
 	struct sql_stmt *s = sql_prepare(tx,
-		"INSERT INTO devices (app, id, user_pk, push_provider, push_provider_name, created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6) "
+		"INSERT INTO devices (app, id, user_pk, push_provider, push_provider_name, created_at) VALUES (?1, ?2, ?3, ?4, "
+		"?5, ?6) "
 		"ON CONFLICT (app, id) DO UPDATE SET user_pk = excluded.user_pk, push_provider = excluded.push_provider, "
 		"push_provider_name = excluded.push_provider_name, created_at = excluded.created_at");
 	sql_int(s, 1, app);
@@ -197,9 +204,8 @@ enum err store_device_put(struct store_tx *tx, int64_t app, int64_t user_pk, con
 	sql_int(s, 6, d->created_at);
 	enum err e = sql_run(s);
 	if (e != ERR_OK) return e;
-	s = sql_prepare(tx,
-		"DELETE FROM devices WHERE app = ?1 AND user_pk = ?2 AND id NOT IN "
-		"(SELECT id FROM devices WHERE user_pk = ?2 ORDER BY created_at DESC, id DESC LIMIT ?3)");
+	s = sql_prepare(tx, "DELETE FROM devices WHERE app = ?1 AND user_pk = ?2 AND id NOT IN "
+			    "(SELECT id FROM devices WHERE user_pk = ?2 ORDER BY created_at DESC, id DESC LIMIT ?3)");
 	sql_int(s, 1, app);
 	sql_int(s, 2, user_pk);
 	sql_int(s, 3, keep);
@@ -215,8 +221,8 @@ enum err store_device_list(struct store_tx *tx, int64_t user_pk, struct arena *a
 	if (e != ERR_OK) return e;
 	struct device *rows = count ? arena_array(a, struct device, (size_t)count) : NULL;
 	if (count && !rows) return ERR_UNAVAILABLE;
-	s = sql_prepare(tx,
-		"SELECT id, push_provider, push_provider_name, created_at FROM devices WHERE user_pk = ?1 ORDER BY created_at, id LIMIT ?2");
+	s = sql_prepare(tx, "SELECT id, push_provider, push_provider_name, created_at FROM devices WHERE user_pk = ?1 ORDER BY "
+			    "created_at, id LIMIT ?2");
 	sql_int(s, 1, user_pk);
 	sql_int(s, 2, count);
 	size_t got = 0;

@@ -1,10 +1,11 @@
-/* Erased bytes, really gone. SQLite overwrites the cells it deletes (secure_delete), but a b-tree page that was rebalanced keeps old copies of
- * moved cells in its unallocated middle, and the write-ahead log keeps whole old pages. So after erasures the log is emptied and those
- * middles are zeroed, in the file itself, a slice of pages at a time.
+/* Erased bytes, really gone. SQLite overwrites the cells it deletes (secure_delete), but a b-tree page that was rebalanced keeps
+ * old copies of moved cells in its unallocated middle, and the write-ahead log keeps whole old pages. So after erasures the log
+ * is emptied and those middles are zeroed, in the file itself, a slice of pages at a time.
  *
- * Why that is safe without a journal: it is done on the lane's thread with the write lock held and the log empty, so the file is the only
- * truth and nobody writes it; only bytes that no cell owns change, so a page half written by a power cut is as good as before or after, and
- * a reader beside us sees the same cells. The lane drops its page cache afterwards, or it would bring the old middles back.
+ * Why that is safe without a journal: it is done on the lane's thread with the write lock held and the log empty, so the file is
+ * the only truth and nobody writes it; only bytes that no cell owns change, so a page half written by a power cut is as good as
+ * before or after, and a reader beside us sees the same cells. The lane drops its page cache afterwards, or it would bring the
+ * old middles back.
  *
  *   page: | header | cell pointers | ... unallocated ... | cells and free blocks |
  */
@@ -14,7 +15,8 @@
 #include "store/store_state.h"
 
 enum {
-	/* Below it no page number starts with a byte that is also a b-tree page type, so overflow and free pages cannot be mistaken. */
+	/* Below it no page number starts with a byte that is also a b-tree page type, so overflow and free pages cannot be
+	   mistaken. */
 	MAX_PAGES = 0x02000000,
 	FIRST_PAGE_HEADER = 100,
 };
@@ -26,13 +28,15 @@ struct wipe {
 	int64_t page_bytes, usable_bytes, changed;
 };
 
-static size_t get2(const uint8_t *p) { return (size_t)p[0] << 8 | p[1]; }
+static size_t get2(const uint8_t *p)
+{
+	return (size_t)p[0] << 8 | p[1];
+}
 
 static bool zero(uint8_t *p, size_t n)
 {
 	bool was_clean = true;
-	for (size_t i = 0; i < n; i++)
-		was_clean = was_clean && p[i] == 0;
+	for (size_t i = 0; i < n; i++) was_clean = was_clean && p[i] == 0;
 	if (!was_clean) memset(p, 0, n);
 	return !was_clean;
 }
@@ -49,7 +53,8 @@ static bool wipe_page(uint8_t *page, size_t usable, size_t header)
 	if (gap > content || content > usable) return false;
 	bool found = zero(page + gap, content - gap);
 	/* Free blocks ascend: next (2 bytes), size (2 bytes), then what was there. */
-	for (size_t at = get2(page + header + 1), before = 0; at > before && at + 4 <= usable; before = at, at = get2(page + at)) {
+	for (size_t at = get2(page + header + 1), before = 0; at > before && at + 4 <= usable;
+		before = at, at = get2(page + at)) {
 		size_t n = get2(page + at + 2);
 		if (at < content || n < 4 || at + n > usable) break;
 		found = zero(page + at + 4, n - 4) || found;

@@ -98,6 +98,10 @@ void user_write_members(struct jsonw *w, enum dialect d, enum user_view v, const
 
 void user_write(struct jsonw *w, enum dialect d, enum user_view v, const struct user *u)
 {
+	if (v == USER_VIEW_COMMON && span_given(u->rendered) && u->rendered_as == d) {
+		jsonw_raw(w, u->rendered);
+		return;
+	}
 	jsonw_obj_begin(w);
 	user_write_members(w, d, v, u);
 	jsonw_obj_end(w);

@@ -20,6 +20,9 @@ struct user {
 	int8_t privacy_typing, privacy_read, privacy_delivery; /* enum tri */
 	int64_t invisible_since_last_active; /* what others see as last_active while invisible */
 	bool online;                         /* filled by chat from the live registry, not by the store */
+	/* The common view's text, made by whoever shows the same user many times in one reply; written as it is. */
+	struct span rendered;
+	enum dialect rendered_as;
 };
 enum user_view {
 	USER_VIEW_COMMON,  /* as others see him: events, authors, members, watchers */
@@ -48,7 +51,7 @@ struct channel {
 	bool keep_history; /* deleted with skip_truncate: history survives recreation */
 	int64_t cooldown_s;
 	int64_t member_count, message_count;
-	int64_t counted_seq, floor_seq; /* see DESIGN: unread; a read_seq below floor_seq counts as floor_seq */
+	int64_t counted_seq, exception_seq, floor_seq; /* see DESIGN: unread; a read_seq below floor_seq counts as floor_seq */
 	int64_t created_at, updated_at, last_message_at, deleted_at, truncated_at;
 };
 
@@ -64,6 +67,7 @@ struct member {
 	int64_t created_at, updated_at;
 	/* read state */
 	int64_t read_seq, unread; /* unread: filled by store_member_unread and the list calls that say so */
+	int64_t own_seq, mute_seq; /* filled where the whole row is read */
 	int64_t last_read, last_delivered_at;
 	struct span last_read_message_id, first_unread_message_id, last_delivered_message_id;
 };

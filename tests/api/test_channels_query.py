@@ -5,8 +5,6 @@ import pytest
 
 from beck import uid
 
-pytestmark = pytest.mark.quick
-
 
 def query(caller, filter=None, **body):
     return caller.post("/channels", {"filter_conditions": filter or {}, **body})

@@ -5,8 +5,6 @@ import pytest
 
 from beck import TIMESTAMP, ZERO_TIME, User, uid, wait_until
 
-pytestmark = pytest.mark.quick
-
 
 @pytest.fixture(scope="module")
 def guest_app(shared):

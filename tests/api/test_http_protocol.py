@@ -10,8 +10,6 @@ from beck import check_error, limit, uid
 from fixtures import TIME_SCALE
 from raw import RawHttp, request_bytes
 
-pytestmark = pytest.mark.quick
-
 
 @pytest.fixture
 def raw(app):

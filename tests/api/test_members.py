@@ -5,8 +5,6 @@ import pytest
 
 from beck import TIMESTAMP, check_user, format_time, now_us, parse_time, uid
 
-pytestmark = pytest.mark.quick
-
 
 def change(caller, channel, **verbs):
     return caller.post(channel.path, verbs)

@@ -5,8 +5,6 @@ import pytest
 
 from beck import parse_time, uid
 
-pytestmark = pytest.mark.quick
-
 
 @pytest.fixture
 def room(app):

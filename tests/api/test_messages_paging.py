@@ -5,7 +5,6 @@ import pytest
 
 from beck import format_time, parse_time, uid
 
-pytestmark = pytest.mark.quick
 COUNT = 9
 
 

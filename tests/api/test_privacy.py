@@ -3,8 +3,6 @@ import pytest
 
 from beck import format_time, now_us
 
-pytestmark = pytest.mark.quick
-
 
 def hide(user, **settings):
     user.update(privacy_settings={name: {"enabled": not hidden} for name, hidden in settings.items()})

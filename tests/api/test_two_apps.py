@@ -3,8 +3,6 @@ import pytest
 
 from beck import ConnectRefused, User, check_error, format_time, now_us, uid
 
-pytestmark = pytest.mark.quick
-
 
 class Twins:
     """The same users, channel and message ids in two applications; only the data differs."""
@@ -140,6 +138,7 @@ def test_resume_across_apps_gives_nothing(twins, transport):
 
 def test_writes_change_only_their_app(twins):
     first, second = twins.apps
+    everything(twins.user(1), twins)  # makes the distinct channel
     before = everything(twins.user(1), twins)
     first.api.post("/users", {"users": {twins.bob: {"id": twins.bob, "name": "other"}}}).ok(201)
     first.api.patch(twins.channels[0].path, {"set": {"color": "other"}}).ok(200)

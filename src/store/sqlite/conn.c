@@ -20,8 +20,9 @@ enum err db_map(const struct store_tx *tx, int rc)
 	/* A reader that writes is a defect; on the lane it is a file system that turned read-only. */
 	case SQLITE_READONLY: return tx->is_reader ? ERR_INTERNAL : ERR_UNAVAILABLE;
 	case SQLITE_CONSTRAINT:
-		return rc == SQLITE_CONSTRAINT_UNIQUE || rc == SQLITE_CONSTRAINT_PRIMARYKEY || rc == SQLITE_CONSTRAINT_ROWID ? ERR_AGAIN
-		                                                                                                            : ERR_INTERNAL;
+		return rc == SQLITE_CONSTRAINT_UNIQUE || rc == SQLITE_CONSTRAINT_PRIMARYKEY || rc == SQLITE_CONSTRAINT_ROWID
+			       ? ERR_AGAIN
+			       : ERR_INTERNAL;
 	default: return ERR_INTERNAL;
 	}
 }
@@ -42,13 +43,13 @@ enum err db_exec(struct store_tx *tx, const char *sql)
 	return db_map(tx, db_exec_rc(tx, sql));
 }
 
-/* secure_delete: what is hard-deleted must not stay readable in free pages. Checkpoints are the keeper's business: the lane never pays
- * for one inside a commit. */
+/* secure_delete: what is hard-deleted must not stay readable in free pages. Checkpoints are the keeper's business: the lane never
+ * pays for one inside a commit. */
 static enum err apply_pragmas(struct store_tx *tx, enum db_role role)
 {
 	static const char *const common = "PRAGMA temp_store=MEMORY; PRAGMA foreign_keys=OFF; PRAGMA synchronous=FULL;"
-	                                  "PRAGMA wal_autocheckpoint=0; PRAGMA mmap_size=268435456; PRAGMA secure_delete=ON;"
-	                                  "PRAGMA trusted_schema=OFF;";
+					  "PRAGMA wal_autocheckpoint=0; PRAGMA mmap_size=268435456; PRAGMA secure_delete=ON;"
+					  "PRAGMA trusted_schema=OFF;";
 	static const char *const by_role[] = {
 		[DB_LANE] = "PRAGMA cache_size=-16384; PRAGMA busy_timeout=5000; PRAGMA journal_size_limit=67108864;",
 		[DB_READER] = "PRAGMA cache_size=-4096; PRAGMA busy_timeout=5000; PRAGMA query_only=ON;",
@@ -64,8 +65,8 @@ static enum err open_error(struct store_tx *tx, int rc, bool may_create)
 	return db_map(tx, rc);
 }
 
-enum err db_open(struct store_tx *tx, struct store *store, const char *path, const char *vfs, const struct clock *clock, enum db_role role,
-	bool may_create)
+enum err db_open(struct store_tx *tx, struct store *store, const char *path, const char *vfs, const struct clock *clock,
+	enum db_role role, bool may_create)
 {
 	*tx = (struct store_tx){ .store = store, .clock = clock, .is_reader = role == DB_READER };
 	list_init(&tx->busy);

@@ -1,9 +1,9 @@
 /* One SQLite connection and its statements: what stands behind struct store_tx and struct sql_stmt.
  *
  * Included by the store's own life, batch, migration, backup and check files; the typed functions know only sql.h.
- * A connection belongs to one thread at a time. Statements are cached per connection: literals by pointer for good (their number is
- * that of the literals in the code), built text in a small LRU. Deadlines are looked at by SQLite's progress handler; they interrupt
- * reading statements only, because an interrupted write would end the whole batch. */
+ * A connection belongs to one thread at a time. Statements are cached per connection: literals by pointer for good (their number
+ * is that of the literals in the code), built text in a small LRU. Deadlines are looked at by SQLite's progress handler; they
+ * interrupt reading statements only, because an interrupted write would end the whole batch. */
 #ifndef BECK_STORE_SQLITE_DB_H
 #define BECK_STORE_SQLITE_DB_H
 
@@ -37,7 +37,7 @@ struct store_tx {
 	bool may_interrupt; /* the running statement only reads */
 	bool has_savepoint;
 	int64_t deadline_us;
-	struct u64map literals;                    /* literal's address -> first copy */
+	struct u64map literals; /* literal's address -> first copy */
 	struct sql_stmt *built[DB_BUILT_CACHED];
 	int64_t tick;
 	struct list busy;
@@ -45,9 +45,10 @@ struct store_tx {
 };
 
 enum db_role { DB_LANE, DB_READER, DB_KEEPER /* checkpoints, backups, checks */ };
-/* Opens (creating when may_create) and sets the pragmas of the role. ERR_NOT_FOUND: no such file; ERR_INTERNAL: not a database. */
-enum err db_open(struct store_tx *tx, struct store *store, const char *path, const char *vfs, const struct clock *clock, enum db_role role,
-	bool may_create) BECK_WARN_UNUSED;
+/* Opens (creating when may_create) and sets the pragmas of the role. ERR_NOT_FOUND: no such file; ERR_INTERNAL: not a database.
+ */
+enum err db_open(struct store_tx *tx, struct store *store, const char *path, const char *vfs, const struct clock *clock,
+	enum db_role role, bool may_create) BECK_WARN_UNUSED;
 void db_close(struct store_tx *tx); /* a zeroed one is fine */
 /* Runs trusted text without parameters, several statements allowed. */
 enum err db_exec(struct store_tx *tx, const char *sql) BECK_WARN_UNUSED;
@@ -55,7 +56,10 @@ enum err db_exec(struct store_tx *tx, const char *sql) BECK_WARN_UNUSED;
 int db_exec_rc(struct store_tx *tx, const char *sql);
 enum err db_map(const struct store_tx *tx, int rc);
 /* True when SQLite has ended the batch by itself. */
-static inline bool db_lost(const struct store_tx *tx) { return tx->state == DB_BATCH && sqlite3_get_autocommit(tx->handle) != 0; }
+static inline bool db_lost(const struct store_tx *tx)
+{
+	return tx->state == DB_BATCH && sqlite3_get_autocommit(tx->handle) != 0;
+}
 /* Ends what a rule left open (a defect of the rule; logged). */
 void db_release_busy(struct store_tx *tx);
 /* Finalises every cached statement. */

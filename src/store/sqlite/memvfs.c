@@ -45,14 +45,15 @@ struct mem_file {
 	bool delete_on_close;
 };
 
-static struct mem_file *file_of(sqlite3_file *f) { return (struct mem_file *)(void *)f; }
+static struct mem_file *file_of(sqlite3_file *f)
+{
+	return (struct mem_file *)(void *)f;
+}
 
 static void node_free(struct mem_node *n)
 {
-	for (size_t i = 0; i < n->chunk_count; i++)
-		free(n->chunks[i]);
-	for (int i = 0; i < n->region_count; i++)
-		free(n->regions[i]);
+	for (size_t i = 0; i < n->chunk_count; i++) free(n->chunks[i]);
+	for (int i = 0; i < n->region_count; i++) free(n->regions[i]);
 	free(n->chunks);
 	free(n->regions);
 	free(n);
@@ -147,9 +148,9 @@ static int mem_truncate(sqlite3_file *f, sqlite3_int64 size)
 	pthread_mutex_lock(&file->m->lock);
 	if (size < node->size) {
 		size_t keep = (size_t)((size + CHUNK_BYTES - 1) / CHUNK_BYTES);
-		while (node->chunk_count > keep)
-			free(node->chunks[--node->chunk_count]);
-		if (size % CHUNK_BYTES) memset(node->chunks[keep - 1] + size % CHUNK_BYTES, 0, (size_t)(CHUNK_BYTES - size % CHUNK_BYTES));
+		while (node->chunk_count > keep) free(node->chunks[--node->chunk_count]);
+		if (size % CHUNK_BYTES)
+			memset(node->chunks[keep - 1] + size % CHUNK_BYTES, 0, (size_t)(CHUNK_BYTES - size % CHUNK_BYTES));
 		node->size = size;
 	}
 	pthread_mutex_unlock(&file->m->lock);
@@ -249,8 +250,7 @@ static int mem_shm_map(sqlite3_file *f, int region, int bytes, int extend, void 
 	struct mem_node *n = file->node;
 	int rc = SQLITE_OK;
 	pthread_mutex_lock(&file->m->lock);
-	while (extend && n->region_count <= region && rc == SQLITE_OK)
-		rc = add_region(n, bytes) ? SQLITE_OK : SQLITE_IOERR_NOMEM;
+	while (extend && n->region_count <= region && rc == SQLITE_OK) rc = add_region(n, bytes) ? SQLITE_OK : SQLITE_IOERR_NOMEM;
 	*out = region < n->region_count ? n->regions[region] : NULL;
 	pthread_mutex_unlock(&file->m->lock);
 	return rc;
@@ -292,13 +292,11 @@ static int mem_shm_lock(sqlite3_file *f, int first, int count, int flags)
 	int rc = SQLITE_OK;
 	pthread_mutex_lock(&file->m->lock);
 	if (flags & SQLITE_SHM_UNLOCK) {
-		for (int i = first; i < first + count; i++)
-			shm_drop(file, i);
+		for (int i = first; i < first + count; i++) shm_drop(file, i);
 	} else {
 		for (int i = first; i < first + count; i++)
 			if (!shm_is_free(file, i, exclusive)) rc = SQLITE_BUSY;
-		for (int i = first; rc == SQLITE_OK && i < first + count; i++)
-			shm_take(file, i, exclusive);
+		for (int i = first; rc == SQLITE_OK && i < first + count; i++) shm_take(file, i, exclusive);
 	}
 	pthread_mutex_unlock(&file->m->lock);
 	return rc;
@@ -316,11 +314,9 @@ static int mem_shm_unmap(sqlite3_file *f, int delete_flag)
 	struct mem_file *file = file_of(f);
 	struct mem_node *n = file->node;
 	pthread_mutex_lock(&file->m->lock);
-	for (int i = 0; i < SHM_SLOTS; i++)
-		shm_drop(file, i);
+	for (int i = 0; i < SHM_SLOTS; i++) shm_drop(file, i);
 	if (delete_flag) {
-		for (int i = 0; i < n->region_count; i++)
-			free(n->regions[i]);
+		for (int i = 0; i < n->region_count; i++) free(n->regions[i]);
 		n->region_count = 0;
 	}
 	pthread_mutex_unlock(&file->m->lock);
@@ -334,8 +330,7 @@ static int mem_close(sqlite3_file *f)
 	struct memvfs *m = file->m;
 	pthread_mutex_lock(&m->lock);
 	lock_down(file, SQLITE_LOCK_NONE);
-	for (int i = 0; i < SHM_SLOTS; i++)
-		shm_drop(file, i);
+	for (int i = 0; i < SHM_SLOTS; i++) shm_drop(file, i);
 	if (file->delete_on_close) file->node->is_named = false;
 	file->node->refs--;
 	node_release(m, file->node);
@@ -383,7 +378,10 @@ static const sqlite3_io_methods methods = {
 	.xShmUnmap = mem_shm_unmap,
 };
 
-static struct memvfs *vfs_of(sqlite3_vfs *v) { return v->pAppData; }
+static struct memvfs *vfs_of(sqlite3_vfs *v)
+{
+	return v->pAppData;
+}
 
 static int vfs_open(sqlite3_vfs *v, const char *name, sqlite3_file *f, int flags, int *out_flags)
 {
@@ -435,9 +433,18 @@ static int vfs_full_path(sqlite3_vfs *v, const char *name, int cap, char *out)
 	return SQLITE_OK;
 }
 
-static int vfs_random(sqlite3_vfs *v, int n, char *out) { return vfs_of(v)->os->xRandomness(vfs_of(v)->os, n, out); }
-static int vfs_sleep(sqlite3_vfs *v, int us) { return vfs_of(v)->os->xSleep(vfs_of(v)->os, us); }
-static int vfs_time(sqlite3_vfs *v, double *out) { return vfs_of(v)->os->xCurrentTime(vfs_of(v)->os, out); }
+static int vfs_random(sqlite3_vfs *v, int n, char *out)
+{
+	return vfs_of(v)->os->xRandomness(vfs_of(v)->os, n, out);
+}
+static int vfs_sleep(sqlite3_vfs *v, int us)
+{
+	return vfs_of(v)->os->xSleep(vfs_of(v)->os, us);
+}
+static int vfs_time(sqlite3_vfs *v, double *out)
+{
+	return vfs_of(v)->os->xCurrentTime(vfs_of(v)->os, out);
+}
 static int vfs_last_error(sqlite3_vfs *v, int n, char *out)
 {
 	(void)v;
@@ -489,4 +496,7 @@ void memvfs_destroy(struct memvfs *m)
 	free(m);
 }
 
-const char *memvfs_name(const struct memvfs *m) { return m->name; }
+const char *memvfs_name(const struct memvfs *m)
+{
+	return m->name;
+}

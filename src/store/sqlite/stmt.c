@@ -22,8 +22,8 @@ static struct sql_stmt *stmt_new(struct store_tx *tx, struct span text, bool is_
 	s->err = s->st ? ERR_OK : rc == SQLITE_OK ? ERR_INTERNAL : db_map(tx, rc);
 	if (s->err == ERR_INTERNAL) {
 		char quoted[256];
-		LOG_ERR("statement not prepared", "sqlite=%d why=%s", rc, log_quote(quoted, sizeof quoted, sqlite3_errmsg(tx->handle),
-			strlen(sqlite3_errmsg(tx->handle))));
+		LOG_ERR("statement not prepared", "sqlite=%d why=%s", rc,
+			log_quote(quoted, sizeof quoted, sqlite3_errmsg(tx->handle), strlen(sqlite3_errmsg(tx->handle))));
 	}
 	return s;
 }
@@ -67,8 +67,7 @@ struct sql_stmt *sql_prepare(struct store_tx *tx, const char *literal)
 static uint64_t text_hash(struct span t)
 {
 	uint64_t h = UINT64_C(0xcbf29ce484222325);
-	for (size_t i = 0; i < t.n; i++)
-		h = (h ^ (unsigned char)t.p[i]) * UINT64_C(0x100000001b3);
+	for (size_t i = 0; i < t.n; i++) h = (h ^ (unsigned char)t.p[i]) * UINT64_C(0x100000001b3);
 	return h;
 }
 
@@ -215,7 +214,8 @@ enum err sql_done(struct sql_stmt *s)
 
 enum err sql_run(struct sql_stmt *s)
 {
-	while (sql_step(s) == SQL_ROW) {}
+	while (sql_step(s) == SQL_ROW) {
+	}
 	return sql_done(s);
 }
 
@@ -230,9 +230,18 @@ enum err sql_get_int(struct sql_stmt *s, int64_t *out, bool *found)
 	return ERR_OK;
 }
 
-int64_t sql_changes(struct store_tx *tx) { return sqlite3_changes64(tx->handle); }
-int64_t sql_last_pk(struct store_tx *tx) { return sqlite3_last_insert_rowid(tx->handle); }
-int64_t sql_wall_us(struct store_tx *tx) { return clock_wall_us(tx->clock); }
+int64_t sql_changes(struct store_tx *tx)
+{
+	return sqlite3_changes64(tx->handle);
+}
+int64_t sql_last_pk(struct store_tx *tx)
+{
+	return sqlite3_last_insert_rowid(tx->handle);
+}
+int64_t sql_wall_us(struct store_tx *tx)
+{
+	return clock_wall_us(tx->clock);
+}
 
 int64_t sql_budget_begin(struct store_tx *tx, int64_t ms)
 {
@@ -241,7 +250,10 @@ int64_t sql_budget_begin(struct store_tx *tx, int64_t ms)
 	return saved;
 }
 
-void sql_budget_end(struct store_tx *tx, int64_t saved) { tx->deadline_us = saved; }
+void sql_budget_end(struct store_tx *tx, int64_t saved)
+{
+	tx->deadline_us = saved;
+}
 
 /* ---- life ---- */
 void db_release_busy(struct store_tx *tx)

@@ -1,5 +1,6 @@
-/* What src/conn stands on, in the test's hand: a net driver in memory with a clock that the test moves, an api whose calls the test
- * completes, sessions whose queues the test fills. Included once by each test program; takes the place of those libraries. */
+/* What src/conn stands on, in the test's hand: a net driver in memory with a clock that the test moves, an api whose calls the
+ * test completes, sessions whose queues the test fills. Included once by each test program; takes the place of those libraries.
+ */
 #ifndef BECK_TESTS_UNIT_CONN_FAKE_H
 #define BECK_TESTS_UNIT_CONN_FAKE_H
 
@@ -57,7 +58,10 @@ static inline int64_t fake_write(struct net_stream *b, const struct iovec *iov, 
 	}
 	return n;
 }
-static inline void fake_read(struct net_stream *b, bool on) { BECK_CONTAINER(b, struct fake_stream, base)->reading = on; }
+static inline void fake_read(struct net_stream *b, bool on)
+{
+	BECK_CONTAINER(b, struct fake_stream, base)->reading = on;
+}
 static inline void fake_close(struct net_stream *b)
 {
 	struct fake_stream *s = BECK_CONTAINER(b, struct fake_stream, base);
@@ -70,9 +74,13 @@ static inline void fake_close_gracefully(struct net_stream *b, int64_t linger_ms
 	(void)linger_ms;
 	BECK_CONTAINER(b, struct fake_stream, base)->is_half_closed = true;
 }
-static inline void fake_wake(struct net_loop *l) { (void)l; }
-static const struct net_driver fake_driver = { .wake = fake_wake, .write = fake_write, .read = fake_read, .close = fake_close,
-	.close_gracefully = fake_close_gracefully };
+static inline void fake_wake(struct net_loop *l)
+{
+	(void)l;
+}
+static const struct net_driver fake_driver = {
+	.wake = fake_wake, .write = fake_write, .read = fake_read, .close = fake_close, .close_gracefully = fake_close_gracefully
+};
 
 static inline void tell_closed(struct fake_stream *s)
 {
@@ -130,7 +138,10 @@ struct session *session_create(struct session_hub *h, struct session_carrier *c,
 	sessions_alive++;
 	return last_session = s;
 }
-struct span session_id(const struct session *s) { return span_str(s->id); }
+struct span session_id(const struct session *s)
+{
+	return span_str(s->id);
+}
 enum err session_open(struct session *s, const struct session_start *start, bool *came_online)
 {
 	if (next_open_result) return next_open_result;
@@ -260,8 +271,8 @@ void api_finish(struct api_call *c, int64_t now_us)
 struct span api_error_json(struct arena *a, const char *operation, const struct error *e, int64_t duration_us)
 {
 	(void)duration_us;
-	return arena_printf(a, "{\"code\":%d,\"message\":\"%s failed with error: \\\"%.*s\\\"\",\"StatusCode\":%d}", err_code(e->err), operation,
-		SPAN_FMT(e->message), err_http(e->err));
+	return arena_printf(a, "{\"code\":%d,\"message\":\"%s failed with error: \\\"%.*s\\\"\",\"StatusCode\":%d}",
+		err_code(e->err), operation, SPAN_FMT(e->message), err_http(e->err));
 }
 void api_call_deinit(struct api_call *c)
 {
@@ -323,7 +334,9 @@ static inline struct conn_host *host_of(void *ctx, unsigned loop)
 	(void)ctx;
 	return loop < 2 ? world->hosts[loop] : NULL;
 }
-static struct conn_ops fake_ops = { .submit = fake_submit, .host = host_of, .asset = fake_asset, .came_online = fake_came_online };
+static struct conn_ops fake_ops = {
+	.submit = fake_submit, .host = host_of, .asset = fake_asset, .came_online = fake_came_online
+};
 static struct conn_settings fake_settings;
 
 static inline void world_begin(struct world *w)
@@ -370,13 +383,19 @@ static inline struct fake_stream *dial_from(struct world *w, int host, const cha
 	if (conn_host_accept(w->hosts[host], &s->base) != 0) s->is_closed = s->is_told = true;
 	return s;
 }
-static inline struct fake_stream *dial(struct world *w, int host) { return dial_from(w, host, "127.0.0.1"); }
+static inline struct fake_stream *dial(struct world *w, int host)
+{
+	return dial_from(w, host, "127.0.0.1");
+}
 
 static inline void receive(struct fake_stream *s, const void *p, size_t n)
 {
 	if (!s->is_closed && !s->is_half_closed && s->base.ev) s->base.ev->on_read(s->base.ctx, &s->base, p, n);
 }
-static inline void receive_text(struct fake_stream *s, const char *text) { receive(s, text, strlen(text)); }
+static inline void receive_text(struct fake_stream *s, const char *text)
+{
+	receive(s, text, strlen(text));
+}
 static inline void give_room(struct fake_stream *s, int64_t room)
 {
 	s->room = room;
@@ -403,17 +422,20 @@ static inline const char *peek(struct fake_stream *s)
 	s->sent.n--;
 	return s->sent.p;
 }
-static inline bool has(const char *text, const char *part) { return strstr(text, part) != NULL; }
+static inline bool has(const char *text, const char *part)
+{
+	return strstr(text, part) != NULL;
+}
 static inline int count_of(const char *text, const char *part)
 {
 	int n = 0;
 	for (const char *at = text; (at = strstr(at, part)); at++) n++;
 	return n;
 }
-#define assert_has(text, part)                                                     \
-	do {                                                                       \
-		const char *text_ = (text);                                        \
-		if (!has(text_, part)) fail_msg("no \"%s\" in \"%s\"", part, text_); \
+#define assert_has(text, part)                                                                                                   \
+	do {                                                                                                                     \
+		const char *text_ = (text);                                                                                      \
+		if (!has(text_, part)) fail_msg("no \"%s\" in \"%s\"", part, text_);                                             \
 	} while (0)
 
 #endif

@@ -1,7 +1,7 @@
 /* The HTTP cycle: order, limits, deadlines, headers, and what happens to a call whose connection has gone. */
 #include "fake.h"
 
-#define GET(path) "GET " path " HTTP/1.1\r\nHost: h\r\n\r\n"
+#define GET(path)  "GET " path " HTTP/1.1\r\nHost: h\r\n\r\n"
 #define POST(path) "POST " path " HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n{}"
 
 static void test_answers_in_request_order(void **state)
@@ -135,7 +135,8 @@ static void test_cors(void **state)
 	struct world w;
 	world_begin(&w);
 	struct fake_stream *s = dial(&w, 0);
-	receive_text(s, "OPTIONS /channels HTTP/1.1\r\nHost: h\r\nOrigin: http://a\r\nAccess-Control-Request-Method: POST\r\n\r\n");
+	receive_text(
+		s, "OPTIONS /channels HTTP/1.1\r\nHost: h\r\nOrigin: http://a\r\nAccess-Control-Request-Method: POST\r\n\r\n");
 	turn(&w.loops[0], 0);
 	const char *text = seen(s);
 	assert_has(text, "HTTP/1.1 204 ");
@@ -431,7 +432,9 @@ static void test_forwarded_for(void **state)
 	assert_string_equal(client_of(&w, "10.0.0.1", ""), "10.0.0.1");
 	assert_string_equal(client_of(&w, "10.0.0.1", "X-Forwarded-For: 2.2.2.2\r\n"), "2.2.2.2");
 	assert_string_equal(client_of(&w, "::1", "X-Forwarded-For: 6.6.6.6, 3.3.3.3:99, 10.2.2.2\r\n"), "3.3.3.3");
-	assert_string_equal(client_of(&w, "10.0.0.1", "X-Forwarded-For: 6.6.6.6\r\nX-Forwarded-For: 10.9.9.9, [2001:db8::5]:1\r\n"), "2001:db8::5");
+	assert_string_equal(
+		client_of(&w, "10.0.0.1", "X-Forwarded-For: 6.6.6.6\r\nX-Forwarded-For: 10.9.9.9, [2001:db8::5]:1\r\n"),
+		"2001:db8::5");
 	assert_string_equal(client_of(&w, "10.0.0.1", "X-Forwarded-For: 6.6.6.6\r\nX-Forwarded-For: 10.9.9.9\r\n"), "6.6.6.6");
 	assert_string_equal(client_of(&w, "10.0.0.1", "X-Forwarded-For: 6.6.6.6, unknown, 10.9.9.9\r\n"), "10.9.9.9");
 	assert_string_equal(client_of(&w, "10.0.0.1", "X-Forwarded-For: \r\n"), "10.0.0.1");
@@ -442,6 +445,27 @@ static void test_forwarded_for(void **state)
 	assert_null(conn_host_create(&l.base, NULL, NULL, &fake_ops, &fake_settings));
 	net_loop_deinit(&l.base);
 	fake_settings = (struct conn_settings){ 0 };
+}
+
+static void test_sockets_per_address(void **state)
+{
+	(void)state;
+	struct world w;
+	fake_settings.max_per_address = 2;
+	fake_settings.trusted_proxies = SPAN("10.0.0.1");
+	world_begin(&w);
+	struct fake_stream *a = dial_from(&w, 0, "1.1.1.1"), *b = dial_from(&w, 0, "1.1.1.1"), *c = dial_from(&w, 0, "1.1.1.1");
+	assert_false(a->is_closed || b->is_closed);
+	assert_true(c->is_closed);
+	assert_false(dial_from(&w, 0, "1.1.1.2")->is_closed);
+	for (int i = 0; i < 4; i++) assert_false(dial_from(&w, 0, "10.0.0.1")->is_closed); /* everybody comes through it */
+	a->base.ev->on_error(a->base.ctx, &a->base, "reset");
+	turn(&w.loops[0], 0);
+	assert_false(dial_from(&w, 0, "1.1.1.1")->is_closed);
+	struct conn_stats stats;
+	conn_host_stats(w.hosts[0], &stats);
+	assert_int_equal(stats.refused, 1);
+	world_end(&w);
 }
 
 int main(void)
@@ -466,6 +490,7 @@ int main(void)
 		cmocka_unit_test(test_http_1_0_closes),
 		cmocka_unit_test(test_drain),
 		cmocka_unit_test(test_forwarded_for),
+		cmocka_unit_test(test_sockets_per_address),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

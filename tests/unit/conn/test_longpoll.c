@@ -297,8 +297,11 @@ static void test_payload_in_the_body(void **state)
 	struct fake_stream *s = dial(&w, 0);
 	const char *body = "{\"json\":{\"user_id\":\"b\",\"x\":1},\"resume_from\":{\"seq\":3}}";
 	char request[512];
-	snprintf(request, sizeof request, "POST /longpoll?api_key=k&json=%%7B%%22user_id%%22%%3A%%22a%%22%%2C%%22resume%%22%%3Atrue%%7D HTTP/1.1\r\nHost: h\r\n"
-		"Content-Length: %zu\r\n\r\n%s", strlen(body), body);
+	snprintf(request, sizeof request,
+		"POST /longpoll?api_key=k&json=%%7B%%22user_id%%22%%3A%%22a%%22%%2C%%22resume%%22%%3Atrue%%7D HTTP/1.1\r\nHost: "
+		"h\r\n"
+		"Content-Length: %zu\r\n\r\n%s",
+		strlen(body), body);
 	receive_text(s, request);
 	assert_int_equal(call_count, 1);
 	assert_string_equal(arena_dup(&calls[0]->arena, url_query_get(&calls[0]->query, "json")).p,
@@ -361,7 +364,7 @@ static void test_destroy_with_parked_polls(void **state)
 	session_push(x, "{\"n\":1}");
 	both_turn(&w, 0);
 	turn(&w.loops[0], LIMIT_POLL_GATHER_MS + 1); /* the answer is in the mailbox */
-	receive(away, "", 0);                         /* and its cancel crosses it */
+	receive(away, "", 0);                        /* and its cancel crosses it */
 	both_turn(&w, 0);
 	assert_int_equal(x->consumed, 1);
 	receive(ask(&w, 1, id, ""), "", 0);

@@ -1,7 +1,8 @@
 /* A session over a WebSocket: opening, refusing, draining with partial writes, health checks, liveness, the close handshake. */
 #include "fake.h"
 
-#define UPGRADE(query) "GET /connect?" query " HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" \
+#define UPGRADE(query)                                                                                                           \
+	"GET /connect?" query " HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"                            \
 	"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
 
 /* A masked frame from the client. */
@@ -14,7 +15,10 @@ static void send_frame(struct fake_stream *s, enum ws_opcode op, const char *pay
 	receive(s, b.p, b.n);
 	buf_deinit(&b);
 }
-static void send_text(struct fake_stream *s, const char *text) { send_frame(s, WS_TEXT, text, strlen(text)); }
+static void send_text(struct fake_stream *s, const char *text)
+{
+	send_frame(s, WS_TEXT, text, strlen(text));
+}
 
 /* What the client understood so far. */
 struct client {
@@ -104,7 +108,8 @@ static void test_refusal_is_a_frame(void **state)
 		enum err err;
 		int close;
 		const char *text;
-	} cases[] = { { ERR_TOKEN_EXPIRED, 1000, "{\"error\":{\"code\":40," }, { ERR_UNAVAILABLE, 1011, "{\"error\":{\"code\":-1," } };
+	} cases[] = { { ERR_TOKEN_EXPIRED, 1000, "{\"error\":{\"code\":40," },
+		{ ERR_UNAVAILABLE, 1011, "{\"error\":{\"code\":-1," } };
 	for (size_t i = 0; i < BECK_COUNT(cases); i++) {
 		struct world w;
 		struct client c;
@@ -230,8 +235,10 @@ static void test_partial_writes(void **state)
 		s->room = 0;
 		for (int i = 0; i < 30; i++) {
 			char text[300];
-			snprintf(text, sizeof text, "{\"n\":%d,\"pad\":\"%.*s\"}", i, i * 7, "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
-				"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx");
+			snprintf(text, sizeof text, "{\"n\":%d,\"pad\":\"%.*s\"}", i, i * 7,
+				"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+				"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+				"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx");
 			session_push(last_session, text);
 			n += (size_t)snprintf(expect + n, sizeof expect - n, "%s\n", text);
 			if (i % 5 == 0) send_frame(s, WS_PING, "p", 1);
@@ -248,7 +255,8 @@ static void test_partial_writes(void **state)
 		assert_int_equal(c.pongs, 6);
 		/* Closing in the middle of an item: it is finished, the rest is not sent. */
 		s->room = 0;
-		session_push(last_session, "{\"begun\":\"0123456789012345678901234567890123456789012345678901234567890123456789\"}");
+		session_push(
+			last_session, "{\"begun\":\"0123456789012345678901234567890123456789012345678901234567890123456789\"}");
 		session_push(last_session, "{\"never\":1}");
 		turn(&w.loops[0], 0);
 		give_room(s, k);
@@ -297,8 +305,8 @@ static void test_bad_input_closes(void **state)
 		const char *p;
 		size_t n;
 		int code;
-	} cases[] = { { WS_TEXT, "nonsense", 8, 1007 }, { WS_TEXT, "\xff", 1, 1007 }, { WS_BINARY, "{}", 2, 1003 }, { WS_TEXT, big, 65537, 1009 },
-		{ WS_TEXT, "", 0, 1007 }, { WS_CONT, "a", 1, 1002 } };
+	} cases[] = { { WS_TEXT, "nonsense", 8, 1007 }, { WS_TEXT, "\xff", 1, 1007 }, { WS_BINARY, "{}", 2, 1003 },
+		{ WS_TEXT, big, 65537, 1009 }, { WS_TEXT, "", 0, 1007 }, { WS_CONT, "a", 1, 1002 } };
 	for (size_t i = 0; i < BECK_COUNT(cases); i++) {
 		struct world w;
 		struct client c;
@@ -462,8 +470,10 @@ static void test_deflate(void **state)
 	client_begin(&c);
 	assert_true(ws_decoder_use_deflate(&c.d));
 	struct fake_stream *s = dial(&w, 0);
-	receive_text(s, "GET /connect HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-			"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\r\n");
+	receive_text(s,
+		"GET /connect HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: "
+		"dGhlIHNhbXBsZSBub25jZQ==\r\n"
+		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\r\n");
 	complete_connect(0, 5, "ann");
 	turns(&w.loops[0], 2);
 	assert_has(peek(s), "Sec-WebSocket-Extensions: permessage-deflate");

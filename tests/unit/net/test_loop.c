@@ -220,7 +220,8 @@ static void test_messages_from_threads(void **state)
 	assert_non_null(p.loop);
 	for (unsigned s = 0; s < SENDERS; s++)
 		for (unsigned i = 0; i < MESSAGES; i++)
-			p.letters[s][i] = (struct letter){ .message = { .run = on_letter }, .post = &p, .sender = s, .number = i };
+			p.letters[s][i] =
+				(struct letter){ .message = { .run = on_letter }, .post = &p, .sender = s, .number = i };
 	pthread_t threads[SENDERS];
 	for (unsigned s = 0; s < SENDERS; s++) assert_int_equal(pthread_create(&threads[s], NULL, send_all, p.letters[s]), 0);
 	net_loop_run(p.loop);

@@ -117,8 +117,12 @@ static void server_start(struct server *v, struct net_tls *tls, const char *trus
 	const char *why = NULL;
 	*v = (struct server){ .tls = tls };
 	v->loop = net_loop_create_uv(&clock_system, &rng_system);
-	struct net_listen_options o = { .host = "127.0.0.1", .tls = tls, .proxy_v2 = trusted != NULL, .trusted_proxies = span_str(trusted),
-		.on_accept = accept_echo, .ctx = v };
+	struct net_listen_options o = { .host = "127.0.0.1",
+		.tls = tls,
+		.proxy_v2 = trusted != NULL,
+		.trusted_proxies = span_str(trusted),
+		.on_accept = accept_echo,
+		.ctx = v };
 	v->listener = net_listen(v->loop, &o, &why);
 	assert_non_null(v->listener);
 	assert_int_equal(pthread_create(&v->thread, NULL, run_loop, v->loop), 0);
@@ -174,7 +178,8 @@ static void client_start(struct client *c, const struct server *v)
 static void client_send(struct client *c, const void *p, size_t n)
 {
 	for (size_t at = 0; at < n;) {
-		long got = c->ssl ? SSL_write(c->ssl, (const char *)p + at, (int)(n - at)) : send(c->fd, (const char *)p + at, n - at, MSG_NOSIGNAL);
+		long got = c->ssl ? SSL_write(c->ssl, (const char *)p + at, (int)(n - at))
+				  : send(c->fd, (const char *)p + at, n - at, MSG_NOSIGNAL);
 		assert_true(got > 0);
 		at += (size_t)got;
 	}

@@ -29,8 +29,14 @@ struct fixture {
 	int64_t app;
 };
 
-static int64_t fixture_wall(void *ctx) { return ((struct fixture *)ctx)->now_us; }
-static int64_t fixture_mono(void *ctx) { return ((struct fixture *)ctx)->mono_us; }
+static int64_t fixture_wall(void *ctx)
+{
+	return ((struct fixture *)ctx)->now_us;
+}
+static int64_t fixture_mono(void *ctx)
+{
+	return ((struct fixture *)ctx)->mono_us;
+}
 static void fixture_fill(void *ctx, void *p, size_t n)
 {
 	struct fixture *f = ctx;
@@ -97,7 +103,9 @@ static inline int fixture_setup(void **state)
 	fixture_init(f);
 	fixture_open(f, false);
 	fixture_begin(f);
-	struct store_app app = { .name = SPAN("test"), .key = SPAN("key"), .settings = SPAN("{}"), .created_at = f->now_us, .updated_at = f->now_us };
+	struct store_app app = {
+		.name = SPAN("test"), .key = SPAN("key"), .settings = SPAN("{}"), .created_at = f->now_us, .updated_at = f->now_us
+	};
 	assert_int_equal(store_app_create(f->tx, &app, &f->app), ERR_OK);
 	*state = f;
 	return 0;

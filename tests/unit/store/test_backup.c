@@ -16,7 +16,10 @@ static int setup(void **state)
 	return 0;
 }
 
-static struct span sub(struct fixture *f, const char *name) { return arena_printf(&f->arena, "%s/%s", f->folder, name); }
+static struct span sub(struct fixture *f, const char *name)
+{
+	return arena_printf(&f->arena, "%s/%s", f->folder, name);
+}
 
 static struct store *open_at(struct fixture *f, struct span folder)
 {
@@ -27,7 +30,10 @@ static struct store *open_at(struct fixture *f, struct span folder)
 	return s;
 }
 
-static void run(struct store_tx *tx, const char *sql) { fixture_run(tx, sql); }
+static void run(struct store_tx *tx, const char *sql)
+{
+	fixture_run(tx, sql);
+}
 
 /* One application, three users, one channel with two members, six messages, one of them a reply. */
 static void furnish(struct fixture *f, struct store *s)
@@ -37,19 +43,25 @@ static void furnish(struct fixture *f, struct store *s)
 	struct store_app app = { .name = SPAN("a"), .key = SPAN("k"), .settings = SPAN("{}"), .created_at = 1, .updated_at = 1 };
 	assert_int_equal(store_app_create(tx, &app, &f->app), ERR_OK);
 	for (int i = 0; i < 3; i++) {
-		struct user u = { .id = arena_printf(&f->arena, "u%d", i), .role = SPAN("user"), .created_at = 1, .updated_at = 1 };
+		struct user u = {
+			.id = arena_printf(&f->arena, "u%d", i), .role = SPAN("user"), .created_at = 1, .updated_at = 1
+		};
 		assert_int_equal(store_user_put(tx, f->app, &u, SPAN_NONE), ERR_OK);
 	}
-	run(tx, "INSERT INTO channels (app, type, id, created_by, member_count, message_count, counted_seq, last_created_at, created_at, updated_at, "
+	run(tx, "INSERT INTO channels (app, type, id, created_by, member_count, message_count, counted_seq, last_created_at, "
+		"created_at, updated_at, "
 		"sort_at) VALUES (1, 'messaging', 'c', 1, 2, 5, 5, 15, 1, 1, 1)");
 	run(tx, "INSERT INTO members (channel_pk, user_pk, app, channel_role, created_at, updated_at, last_read, own_seq) "
 		"VALUES (1, 1, 1, 'channel_member', 1, 1, 1, 5), (1, 2, 1, 'channel_member', 1, 1, 1, 4)");
-	run(tx, "INSERT INTO messages (app, id, channel_pk, user_pk, type, text, created_at, updated_at, seq, content_hash, reply_count) "
+	run(tx, "INSERT INTO messages (app, id, channel_pk, user_pk, type, text, created_at, updated_at, seq, content_hash, "
+		"reply_count) "
 		"WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < 5) "
 		"SELECT 1, 'm' || x, 1, 1 + (x + 1) % 2, 'regular', 'marker-' || x, 10 + x, 10 + x, x, 'h', x = 1 FROM c");
-	run(tx, "INSERT INTO messages (app, id, channel_pk, user_pk, type, text, created_at, updated_at, parent_pk, content_hash) "
+	run(tx, "INSERT INTO messages (app, id, channel_pk, user_pk, type, text, created_at, updated_at, parent_pk, "
+		"content_hash) "
 		"VALUES (1, 'r1', 1, 2, 'reply', 'marker-r1', 15, 15, 1, 'h')");
-	run(tx, "INSERT INTO threads (parent_pk, channel_pk, app, reply_seq, last_reply_at, created_by, created_at) VALUES (1, 1, 1, 1, 15, 2, 15)");
+	run(tx, "INSERT INTO threads (parent_pk, channel_pk, app, reply_seq, last_reply_at, created_by, created_at) VALUES (1, "
+		"1, 1, 1, 15, 2, 15)");
 	struct store_event e = { .app = f->app, .type = SPAN("message.new"), .channel_pk = 1, .created_at = 15 };
 	assert_int_equal(store_event_add(tx, &e), ERR_OK);
 	assert_int_equal(store_batch_commit(tx), STORE_COMMITTED);
@@ -59,7 +71,8 @@ static void check_is(struct fixture *f, struct span folder, enum err want, const
 {
 	struct span report = SPAN_NONE;
 	enum err e = store_check(folder, &f->arena, &report);
-	if (e != want || (says && !memmem(report.p, report.n, says, strlen(says)))) fail_msg("%s: %.*s", says ? says : "check", SPAN_FMT(report));
+	if (e != want || (says && !memmem(report.p, report.n, says, strlen(says))))
+		fail_msg("%s: %.*s", says ? says : "check", SPAN_FMT(report));
 }
 
 static void a_sound_store_checks_green_while_in_use(void **state)
@@ -160,7 +173,11 @@ static void *write_pairs(void *arg)
 		struct store_tx *tx;
 		if (store_batch_begin(w->s, &tx) != ERR_OK) return NULL;
 		for (int i = 0; i < 2; i++) {
-			struct store_event e = { .app = 1, .type = SPAN("pair"), .channel_pk = 1, .data = SPAN("{\"some\":\"more bytes to copy\"}"), .created_at = 20 };
+			struct store_event e = { .app = 1,
+				.type = SPAN("pair"),
+				.channel_pk = 1,
+				.data = SPAN("{\"some\":\"more bytes to copy\"}"),
+				.created_at = 20 };
 			if (store_event_add(tx, &e) != ERR_OK) return NULL;
 		}
 		if (store_batch_commit(tx) != STORE_COMMITTED) return NULL;
@@ -290,10 +307,14 @@ static void erased_rows_stay_erased(void **state)
 	fixture_begin(f);
 	assert_int_equal(store_erasure_add(f->tx, f->app, SPAN("message"), SPAN("m1"), 50), ERR_OK);
 	assert_int_equal(store_erasure_add(f->tx, f->app, SPAN("user"), SPAN("u1"), 50), ERR_OK);
-	assert_int_equal(store_erasure_add(f->tx, f->app, SPAN("user"), SPAN("u2"), 0), ERR_OK); /* before the backup's u2 was made */
+	assert_int_equal(
+		store_erasure_add(f->tx, f->app, SPAN("user"), SPAN("u2"), 0), ERR_OK); /* before the backup's u2 was made */
 	assert_int_equal(store_erasure_add(f->tx, f->app, SPAN("message"), SPAN("gone anyway"), 50), ERR_OK);
 	fixture_commit(f);
-	struct store_restore_options o = { .from = sub(f, "copy"), .folder = sub(f, "new"), .erasures_from = sub(f, "data"), .rng = &f->rng,
+	struct store_restore_options o = { .from = sub(f, "copy"),
+		.folder = sub(f, "new"),
+		.erasures_from = sub(f, "data"),
+		.rng = &f->rng,
 		.clock = &f->clock };
 	if (store_restore_with(&o, &f->arena, &why) != ERR_OK) fail_msg("%.*s", SPAN_FMT(why));
 	check_is(f, o.folder, ERR_OK, NULL);
@@ -340,7 +361,8 @@ static void erased_bytes_are_gone_from_the_folder(void **state)
 		gone[i] = true;
 		fixture_begin(f);
 		struct message m;
-		assert_int_equal(store_message_get(f->tx, f->app, arena_printf(&f->arena, "id-secret-%d-", i), &f->arena, &m), ERR_OK);
+		assert_int_equal(
+			store_message_get(f->tx, f->app, arena_printf(&f->arena, "id-secret-%d-", i), &f->arena, &m), ERR_OK);
 		assert_int_equal(store_message_erase(f->tx, &m), ERR_OK);
 		fixture_commit(f);
 	}
@@ -369,7 +391,10 @@ static void an_erased_channel_stays_erased(void **state)
 	fixture_begin(f);
 	assert_int_equal(store_erasure_add(f->tx, f->app, SPAN("channel"), SPAN("messaging:c"), 50), ERR_OK);
 	fixture_commit(f);
-	struct store_restore_options o = { .from = sub(f, "copy"), .folder = sub(f, "new"), .erasures_from = sub(f, "data"), .rng = &f->rng,
+	struct store_restore_options o = { .from = sub(f, "copy"),
+		.folder = sub(f, "new"),
+		.erasures_from = sub(f, "data"),
+		.rng = &f->rng,
 		.clock = &f->clock };
 	if (store_restore_with(&o, &f->arena, &why) != ERR_OK) fail_msg("%.*s", SPAN_FMT(why));
 	check_is(f, o.folder, ERR_OK, NULL);

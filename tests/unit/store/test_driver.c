@@ -41,16 +41,14 @@ static void nested_use_of_one_text_gets_copies(void **state)
 	struct sql_stmt *s[6];
 	for (size_t i = 0; i < BECK_COUNT(s); i++) {
 		s[i] = sql_prepare(f->tx, one_text);
-		for (size_t k = 0; k < i; k++)
-			assert_ptr_not_equal(s[i], s[k]);
+		for (size_t k = 0; k < i; k++) assert_ptr_not_equal(s[i], s[k]);
 		assert_int_equal(sql_step(s[i]), SQL_ROW);
 	}
 	for (size_t i = 0; i < BECK_COUNT(s); i++) {
 		assert_int_equal(sql_step(s[i]), SQL_ROW);
 		assert_int_equal(sql_col_int(s[i], 0), 2);
 	}
-	for (size_t i = 0; i < BECK_COUNT(s); i++)
-		assert_int_equal(sql_done(s[i]), ERR_OK);
+	for (size_t i = 0; i < BECK_COUNT(s); i++) assert_int_equal(sql_done(s[i]), ERR_OK);
 	/* back in the cache: the same statements again */
 	struct sql_stmt *again = sql_prepare(f->tx, one_text);
 	assert_true(again == s[0] || again == s[1] || again == s[2]);
@@ -146,7 +144,8 @@ static void a_deadline_on_the_lane_spares_writes(void **state)
 	fixture_run(f->tx, "CREATE TABLE big (x BIGINT)");
 	f->clock.mono_us = ticking;
 	store_tx_deadline(f->tx, f->mono_us + 1);
-	fixture_run(f->tx, "INSERT INTO big WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < 20000) SELECT x FROM c");
+	fixture_run(f->tx, "INSERT INTO big WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < 20000) "
+			   "SELECT x FROM c");
 	assert_false(store_batch_broken(f->tx));
 	assert_int_equal(sql_run(sql_compile(f->tx, SPAN("SELECT count(*) FROM big"))), ERR_TIMEOUT);
 	assert_false(store_batch_broken(f->tx));

@@ -5,16 +5,23 @@
 
 static int64_t add(struct fixture *f, const char *type, int64_t channel, int64_t user, int64_t context, int64_t at)
 {
-	struct store_event e = { .app = f->app, .type = span_str(type), .channel_pk = channel, .user_pk = user, .context_pk = context,
-		.actor_pk = 9, .message_pk = 5, .data = SPAN("{\"k\":1}"), .created_at = at };
+	struct store_event e = { .app = f->app,
+		.type = span_str(type),
+		.channel_pk = channel,
+		.user_pk = user,
+		.context_pk = context,
+		.actor_pk = 9,
+		.message_pk = 5,
+		.data = SPAN("{\"k\":1}"),
+		.created_at = at };
 	assert_int_equal(store_event_add(f->tx, &e), ERR_OK);
 	return e.pos;
 }
 
 static void join(struct fixture *f, int64_t channel, int64_t user)
 {
-	struct sql_stmt *s = sql_prepare(f->tx,
-		"INSERT INTO members (channel_pk, user_pk, app, channel_role, created_at, updated_at, last_read) VALUES (?1, ?2, ?3, 'channel_member', 1, 1, 1)");
+	struct sql_stmt *s = sql_prepare(f->tx, "INSERT INTO members (channel_pk, user_pk, app, channel_role, created_at, "
+						"updated_at, last_read) VALUES (?1, ?2, ?3, 'channel_member', 1, 1, 1)");
 	sql_int(s, 1, channel);
 	sql_int(s, 2, user);
 	sql_int(s, 3, f->app);
@@ -81,7 +88,10 @@ struct naive {
 	int64_t channel, user, context, at;
 };
 
-static uint64_t draw(struct fixture *f, uint64_t n) { return rng_u64(&f->rng) % n; }
+static uint64_t draw(struct fixture *f, uint64_t n)
+{
+	return rng_u64(&f->rng) % n;
+}
 
 static void fill(struct fixture *f, struct naive *log)
 {
@@ -102,8 +112,7 @@ static void fill(struct fixture *f, struct naive *log)
 static void same(const struct store_event *got, size_t n, const int64_t *want, size_t wanted)
 {
 	assert_int_equal(n, wanted);
-	for (size_t i = 0; i < n; i++)
-		assert_int_equal(got[i].pos, want[i]);
+	for (size_t i = 0; i < n; i++) assert_int_equal(got[i].pos, want[i]);
 }
 
 static void one_user_s_rows_are_merged_as_a_naive_filter_would(void **state)
@@ -126,12 +135,13 @@ static void one_user_s_rows_are_merged_as_a_naive_filter_would(void **state)
 		size_t extra_n = draw(f, 3), wanted = 0, n;
 		for (int64_t i = after + 1; i <= upto && i <= ROWS && wanted < (size_t)limit; i++) {
 			bool watched = false;
-			for (size_t k = 0; k < extra_n; k++)
-				watched |= log[i].channel == extra[k];
+			for (size_t k = 0; k < extra_n; k++) watched |= log[i].channel == extra[k];
 			if (log[i].user ? log[i].user == user : member[user][log[i].channel] || watched) want[wanted++] = i;
 		}
 		struct store_event *got;
-		assert_int_equal(store_events_for_user(f->tx, f->app, user, extra, extra_n, after, upto, limit, &f->arena, &got, &n), ERR_OK);
+		assert_int_equal(
+			store_events_for_user(f->tx, f->app, user, extra, extra_n, after, upto, limit, &f->arena, &got, &n),
+			ERR_OK);
 		same(got, n, want, wanted);
 	}
 }
@@ -143,7 +153,8 @@ static void sync_reads_from_a_time(void **state)
 	static int64_t want[ROWS];
 	fill(f, log);
 	for (int round = 0; round < 200; round++) {
-		int64_t user = 1 + (int64_t)draw(f, USERS), since = f->now_us + (int64_t)draw(f, ROWS / 3 + 10), limit = 1 + (int64_t)draw(f, 100);
+		int64_t user = 1 + (int64_t)draw(f, USERS), since = f->now_us + (int64_t)draw(f, ROWS / 3 + 10),
+			limit = 1 + (int64_t)draw(f, 100);
 		int64_t channels[3] = { 1 + (int64_t)draw(f, CHANNELS), 1 + (int64_t)draw(f, CHANNELS), 2 };
 		size_t wanted = 0, n;
 		for (int64_t i = 1; i <= ROWS && wanted < (size_t)limit; i++) {
@@ -162,7 +173,9 @@ static void the_log_s_time_never_falls(void **state)
 {
 	struct fixture *f = *state;
 	add(f, "x", 1, 0, 0, 1000);
-	struct store_event e = { .app = f->app, .type = SPAN("x"), .channel_pk = 1, .created_at = 500 }; /* the clock stepped back */
+	struct store_event e = {
+		.app = f->app, .type = SPAN("x"), .channel_pk = 1, .created_at = 500
+	}; /* the clock stepped back */
 	assert_int_equal(store_event_add(f->tx, &e), ERR_OK);
 	assert_int_equal(e.created_at, 1000);
 	struct store_event *got;
@@ -175,8 +188,7 @@ static void the_log_s_time_never_falls(void **state)
 static void pruning_moves_the_floor_in_slices(void **state)
 {
 	struct fixture *f = *state;
-	for (int64_t i = 1; i <= 100; i++)
-		add(f, "x", 1, 0, 0, i * 10);
+	for (int64_t i = 1; i <= 100; i++) add(f, "x", 1, 0, 0, i * 10);
 	bool more = true;
 	int64_t floor, head;
 	assert_int_equal(store_events_prune(f->tx, 505, 0, 30, &more), ERR_OK); /* rows 1..50 are older */

@@ -14,28 +14,21 @@ struct sample {
 	bool autocomplete, terms;
 };
 static const struct sample samples[] = {
-	{ "John Doe", "jo", true, false },
-	{ "John Doe", "DO", true, false },
-	{ "John Doe", "john", true, true },
-	{ "John Doe", "doe john", false, true },
-	{ "John Doe", "john d", true, false },
-	{ "John Doe", "ohn", false, false },
-	{ "John Doe", "  doe ", true, true },
-	{ "John Doe", "john smith", false, false },
-	{ "John Doe", "", true, false },
-	{ "", "a", false, false },
-	{ "user_42@example", "example", true, true },
-	{ "user_42@example", "42", true, true },
-	{ "user_42@example", "@exam", true, false },
-	{ "Jos\xc3\x89 \xc3\x85ngstr\xc3\xb6m", "jos\xc3\xa9", true, true },
+	{ "John Doe", "jo", true, false }, { "John Doe", "DO", true, false }, { "John Doe", "john", true, true },
+	{ "John Doe", "doe john", false, true }, { "John Doe", "john d", true, false }, { "John Doe", "ohn", false, false },
+	{ "John Doe", "  doe ", true, true }, { "John Doe", "john smith", false, false }, { "John Doe", "", true, false },
+	{ "", "a", false, false }, { "user_42@example", "example", true, true }, { "user_42@example", "42", true, true },
+	{ "user_42@example", "@exam", true, false }, { "Jos\xc3\x89 \xc3\x85ngstr\xc3\xb6m", "jos\xc3\xa9", true, true },
 	{ "Jos\xc3\x89 \xc3\x85ngstr\xc3\xb6m", "\xc3\xa5NGSTR\xc3\x96", true, false },
-	{ "\xd0\x98\xd0\xb2\xd0\xb0\xd0\xbd \xd0\x9f\xd0\xb5\xd1\x82\xd1\x80\xd0\xbe\xd0\xb2", "\xd0\xbf\xd0\xb5\xd1\x82", true, false },
+	{ "\xd0\x98\xd0\xb2\xd0\xb0\xd0\xbd \xd0\x9f\xd0\xb5\xd1\x82\xd1\x80\xd0\xbe\xd0\xb2", "\xd0\xbf\xd0\xb5\xd1\x82", true,
+		false },
 	{ "\xce\x9f\xce\x94\xce\x9f\xce\xa3", "\xce\xbf\xce\xb4\xce\xbf\xcf\x82", true, true }, /* final sigma */
-	{ "\xe6\x9d\xb1\xe4\xba\xac\xe9\x83\xbd", "\xe4\xba\xac", true, true },               /* each character a word */
-	{ "well-known", "known", true, true },
-	{ "caf\xc3\xa9", "cafe", false, false },
-	{ "a\xe2\x80\x94""b", "b", true, true }, /* em dash parts words */
-	{ "half \xc3", "half", true, true },    /* cut sequence */
+	{ "\xe6\x9d\xb1\xe4\xba\xac\xe9\x83\xbd", "\xe4\xba\xac", true, true },                 /* each character a word */
+	{ "well-known", "known", true, true }, { "caf\xc3\xa9", "cafe", false, false },
+	{ "a\xe2\x80\x94"
+	  "b",
+		"b", true, true },           /* em dash parts words */
+	{ "half \xc3", "half", true, true }, /* cut sequence */
 };
 
 static void samples_match(void **state)
@@ -46,8 +39,10 @@ static void samples_match(void **state)
 		struct fold_needle n;
 		fold_needle_init(&n, chars, span_str(samples[i].needle));
 		struct span value = span_str(samples[i].value);
-		if (fold_autocomplete(value, &n) != samples[i].autocomplete) fail_msg("autocomplete %zu: %s / %s", i, samples[i].value, samples[i].needle);
-		if (fold_has_terms(value, &n) != samples[i].terms) fail_msg("terms %zu: %s / %s", i, samples[i].value, samples[i].needle);
+		if (fold_autocomplete(value, &n) != samples[i].autocomplete)
+			fail_msg("autocomplete %zu: %s / %s", i, samples[i].value, samples[i].needle);
+		if (fold_has_terms(value, &n) != samples[i].terms)
+			fail_msg("terms %zu: %s / %s", i, samples[i].value, samples[i].needle);
 	}
 }
 

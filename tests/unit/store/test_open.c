@@ -99,7 +99,9 @@ static void a_folder_has_one_server(void **state)
 	assert_null(fixture_try_open(f, true, &why));
 	assert_true(contains(why, "in use"));
 	/* a tool beside it may */
-	struct store_options o = { .folder = span_str(f->folder), .readers = 1, .is_shared = true, .clock = &f->clock, .rng = &f->rng };
+	struct store_options o = {
+		.folder = span_str(f->folder), .readers = 1, .is_shared = true, .clock = &f->clock, .rng = &f->rng
+	};
 	struct store *beside = store_open(&o, &f->arena, &why);
 	assert_non_null(beside);
 	struct store_tx *tx;
@@ -118,7 +120,9 @@ static void beside_nobody_there_is_nothing_to_share(void **state)
 {
 	struct fixture *f = *state;
 	struct span why = SPAN_NONE;
-	struct store_options o = { .folder = span_str(f->folder), .readers = 1, .is_shared = true, .clock = &f->clock, .rng = &f->rng };
+	struct store_options o = {
+		.folder = span_str(f->folder), .readers = 1, .is_shared = true, .clock = &f->clock, .rng = &f->rng
+	};
 	assert_null(store_open(&o, &f->arena, &why));
 	assert_true(contains(why, "no beck.db"));
 	assert_int_not_equal(access(path_in(f, "beck.db").p, F_OK), 0);
@@ -135,8 +139,7 @@ static void a_file_that_is_no_database_is_refused(void **state)
 {
 	struct fixture *f = *state;
 	FILE *out = fopen(path_in(f, "beck.db").p, "wb");
-	for (int i = 0; i < 1000; i++)
-		fputs("this is not a database; ", out);
+	for (int i = 0; i < 1000; i++) fputs("this is not a database; ", out);
 	fclose(out);
 	refused(f, "not a database of Beck");
 }

@@ -31,7 +31,8 @@ static void *read_sums(void *arg)
 			continue;
 		}
 		enum err e = sql_get_int(sql_prepare(tx, "SELECT sum(balance) FROM accounts"), &first, NULL);
-		if (e == ERR_OK) e = sql_get_int(sql_prepare(tx, "SELECT sum(balance) FROM accounts WHERE id >= 0"), &second, NULL);
+		if (e == ERR_OK)
+			e = sql_get_int(sql_prepare(tx, "SELECT sum(balance) FROM accounts WHERE id >= 0"), &second, NULL);
 		store_read_end(tx);
 		if (e != ERR_OK || first != 0 || second != 0) r->sh->failures++;
 		r->sh->reads++;
@@ -75,7 +76,8 @@ static void run_all(struct fixture *f, size_t filler_bytes)
 	fixture_begin(f);
 	fixture_run(f->tx, "CREATE TABLE accounts (id BIGINT PRIMARY KEY, balance BIGINT)");
 	fixture_run(f->tx, "CREATE TABLE filler (x TEXT)");
-	fixture_run(f->tx, "INSERT INTO accounts WITH RECURSIVE c(x) AS (SELECT 0 UNION ALL SELECT x + 1 FROM c WHERE x < 9) SELECT x, 0 FROM c");
+	fixture_run(f->tx, "INSERT INTO accounts WITH RECURSIVE c(x) AS (SELECT 0 UNION ALL SELECT x + 1 FROM c WHERE x < 9) "
+			   "SELECT x, 0 FROM c");
 	fixture_commit(f);
 	struct shared sh = { .s = f->store };
 	struct reader readers[READERS];
@@ -95,8 +97,7 @@ static void run_all(struct fixture *f, size_t filler_bytes)
 		fixture_commit(f);
 	}
 	sh.stop = true;
-	for (int i = 0; i <= READERS; i++)
-		pthread_join(threads[i], NULL);
+	for (int i = 0; i <= READERS; i++) pthread_join(threads[i], NULL);
 	assert_int_equal(sh.failures, 0);
 	assert_true(sh.reads > 0);
 	free(bytes);
@@ -129,6 +130,7 @@ static void the_log_on_disk_stays_bounded(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(snapshots_are_whole_in_memory), cmocka_unit_test(the_log_on_disk_stays_bounded) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(snapshots_are_whole_in_memory),
+		cmocka_unit_test(the_log_on_disk_stays_bounded) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

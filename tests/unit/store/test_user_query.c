@@ -11,13 +11,33 @@ struct person {
 	int ban_expires;
 };
 static const struct person people[] = {
-	{ .id = "ann", .name = "Ann Lee", .role = "admin", .teams = "[\"red\",\"blue\"]", .created = 1, .active = 50,
-		.custom = "{\"age\":30,\"city\":\"Bonn\",\"tags\":[\"x\",\"y\",1,true],\"vip\":true,\"deep\":{\"k\":\"v\"},\"nil\":null}" },
-	{ .id = "bob", .name = "Bob-Lee Smith", .role = "user", .teams = "[\"red\"]", .created = 2, .active = 60, .frozen = 10, .invisible = true,
+	{ .id = "ann",
+		.name = "Ann Lee",
+		.role = "admin",
+		.teams = "[\"red\",\"blue\"]",
+		.created = 1,
+		.active = 50,
+		.custom = "{\"age\":30,\"city\":\"Bonn\",\"tags\":[\"x\",\"y\",1,true],\"vip\":true,\"deep\":{\"k\":\"v\"},"
+			  "\"nil\":null}" },
+	{ .id = "bob",
+		.name = "Bob-Lee Smith",
+		.role = "user",
+		.teams = "[\"red\"]",
+		.created = 2,
+		.active = 60,
+		.frozen = 10,
+		.invisible = true,
 		.custom = "{\"age\":40,\"city\":\"bonn am rhein\",\"tags\":[\"y\"],\"vip\":false}" },
 	{ .id = "cid", .role = "user", .created = 3, .custom = "{\"age\":\"30\",\"city\":5}" },
 	{ .id = "dan", .name = "dan", .role = "user", .created = 4, .active = 70, .banned = true, .ban_expires = -5 },
-	{ .id = "eve", .name = "\xc3\x89ve", .role = "user", .created = 5, .active = 80, .banned = true, .ban_expires = 5, .shadow = true,
+	{ .id = "eve",
+		.name = "\xc3\x89ve",
+		.role = "user",
+		.created = 5,
+		.active = 80,
+		.banned = true,
+		.ban_expires = 5,
+		.shadow = true,
 		.custom = "{\"age\":30.5,\"vip\":1,\"a-b_c\":7}" },
 	{ .id = "off", .name = "Off", .role = "user", .created = 6, .deactivated = true },
 	{ .id = "zap", .name = "Zap", .role = "user", .created = 7, .deleted = true },
@@ -30,11 +50,20 @@ static int setup(void **state)
 	for (size_t i = 0; i < BECK_COUNT(people); i++) {
 		const struct person *p = &people[i];
 		int64_t now = f->now_us;
-		struct user u = { .id = span_str(p->id), .name = span_str(p->name), .role = span_str(p->role), .teams = span_str(p->teams),
-			.custom = span_str(p->custom), .created_at = now + p->created * 1000000, .updated_at = now + p->created * 1000000,
+		struct user u = { .id = span_str(p->id),
+			.name = span_str(p->name),
+			.role = span_str(p->role),
+			.teams = span_str(p->teams),
+			.custom = span_str(p->custom),
+			.created_at = now + p->created * 1000000,
+			.updated_at = now + p->created * 1000000,
 			.last_active = p->active ? now + p->active * 1000000 : 0,
-			.invisible_since_last_active = p->frozen ? now + p->frozen * 1000000 : 0, .invisible = p->invisible, .banned = p->banned,
-			.shadow_banned = p->shadow, .deactivated_at = p->deactivated ? now : 0, .deleted_at = p->deleted ? now : 0,
+			.invisible_since_last_active = p->frozen ? now + p->frozen * 1000000 : 0,
+			.invisible = p->invisible,
+			.banned = p->banned,
+			.shadow_banned = p->shadow,
+			.deactivated_at = p->deactivated ? now : 0,
+			.deleted_at = p->deleted ? now : 0,
 			.ban_expires = p->ban_expires ? now + p->ban_expires * 1000000 : 0 };
 		assert_int_equal(store_user_put(f->tx, f->app, &u, SPAN_NONE), ERR_OK);
 		assert_int_equal(u.pk, i + 1);
@@ -57,7 +86,7 @@ static const char *query(struct fixture *f, const char *filter, const char *sort
 	struct sort srt = { .n = 0 };
 	struct error e = { 0 };
 	if (filter_parse(&f->arena, parse(f, filter), &flt, &e) != ERR_OK ||
-	    filter_check(&f->arena, &flt, store_user_fields, store_user_field_count, true, &e) != ERR_OK)
+		filter_check(&f->arena, &flt, store_user_fields, store_user_field_count, true, &e) != ERR_OK)
 		fail_msg("%s: %.*s", filter, SPAN_FMT(e.message));
 	if (sort && (sort_parse(&f->arena, parse(f, sort), &srt, &e) != ERR_OK ||
 			    sort_check(&srt, store_user_sorts, store_user_sort_count, true, &e) != ERR_OK))
@@ -67,11 +96,11 @@ static const char *query(struct fixture *f, const char *filter, const char *sort
 	if (!q.limit) q.limit = 30;
 	struct user *users;
 	size_t n = 0;
-	if (store_user_query(f->tx, f->app, &q, &f->arena, &users, &n, &e) != ERR_OK) fail_msg("%s: %.*s", filter, SPAN_FMT(e.message));
+	if (store_user_query(f->tx, f->app, &q, &f->arena, &users, &n, &e) != ERR_OK)
+		fail_msg("%s: %.*s", filter, SPAN_FMT(e.message));
 	struct buf out;
 	buf_init(&out, 10000);
-	for (size_t i = 0; i < n; i++)
-		buf_printf(&out, "%s%.*s", i ? " " : "", SPAN_FMT(users[i].id));
+	for (size_t i = 0; i < n; i++) buf_printf(&out, "%s%.*s", i ? " " : "", SPAN_FMT(users[i].id));
 	struct span text = arena_dup(&f->arena, buf_span(&out));
 	buf_deinit(&out);
 	return text.p;
@@ -168,7 +197,8 @@ static void filters_select(void **state)
 {
 	struct fixture *f = *state;
 	for (size_t i = 0; i < BECK_COUNT(filters); i++) {
-		const char *ids = query(f, filters[i].filter, "[{\"field\":\"id\",\"direction\":1}]", (struct user_query){ .viewer_pk = filters[i].viewer });
+		const char *ids = query(f, filters[i].filter, "[{\"field\":\"id\",\"direction\":1}]",
+			(struct user_query){ .viewer_pk = filters[i].viewer });
 		if (strcmp(ids, filters[i].ids) != 0) fail_msg("%s: \"%s\", not \"%s\"", filters[i].filter, ids, filters[i].ids);
 	}
 }
@@ -209,10 +239,13 @@ static void pages_cut(void **state)
 	assert_string_equal(query(f, "{}", NULL, (struct user_query){ .limit = 2 }), "eve dan");
 	assert_string_equal(query(f, "{}", NULL, (struct user_query){ .limit = 2, .offset = 4 }), "ann");
 	assert_string_equal(query(f, "{}", NULL, (struct user_query){ .with_deactivated = true, .limit = 2 }), "off eve");
-	assert_string_equal(query(f, "{}", NULL, (struct user_query){ .id_gt = SPAN("bob"), .limit = 2 }), "cid dan"); /* by id then */
+	assert_string_equal(
+		query(f, "{}", NULL, (struct user_query){ .id_gt = SPAN("bob"), .limit = 2 }), "cid dan"); /* by id then */
 	assert_string_equal(query(f, "{}", NULL, (struct user_query){ .id_gte = SPAN("bob"), .id_lt = SPAN("dan") }), "bob cid");
 	assert_string_equal(query(f, "{}", "{\"id\":-1}", (struct user_query){ .id_lte = SPAN("bob") }), "bob ann");
-	assert_string_equal(query(f, "{\"deactivated_at\":{\"$exists\":true}}", NULL, (struct user_query){ .with_deactivated = true }), "off");
+	assert_string_equal(
+		query(f, "{\"deactivated_at\":{\"$exists\":true}}", NULL, (struct user_query){ .with_deactivated = true }),
+		"off");
 }
 
 static void other_applications_are_not_seen(void **state)
@@ -256,18 +289,25 @@ static void plan_sorts(struct fixture *f, const char *sql, const char *part)
 static void default_and_id_lists_use_their_indexes(void **state)
 {
 	struct fixture *f = *state;
-	plan_says(f, "SELECT * FROM users u WHERE u.app = ?3 AND u.deleted_at = 0 AND u.deactivated_at = 0 AND 1 ORDER BY u.created_at DESC, u.id DESC LIMIT ?4",
+	plan_says(f,
+		"SELECT * FROM users u WHERE u.app = ?3 AND u.deleted_at = 0 AND u.deactivated_at = 0 AND 1 ORDER BY "
+		"u.created_at DESC, u.id DESC LIMIT ?4",
 		"USING INDEX users_created");
-	plan_says(f, "SELECT * FROM users u WHERE u.app = ?3 AND u.deleted_at = 0 AND u.id > ?4 ORDER BY u.id LIMIT ?5", "USING INDEX sqlite_autoindex_users_1");
+	plan_says(f, "SELECT * FROM users u WHERE u.app = ?3 AND u.deleted_at = 0 AND u.id > ?4 ORDER BY u.id LIMIT ?5",
+		"USING INDEX sqlite_autoindex_users_1");
 	/* the sign before created_at is what store_user_query writes for a list of ids */
-	plan_says(f, "SELECT * FROM users u WHERE u.app = ?3 AND u.deleted_at = 0 AND (u.id IN (?4, ?5)) ORDER BY u.id LIMIT ?6", "(app=? AND id=?)");
-	plan_sorts(f, "SELECT * FROM users u WHERE u.app = ?3 AND u.deleted_at = 0 AND (u.id IN (?4, ?5)) ORDER BY +u.created_at DESC, u.id DESC LIMIT ?6",
+	plan_says(f, "SELECT * FROM users u WHERE u.app = ?3 AND u.deleted_at = 0 AND (u.id IN (?4, ?5)) ORDER BY u.id LIMIT ?6",
+		"(app=? AND id=?)");
+	plan_sorts(f,
+		"SELECT * FROM users u WHERE u.app = ?3 AND u.deleted_at = 0 AND (u.id IN (?4, ?5)) ORDER BY +u.created_at DESC, "
+		"u.id DESC LIMIT ?6",
 		"(app=? AND id=?)");
 	plan_says(f, "SELECT pos FROM events WHERE channel_pk = ?1 AND channel_pk <> 0 AND pos > ?2 AND pos <= ?3 ORDER BY pos",
 		"USING COVERING INDEX events_channel (channel_pk=? AND pos>? AND pos<?)");
 	plan_says(f, "SELECT pos FROM events WHERE user_pk = ?1 AND user_pk <> 0 AND pos > ?2 AND pos <= ?3 ORDER BY pos",
 		"USING COVERING INDEX events_user (user_pk=? AND pos>? AND pos<?)");
-	plan_says(f, "SELECT pos FROM events WHERE created_at >= ?1 ORDER BY created_at, pos LIMIT 1", "USING COVERING INDEX events_age");
+	plan_says(f, "SELECT pos FROM events WHERE created_at >= ?1 ORDER BY created_at, pos LIMIT 1",
+		"USING COVERING INDEX events_age");
 }
 
 static int64_t ticking(void *ctx)
@@ -279,8 +319,9 @@ static int64_t ticking(void *ctx)
 static void a_slow_custom_filter_is_cut_off(void **state)
 {
 	struct fixture *f = *state;
-	fixture_run(f->tx, "INSERT INTO users (app, id, role, custom, created_at, updated_at) WITH RECURSIVE c(x) AS "
-			   "(SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < 20000) SELECT 1, 'u' || x, 'user', '{\"n\":1}', x, x FROM c");
+	fixture_run(f->tx,
+		"INSERT INTO users (app, id, role, custom, created_at, updated_at) WITH RECURSIVE c(x) AS "
+		"(SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < 20000) SELECT 1, 'u' || x, 'user', '{\"n\":1}', x, x FROM c");
 	struct filter flt;
 	struct error e = { 0 };
 	assert_int_equal(filter_parse(&f->arena, parse(f, "{\"n\":2}"), &flt, &e), ERR_OK);

@@ -3,18 +3,40 @@
 
 static struct user make(struct fixture *f, const char *id)
 {
-	struct user u = { .id = span_str(id), .role = SPAN("user"), .created_at = f->now_us, .updated_at = f->now_us,
-		.privacy_typing = TRI_UNSET, .privacy_read = TRI_UNSET, .privacy_delivery = TRI_UNSET };
+	struct user u = { .id = span_str(id),
+		.role = SPAN("user"),
+		.created_at = f->now_us,
+		.updated_at = f->now_us,
+		.privacy_typing = TRI_UNSET,
+		.privacy_read = TRI_UNSET,
+		.privacy_delivery = TRI_UNSET };
 	return u;
 }
 
 static void every_field_comes_back(void **state)
 {
 	struct fixture *f = *state;
-	struct user u = { .id = SPAN("ann"), .role = SPAN("admin"), .name = SPAN("Ann"), .image = SPAN("i"), .language = SPAN("de"),
-		.teams = SPAN("[\"a\"]"), .teams_role = SPAN("{\"a\":\"x\"}"), .custom = SPAN("{\"k\":1}"), .created_at = 1, .updated_at = 2,
-		.last_active = 3, .deactivated_at = 4, .deleted_at = 5, .revoke_before = 6, .ban_expires = 7, .invisible = true, .banned = true,
-		.shadow_banned = true, .privacy_typing = TRI_ON, .privacy_read = TRI_OFF, .privacy_delivery = TRI_UNSET,
+	struct user u = { .id = SPAN("ann"),
+		.role = SPAN("admin"),
+		.name = SPAN("Ann"),
+		.image = SPAN("i"),
+		.language = SPAN("de"),
+		.teams = SPAN("[\"a\"]"),
+		.teams_role = SPAN("{\"a\":\"x\"}"),
+		.custom = SPAN("{\"k\":1}"),
+		.created_at = 1,
+		.updated_at = 2,
+		.last_active = 3,
+		.deactivated_at = 4,
+		.deleted_at = 5,
+		.revoke_before = 6,
+		.ban_expires = 7,
+		.invisible = true,
+		.banned = true,
+		.shadow_banned = true,
+		.privacy_typing = TRI_ON,
+		.privacy_read = TRI_OFF,
+		.privacy_delivery = TRI_UNSET,
 		.invisible_since_last_active = 8 };
 	assert_int_equal(store_user_put(f->tx, f->app, &u, SPAN("ann")), ERR_OK);
 	assert_true(u.pk > 0);
@@ -119,8 +141,7 @@ static void usage_counts_once_and_peaks_stay(void **state)
 {
 	struct fixture *f = *state;
 	int64_t n = -1;
-	for (int i = 0; i < 3; i++)
-		assert_int_equal(store_mau_mark(f->tx, f->app, 202611, 7), ERR_OK);
+	for (int i = 0; i < 3; i++) assert_int_equal(store_mau_mark(f->tx, f->app, 202611, 7), ERR_OK);
 	assert_int_equal(store_mau_mark(f->tx, f->app, 202611, 8), ERR_OK);
 	assert_int_equal(store_mau_mark(f->tx, f->app, 202612, 8), ERR_OK);
 	assert_int_equal(store_mau_mark(f->tx, f->app + 1, 202611, 9), ERR_OK);
@@ -148,7 +169,9 @@ static void the_oldest_device_goes(void **state)
 	assert_true(span_is(d[0].id, "d2") && span_is(d[2].id, "d4"));
 	assert_false(span_given(d[0].push_provider_name));
 	/* a device that changes hands */
-	struct device moved = { .id = SPAN("d4"), .push_provider = SPAN("firebase"), .push_provider_name = SPAN("p"), .created_at = 9 };
+	struct device moved = {
+		.id = SPAN("d4"), .push_provider = SPAN("firebase"), .push_provider_name = SPAN("p"), .created_at = 9
+	};
 	assert_int_equal(store_device_put(f->tx, f->app, 2, &moved, 3), ERR_OK);
 	assert_int_equal(store_device_list(f->tx, 1, &f->arena, &d, &n), ERR_OK);
 	assert_int_equal(n, 2);
@@ -161,7 +184,9 @@ static void applications_keep_their_secrets(void **state)
 {
 	struct fixture *f = *state;
 	struct span given[] = { SPAN("newest"), SPAN("older") };
-	struct store_app app = { .name = SPAN("two"), .key = SPAN("key2"), .settings = SPAN("{}"), .secrets = given, .secret_count = 2 };
+	struct store_app app = {
+		.name = SPAN("two"), .key = SPAN("key2"), .settings = SPAN("{}"), .secrets = given, .secret_count = 2
+	};
 	int64_t pk = 0;
 	assert_int_equal(store_app_create(f->tx, &app, &pk), ERR_OK);
 	assert_int_equal(store_app_create(f->tx, &app, &pk), ERR_AGAIN);
@@ -175,7 +200,8 @@ static void applications_keep_their_secrets(void **state)
 	assert_int_equal(apps[0].secret_count, 0);
 	assert_true(span_is(apps[1].settings, "{\"a\":1}"));
 	assert_int_equal(apps[1].secret_count, 3);
-	assert_true(span_is(apps[1].secrets[0], "rotated") && span_is(apps[1].secrets[1], "newest") && span_is(apps[1].secrets[2], "older"));
+	assert_true(span_is(apps[1].secrets[0], "rotated") && span_is(apps[1].secrets[1], "newest") &&
+		    span_is(apps[1].secrets[2], "older"));
 	assert_int_equal(store_app_retire_secrets(f->tx, pk, 2, 7), ERR_OK);
 	assert_int_equal(store_app_list(f->tx, &f->arena, &apps, &n), ERR_OK);
 	assert_int_equal(apps[1].secret_count, 2);
@@ -185,7 +211,9 @@ static void applications_keep_their_secrets(void **state)
 static void channel_types_are_rewritten_by_name(void **state)
 {
 	struct fixture *f = *state;
-	struct store_channel_type t = { .name = SPAN("messaging"), .config = SPAN("{}"), .grants = SPAN("{}"), .created_at = 1, .updated_at = 1 };
+	struct store_channel_type t = {
+		.name = SPAN("messaging"), .config = SPAN("{}"), .grants = SPAN("{}"), .created_at = 1, .updated_at = 1
+	};
 	assert_int_equal(store_type_put(f->tx, f->app, &t), ERR_OK);
 	t.config = SPAN("{\"x\":1}");
 	assert_int_equal(store_type_put(f->tx, f->app, &t), ERR_OK);
@@ -201,8 +229,14 @@ static void channel_types_are_rewritten_by_name(void **state)
 static void tasks_go_on_after_a_restart(void **state)
 {
 	struct fixture *f = *state;
-	struct store_task t = { .id = SPAN("t1"), .kind = SPAN("users.delete"), .status = SPAN("pending"), .input = SPAN("{}"), .app = f->app,
-		.created_at = 2, .updated_at = 2 }, r;
+	struct store_task t = { .id = SPAN("t1"),
+		.kind = SPAN("users.delete"),
+		.status = SPAN("pending"),
+		.input = SPAN("{}"),
+		.app = f->app,
+		.created_at = 2,
+		.updated_at = 2 },
+			  r;
 	assert_int_equal(store_task_put(f->tx, &t), ERR_OK);
 	t.id = SPAN("t0");
 	t.created_at = 1;

@@ -56,7 +56,10 @@ static enum err announce(struct api_call *c, const struct channel_ctx *x)
 static enum err write_state(struct api_call *c, struct jsonw *w, const struct channel_ctx *x, const struct channel_want *want)
 {
 	struct state_writer *s = chat_state_begin(&c->chat);
-	return s != NULL ? chat_state_write(s, w, x, want) : chat_store_fail(&c->chat, ERR_UNAVAILABLE);
+	if (s == NULL) return chat_store_fail(&c->chat, ERR_UNAVAILABLE);
+	enum err e = chat_state_write(s, w, x, want);
+	chat_state_end(s);
+	return e;
 }
 
 /* ---- get or create ---- */
@@ -137,16 +140,17 @@ static enum err write_channels(struct api_call *c, const struct channel_list *l)
 {
 	struct state_writer *s = chat_state_begin(&c->chat);
 	if (s == NULL) return chat_store_fail(&c->chat, ERR_UNAVAILABLE);
+	enum err e = ERR_OK;
 	jsonw_key(&c->out, "channels");
 	jsonw_arr_begin(&c->out);
-	for (size_t i = 0; i < l->n; i++) {
+	for (size_t i = 0; e == ERR_OK && i < l->n; i++) {
 		jsonw_obj_begin(&c->out);
-		enum err e = chat_state_write(s, &c->out, &l->items[i], &l->want);
-		if (e != ERR_OK) return e;
+		e = chat_state_write(s, &c->out, &l->items[i], &l->want);
 		jsonw_obj_end(&c->out);
 	}
 	jsonw_arr_end(&c->out);
-	return ERR_OK;
+	chat_state_end(s);
+	return e;
 }
 
 /* After the subscription: the watched channels and no others, so that what is answered is what is watched. */

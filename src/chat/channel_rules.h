@@ -19,6 +19,7 @@ enum err chat_want_parse(struct chat_ctx *c, yyjson_val *body, bool default_stat
 /* ChannelStates of several channels share users, configurations and capabilities. */
 struct state_writer;
 struct state_writer *chat_state_begin(struct chat_ctx *c) BECK_WARN_UNUSED; /* in the arena; NULL without memory */
+void chat_state_end(struct state_writer *s); /* every begin reaches it, also when writing fails */
 /* The members of a ChannelState object. */
 enum err chat_state_write(struct state_writer *s, struct jsonw *w, const struct channel_ctx *x, const struct channel_want *want) BECK_WARN_UNUSED;
 /* {"channel":..,"members":[first 100]} of update answers. */

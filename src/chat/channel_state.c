@@ -50,7 +50,10 @@ struct kept_config {
 };
 struct state_writer {
 	struct chat_ctx *c;
+	struct people_table shared;
 	struct people people;
+	struct member *members, *newest; /* of the channel being written; room for member_room each */
+	size_t member_room;
 	struct kept_view views[VIEWS_KEPT];
 	struct kept_config configs[VIEWS_KEPT];
 	size_t view_count, config_count;
@@ -61,9 +64,12 @@ struct state_writer *chat_state_begin(struct chat_ctx *c)
 	struct state_writer *s = arena_new(c->arena, struct state_writer);
 	if (s == NULL) return NULL;
 	s->c = c;
+	people_share(c, &s->shared);
 	people_init(&s->people, c);
 	return s;
 }
+
+void chat_state_end(struct state_writer *s) { people_unshare(s->c); }
 
 static enum err shared_config(struct state_writer *s, const struct channel_ctx *x, struct span *out)
 {
@@ -115,7 +121,7 @@ static enum err write_channel(struct state_writer *s, struct jsonw *w, const str
 
 /* ---- the lists ---- */
 
-static void write_messages(struct chat_ctx *c, struct jsonw *w, const char *key, const struct message *m, size_t n)
+static void message_list(struct chat_ctx *c, struct jsonw *w, const char *key, const struct message *m, size_t n)
 {
 	jsonw_key(w, key);
 	jsonw_arr_begin(w);
@@ -123,12 +129,23 @@ static void write_messages(struct chat_ctx *c, struct jsonw *w, const char *key,
 	jsonw_arr_end(w);
 }
 
-/* Members whose user is gone meanwhile are left out. */
-static enum err write_members(struct state_writer *s, struct jsonw *w, const struct channel_ctx *x, int64_t limit, int64_t offset)
+static enum err member_rooms(struct state_writer *s, size_t n)
 {
-	struct member *m;
+	if (n <= s->member_room) return ERR_OK;
+	s->members = arena_alloc(s->c->arena, n * sizeof *s->members);
+	s->newest = arena_alloc(s->c->arena, n * sizeof *s->newest);
+	s->member_room = n;
+	return s->members != NULL && s->newest != NULL ? ERR_OK : chat_store_fail(s->c, ERR_UNAVAILABLE);
+}
+
+/* A page of members with their users; those whose user is gone meanwhile are left out. */
+static enum err load_members(struct state_writer *s, const struct channel_ctx *x, int64_t limit, int64_t offset, size_t *count)
+{
 	size_t n, kept = 0;
-	enum err e = store_members_page(s->c->tx, x->ch.pk, limit, offset, s->c->arena, &m, &n);
+	enum err e = member_rooms(s, (size_t)limit);
+	if (e != ERR_OK) return e;
+	struct member *m = s->members;
+	e = store_members_page(s->c->tx, x->ch.pk, limit, offset, s->c->arena, m, &n);
 	if (e != ERR_OK) return chat_store_fail(s->c, e);
 	for (size_t i = 0; i < n; i++) people_want(&s->people, m[i].user_pk);
 	e = people_load(&s->people);
@@ -140,8 +157,29 @@ static enum err write_members(struct state_writer *s, struct jsonw *w, const str
 		m[kept].user = *u;
 		m[kept++].is_owner = u->pk == x->ch.created_by.pk;
 	}
-	jsonw_key(w, "members");
-	chat_members_write(s->c, w, m, kept);
+	*count = kept;
+	return ERR_OK;
+}
+
+/* All of the channel's members at hand? Then messages and read state need not look them up again. */
+static bool share_members(struct state_writer *s, const struct channel_ctx *x, const struct channel_want *want, size_t n)
+{
+	bool all = want->members_offset == 0 && n == (size_t)x->ch.member_count && n <= (size_t)LIMIT_READ_ENTRIES;
+	s->shared.members_of = all ? x->ch.pk : 0;
+	s->shared.members = s->members;
+	s->shared.member_count = n;
+	return all;
+}
+
+static enum err write_read_state(struct state_writer *s, struct jsonw *w, const struct channel_ctx *x, size_t n)
+{
+	if (!x->effective.read_events) n = 0;
+	for (size_t i = 0; i < n; i++) {
+		s->newest[i] = s->members[n - 1 - i];
+		enum err e = store_member_unread(s->c->tx, &x->ch, &s->newest[i]);
+		if (e != ERR_OK) return chat_store_fail(s->c, e);
+	}
+	chat_read_list_write(s->c, w, x, s->newest, n);
 	return ERR_OK;
 }
 
@@ -164,20 +202,32 @@ static enum err write_watchers(struct state_writer *s, struct jsonw *w, const st
 	return ERR_OK;
 }
 
-static enum err write_lists(struct state_writer *s, struct jsonw *w, const struct channel_ctx *x, const struct channel_want *want)
+static enum err write_messages(struct state_writer *s, struct jsonw *w, const struct channel_ctx *x, const struct page *page)
 {
 	struct message *m = NULL;
 	size_t n = 0;
-	enum err e = chat_messages_page(s->c, x, &want->messages, &m, &n);
+	enum err e = chat_messages_page(s->c, x, page, &m, &n);
 	if (e != ERR_OK) return e;
-	write_messages(s->c, w, "messages", m, n);
-	e = write_members(s, w, x, want->members_limit, want->members_offset);
-	if (e != ERR_OK) return e;
+	message_list(s->c, w, "messages", m, n);
 	e = chat_messages_pinned(s->c, x, 10, &m, &n);
 	if (e != ERR_OK) return e;
-	write_messages(s->c, w, "pinned_messages", m, n);
+	message_list(s->c, w, "pinned_messages", m, n);
+	return ERR_OK;
+}
+
+static enum err write_lists(struct state_writer *s, struct jsonw *w, const struct channel_ctx *x, const struct channel_want *want)
+{
+	size_t n;
+	enum err e = load_members(s, x, want->members_limit, want->members_offset, &n);
+	if (e != ERR_OK) return e;
+	bool all = share_members(s, x, want, n);
+	e = write_messages(s, w, x, &want->messages);
+	if (e != ERR_OK) return e;
+	jsonw_key(w, "members");
+	chat_members_write(s->c, w, s->members, n);
 	jsonw_kraw(w, "threads", SPAN("[]"));
-	e = chat_read_write(s->c, w, x);
+	e = all ? write_read_state(s, w, x, n) : chat_read_write(s->c, w, x);
+	s->shared.members_of = 0;
 	return e == ERR_OK ? write_watchers(s, w, x, want) : e;
 }
 
@@ -214,8 +264,15 @@ enum err chat_state_write(struct state_writer *s, struct jsonw *w, const struct 
 
 enum err chat_channel_answer(struct chat_ctx *c, struct jsonw *w, struct channel_ctx *x)
 {
+	size_t n;
 	struct state_writer *s = chat_state_begin(c);
 	if (s == NULL) return chat_store_fail(c, ERR_UNAVAILABLE);
 	enum err e = write_channel(s, w, x);
-	return e == ERR_OK ? write_members(s, w, x, 100, 0) : e;
+	if (e == ERR_OK) e = load_members(s, x, 100, 0, &n);
+	if (e == ERR_OK) {
+		jsonw_key(w, "members");
+		chat_members_write(c, w, s->members, n);
+	}
+	chat_state_end(s);
+	return e;
 }

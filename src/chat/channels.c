@@ -140,6 +140,11 @@ void chat_members_write(struct chat_ctx *c, struct jsonw *w, const struct member
 {
 	jsonw_arr_begin(w);
 	for (size_t i = 0; i < n; i++) {
+		bool as_is = chat_is_server(c) || (!m[i].shadow_banned && m[i].pinned_at == 0 && m[i].archived_at == 0);
+		if (as_is) {
+			member_write(w, c->dialect, &m[i]);
+			continue;
+		}
 		struct member shown = m[i];
 		hide_from_others(c, &shown);
 		member_write(w, c->dialect, &shown);

@@ -86,6 +86,7 @@ struct chat_ctx {
 	/* recorded, in order; published after the commit (write) or when the rule has returned ERR_OK (read) */
 	struct event **events;
 	size_t event_count, event_cap;
+	struct people_table *people; /* users read already for this reply (people.h); NULL: nobody shares them */
 	/* the apps snapshot must be reloaded after the commit */
 	bool apps_changed;
 };

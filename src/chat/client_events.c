@@ -3,12 +3,13 @@
 #include "chat/channel_data.h"
 #include "chat/message_parts.h"
 #include "chat/message_rules.h"
+#include "wire/ids.h"
 
 struct sent {
 	enum event_type type;
 	struct span name;
 	yyjson_val *obj;
-	struct span custom;
+	struct span custom, parent_id;
 };
 
 static bool key_reserved(struct span key)
@@ -39,7 +40,8 @@ static enum err take_event(struct chat_ctx *c, yyjson_val *body, struct sent *s)
 	if (!span_given(text)) return chat_store_fail(c, ERR_UNAVAILABLE);
 	if (text.n > (size_t)LIMIT_EVENT_BYTES)
 		return chat_fail(c, ERR_TOO_BIG, "event", "the event is larger than %lld bytes", (long long)LIMIT_EVENT_BYTES);
-	return take_custom(c, s);
+	enum err e = take_string(c, s->obj, "parent_id", (size_t)LIMIT_MESSAGE_ID_BYTES, &s->parent_id);
+	return e == ERR_OK ? take_custom(c, s) : e;
 }
 
 /* Every name that the server sends or the documentation knows is taken, ours or not. */
@@ -101,8 +103,7 @@ static void write_members(struct chat_ctx *c, struct jsonw *w, enum dialect d, c
 	chat_user_for_viewer(c, &me);
 	jsonw_key(w, "user");
 	user_write(w, d, USER_VIEW_COMMON, &me);
-	struct span parent = json_span(json_get(s->obj, "parent_id"));
-	if (parent.n) jsonw_kstr(w, "parent_id", parent);
+	if (span_given(s->parent_id)) jsonw_kstr(w, "parent_id", s->parent_id);
 	jsonw_ktime(w, "received_at", d, c->now_us);
 	if (d == DIALECT_2)
 		jsonw_kraw(w, "custom", span_given(s->custom) ? s->custom : SPAN("{}"));
@@ -176,6 +177,7 @@ enum err chat_send_user_event(struct chat_ctx *c, struct span user_id, yyjson_va
 	enum err e = take_event(c, body, &s);
 	if (e != ERR_OK) return e;
 	if (span_find(s.name, '.') < s.name.n) return chat_fail(c, ERR_INPUT, "type", "the type of an event to a user has no dot");
+	if (!user_id_valid(user_id)) return chat_fail(c, ERR_NOT_FOUND, NULL, "there is no such user");
 	e = store_user_get(c->tx, c->app->pk, user_id, c->arena, &target);
 	if (e == ERR_NOT_FOUND || (e == ERR_OK && target.deleted_at != 0))
 		return chat_fail(c, ERR_NOT_FOUND, NULL, "user %.*s does not exist", SPAN_FMT(user_id));

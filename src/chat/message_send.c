@@ -222,6 +222,19 @@ static enum err run(struct chat_ctx *c, struct sending *s)
 	return e == ERR_OK ? persist(c, s) : e;
 }
 
+/* Switches of services that are not built; they must be well-formed all the same. */
+static enum err check_switches(struct chat_ctx *c, yyjson_val *body)
+{
+	static const char *const names[] = { "skip_push", "skip_enrich_url", "force_moderation", "include_channel_context",
+		"include_mentioned_members", "pending" };
+	bool ignored;
+	for (size_t i = 0; i < BECK_COUNT(names); i++) {
+		enum err e = take_bool(c, body, names[i], &ignored, NULL);
+		if (e != ERR_OK) return e;
+	}
+	return ERR_OK;
+}
+
 enum err chat_send_message(struct chat_ctx *c, struct span type, struct span id, yyjson_val *body, struct jsonw *w)
 {
 	struct channel_ctx x;
@@ -230,6 +243,7 @@ enum err chat_send_message(struct chat_ctx *c, struct span type, struct span id,
 	if (c->me.pk == 0 && chat_is_server(c)) return chat_fail(c, ERR_INPUT, "user_id", "a server call names the sender in user_id or user");
 	enum err e = chat_channel_load(c, type, id, &x);
 	if (e == ERR_OK) e = draft_parse(c, json_get(body, "message"), &s->d);
+	if (e == ERR_OK) e = check_switches(c, body);
 	if (e == ERR_OK) e = take_bool(c, body, "keep_channel_hidden", &s->keep_hidden, NULL);
 	s->x = &x;
 	if (e == ERR_OK) e = run(c, s);

@@ -2,6 +2,7 @@
 #include "base/limits.h"
 #include "chat/channel_data.h"
 #include "chat/message_parts.h"
+#include "wire/ids.h"
 
 enum { REPLIERS_SHOWN = 10 };
 
@@ -32,6 +33,7 @@ bool message_visible(const struct chat_ctx *c, const struct channel_ctx *x, cons
 
 enum err message_load(struct chat_ctx *c, struct span id, struct channel_ctx *x, struct message *m)
 {
+	if (!message_id_valid(id)) return chat_fail(c, ERR_NOT_FOUND, NULL, "there is no such message");
 	enum err e = store_message_get(c->tx, c->app->pk, id, c->arena, m);
 	if (e == ERR_NOT_FOUND) return chat_fail(c, ERR_NOT_FOUND, NULL, "message %.*s does not exist", SPAN_FMT(id));
 	if (e != ERR_OK) return chat_store_fail(c, e);
@@ -172,8 +174,7 @@ static enum err load_people(struct chat_ctx *c, struct message *m, size_t n)
 /* Lists have few authors: the nearest message by the same one is near. */
 static enum err load_senders(struct chat_ctx *c, struct message *m, size_t n)
 {
-	struct member *members = arena_array(c->arena, struct member, n);
-	if (n && !members) return chat_store_fail(c, ERR_UNAVAILABLE);
+	struct member *members = NULL;
 	for (size_t i = 0; i < n; i++) {
 		size_t k = i;
 		while (k > 0 && (m[k - 1].user_pk != m[i].user_pk || m[k - 1].channel_pk != m[i].channel_pk)) k--;
@@ -181,6 +182,10 @@ static enum err load_senders(struct chat_ctx *c, struct message *m, size_t n)
 			m[i].member = m[k - 1].member;
 			continue;
 		}
+		bool known;
+		m[i].member = people_member(c, m[i].channel_pk, m[i].user_pk, &known);
+		if (known) continue;
+		if (!members && !(members = arena_array(c->arena, struct member, n))) return chat_store_fail(c, ERR_UNAVAILABLE);
 		enum err e = store_sender_members(c->tx, m[i].channel_pk, &m[i].user_pk, 1, c->arena, &members[i]);
 		if (e != ERR_OK) return chat_store_fail(c, e);
 		if (members[i].user_pk != 0) m[i].member = &members[i];

@@ -24,6 +24,8 @@ enum err chat_messages_pinned(struct chat_ctx *c, const struct channel_ctx *x, i
 enum err chat_message_system(struct chat_ctx *c, struct channel_ctx *x, yyjson_val *message, struct message *out) BECK_WARN_UNUSED;
 /* read[] of a channel for the caller: at most LIMIT_READ_ENTRIES, newest members first, own always in, hidden readers left out. */
 enum err chat_read_write(struct chat_ctx *c, struct jsonw *w, const struct channel_ctx *x) BECK_WARN_UNUSED;
+/* The same from rows that are there: newest members first, users fit for the viewer, unread filled. */
+void chat_read_list_write(struct chat_ctx *c, struct jsonw *w, const struct channel_ctx *x, struct member *list, size_t n);
 /* Fills m->unread of one membership of this channel. */
 enum err chat_member_unread(struct chat_ctx *c, const struct channel *ch, struct member *m) BECK_WARN_UNUSED;
 /* Totals of the caller (me) for notification.mark_read, added_to_channel ... */

@@ -21,8 +21,11 @@ static struct blob *error_frame(enum err e, const char *message)
 enum err chat_end_sessions(struct chat_ctx *c, int64_t user_pk, enum err e, const char *message)
 {
 	enum { CLOSE_NORMAL = 1000 };
-	struct event *ev = chat_record(c, EVENT_CUSTOM_USER, NULL, SPAN_NONE, SPAN_NONE);
-	if (ev == NULL) return ERR_UNAVAILABLE;
+	/* With a position, so that a session which opens just now on an older snapshot finds it and ends too. */
+	struct store_event log = { .user_pk = user_pk, .actor_pk = c->me.pk };
+	struct event *ev = chat_record(c, EVENT_USER_UPDATED, user_pk != 0 ? &log : NULL, SPAN_NONE, SPAN_NONE);
+	if (ev == NULL) return c->error.err;
+	ev->cls = EVENT_CLASS_OWN;
 	ev->user = user_pk;
 	ev->flags |= EVENT_CLOSE_SESSIONS;
 	ev->close_code = CLOSE_NORMAL;

@@ -139,9 +139,7 @@ static enum err run(struct chat_ctx *c, yyjson_val *body, bool with_inaccessible
 
 static enum err require_user(struct chat_ctx *c)
 {
-	if (c->me.pk != 0) return ERR_OK;
-	if (chat_is_server(c)) return chat_fail(c, ERR_INPUT, "user_id", "a server call names the user in user_id");
-	return chat_fail(c, ERR_NOT_ALLOWED, NULL, "anonymous users have nothing to sync");
+	return c->me.pk == 0 && chat_is_server(c) ? chat_fail(c, ERR_INPUT, "user_id", "a server call names the user in user_id") : ERR_OK;
 }
 
 enum err chat_sync(struct chat_ctx *c, yyjson_val *body, bool with_inaccessible, struct jsonw *w)
@@ -150,7 +148,7 @@ enum err chat_sync(struct chat_ctx *c, yyjson_val *body, bool with_inaccessible,
 	if (e != ERR_OK) return e;
 	/* A server sees here what that user would see. */
 	enum caller_kind caller = c->caller;
-	c->caller = CALLER_USER;
+	if (chat_is_server(c)) c->caller = CALLER_USER;
 	e = run(c, body, with_inaccessible, w);
 	c->caller = caller;
 	return e;

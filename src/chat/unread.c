@@ -19,24 +19,30 @@ enum err chat_totals(struct chat_ctx *c, int64_t user_pk, struct store_totals *o
 }
 
 /* ---- read[] ---- */
+void chat_read_list_write(struct chat_ctx *c, struct jsonw *w, const struct channel_ctx *x, struct member *list, size_t n)
+{
+	jsonw_key(w, "read");
+	jsonw_arr_begin(w);
+	for (size_t i = 0; i < n; i++) {
+		struct member *m = &list[i];
+		bool is_own = c->me.pk != 0 && m->user_pk == c->me.pk, may_see = is_own || sees_all(c);
+		if (m->user.pk == 0 || (!may_see && !privacy_read_on(&m->user))) continue;
+		bool hide_delivery = !x->effective.delivery_events || (!may_see && !privacy_delivery_on(&m->user));
+		if (m->unread > UNREAD_SHOWN_MAX && m->first_unread_message_id.n) m->unread = UNREAD_SHOWN_MAX;
+		read_write(w, c->dialect, m, hide_delivery);
+	}
+	jsonw_arr_end(w);
+}
+
 enum err chat_read_write(struct chat_ctx *c, struct jsonw *w, const struct channel_ctx *x)
 {
 	struct member *list = NULL;
 	size_t n = 0;
-	jsonw_key(w, "read");
-	jsonw_arr_begin(w);
 	enum err e = x->effective.read_events ?
 		store_read_list(c->tx, x->ch.pk, x->is_member ? c->me.pk : 0, LIMIT_READ_ENTRIES, c->arena, &list, &n) : ERR_OK;
 	if (e != ERR_OK) return chat_store_fail(c, e);
-	for (size_t i = 0; i < n; i++) {
-		bool is_own = c->me.pk != 0 && list[i].user_pk == c->me.pk, may_see = is_own || sees_all(c);
-		if (list[i].user.pk == 0 || (!may_see && !privacy_read_on(&list[i].user))) continue;
-		bool hide_delivery = !x->effective.delivery_events || (!may_see && !privacy_delivery_on(&list[i].user));
-		chat_user_for_viewer(c, &list[i].user);
-		if (list[i].unread > UNREAD_SHOWN_MAX && list[i].first_unread_message_id.n) list[i].unread = UNREAD_SHOWN_MAX;
-		read_write(w, c->dialect, &list[i], hide_delivery);
-	}
-	jsonw_arr_end(w);
+	for (size_t i = 0; i < n; i++) chat_user_for_viewer(c, &list[i].user);
+	chat_read_list_write(c, w, x, list, n);
 	return ERR_OK;
 }
 

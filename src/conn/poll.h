@@ -16,7 +16,7 @@ struct poll_ask {
 	struct net_message message, cancel;
 	struct conn_host *origin, *home;
 	struct exchange *ex;
-	/* the question; in the exchange's arena */
+	/* the question; in the exchange's arena. A seq that the session did not ask for is struck out at home. */
 	struct span connection_id, user_id;
 	int64_t app, seq; /* seq < 0: not given */
 	bool is_anonymous, is_close;

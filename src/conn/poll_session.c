@@ -87,17 +87,24 @@ static void take_back(struct poll_session *p)
 	p->lent_to = NULL;
 }
 
-/* Appends [event,...] of the queue's head, at most so many; returns how many. */
-static size_t write_events(struct poll_session *p, size_t most, struct buf *out)
+/* What the client says it has seen is not given again, whoever took it before. */
+static bool is_seen(const struct session_out *item, const struct poll_ask *k) { return item->pos > 0 && item->pos <= k->seq; }
+
+/* Appends [event,...] of the queue's head, at most so many; returns how many it looked at. */
+static size_t write_events(struct poll_session *p, size_t most, struct poll_ask *k)
 {
 	struct session_out items[PEEK];
+	struct buf *out = &k->body;
 	size_t n = 0, got;
+	bool any = false;
 	if (most > (size_t)LIMIT_POLL_BATCH) most = (size_t)LIMIT_POLL_BATCH;
 	buf_add_char(out, '[');
 	while (n < most) {
 		got = session_peek(p->session, n, items, most - n < PEEK ? most - n : PEEK);
-		for (size_t i = 0; i < got; i++) {
-			if (n++) buf_add_char(out, ',');
+		for (size_t i = 0; i < got; i++, n++) {
+			if (is_seen(&items[i], k)) continue;
+			if (any) buf_add_char(out, ',');
+			any = true;
 			buf_add_span(out, items[i].body);
 			buf_add_span(out, items[i].tail);
 		}
@@ -110,7 +117,7 @@ static size_t write_events(struct poll_session *p, size_t most, struct buf *out)
 /* Gives the queue's head to a poll. */
 static void give(struct poll_session *p, struct poll_ask *k, size_t most)
 {
-	size_t n = write_events(p, most, &k->body);
+	size_t n = write_events(p, most, k);
 	if (k->body.failed) {
 		answer_error(k, ERR_INTERNAL);
 		return;
@@ -177,7 +184,7 @@ static void give_rest(struct poll_session *p, struct poll_ask *k)
 		destroy(p);
 		answer(k);
 	} else if (n) {
-		(void)write_events(p, n, &k->body);
+		(void)write_events(p, n, k);
 		destroy(p);
 		answer(k);
 	} else {
@@ -245,6 +252,13 @@ static void park(struct poll_session *p, struct poll_ask *k)
 	net_timer_start(p->host->loop, &p->timer, LIMIT_POLL_HOLD_MS);
 }
 
+static void rewind_to(struct poll_session *p, const struct poll_ask *k)
+{
+	struct session_out item;
+	(void)session_rewind(p->session, k->seq);
+	while (session_peek(p->session, 0, &item, 1) == 1 && is_seen(&item, k)) session_consume(p->session, 1);
+}
+
 void poll_session_ask(struct poll_ask *k)
 {
 	struct poll_session *p = find(k->home, k);
@@ -266,7 +280,8 @@ void poll_session_ask(struct poll_ask *k)
 		give_rest(p, k);
 		return;
 	}
-	if (k->seq >= 0 && p->wants_seq) (void)session_rewind(p->session, k->seq);
+	if (!p->wants_seq) k->seq = -1;
+	if (k->seq >= 0) rewind_to(p, k);
 	if (session_queued(p->session, &bytes)) {
 		give(p, k, SIZE_MAX);
 	} else {
@@ -370,7 +385,7 @@ void poll_session_drain_all(struct conn_host *h)
 		struct poll_ask *k = unpark(p);
 		uint16_t had;
 		if (!session_is_closed(p->session, &had)) session_close(p->session, CODE_RESTART, NULL);
-		if (k) (void)write_events(p, SIZE_MAX, &k->body);
+		if (k) (void)write_events(p, SIZE_MAX, k);
 		destroy(p);
 		if (k) answer(k);
 	}

@@ -94,14 +94,27 @@ static void repeat(struct beckd *d, enum err (*rule)(struct duty_job *))
 	while (duty(d, 0, rule, NULL, 0) && !is_stopping(d)) {}
 }
 
-/* There is an unfinished task: looked up on a reader's snapshot would be cheaper still, but this is one indexed row a round. */
+/* `beck app` beside us writes the same tables: what it changed is noticed here. */
+static enum err apps_rule(struct duty_job *j)
+{
+	int64_t mark;
+	enum err e = store_app_mark(j->own.chat.tx, &mark);
+	if (e != ERR_OK) return e;
+	j->own.chat.apps_changed = mark != j->own.d->apps_mark;
+	j->own.d->apps_mark = mark;
+	return ERR_OK;
+}
+
+enum { PRUNE_EVERY = 120 }; /* rounds: a minute */
+
 void beckd_background_round(struct beckd *d, bool is_last)
 {
 	flush_seen(d);
 	if (is_last) return;
+	repeat(d, apps_rule);
 	repeat(d, task_rule);
 	repeat(d, pins_rule);
-	repeat(d, prune_rule);
+	if (d->rounds++ % PRUNE_EVERY == 0) repeat(d, prune_rule);
 }
 
 /* Waits on the condition for `ms` or until the end. Returns whether to go on. */

@@ -133,7 +133,8 @@ struct beckd *beckd_create(const struct config *c, struct arena *a, const struct
 	*why = SPAN("out of memory");
 	d->loops = calloc(d->loop_count, sizeof *d->loops);
 	d->registry = registry_create(rng);
-	d->chat = (struct chat){ .clock = clock, .rng = rng, .registry = d->registry, .is_dev = d->config.is_dev };
+	d->chat = (struct chat){ .clock = clock, .rng = rng, .registry = d->registry, .is_dev = d->config.is_dev,
+		.metrics = beckd_metrics, .metrics_ctx = d };
 	d->chat.apps = chat_apps_create(rng);
 	bool ok = d->loops && d->registry && d->chat.apps && open_store(d, why) && beckd_bootstrap(d, why);
 	for (unsigned i = 0; ok && i < d->loop_count; i++)

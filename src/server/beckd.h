@@ -67,6 +67,8 @@ struct beckd {
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
 	bool is_stopping;
+	int64_t apps_mark;
+	unsigned rounds;
 	unsigned draining; /* loops that still have connections */
 };
 

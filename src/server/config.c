@@ -23,7 +23,6 @@ const struct config_option config_options[] = {
 	{ "trusted-proxies", "CIDRS", NULL, "comma-separated networks whose X-Forwarded-For is believed" },
 	{ "proxy-v2", NULL, "false", "a PROXY protocol v2 header precedes each connection" },
 	{ "cors-origins", "LIST", "*", "origins that browsers may call from" },
-	{ "metrics-listen", "ADDR:PORT", NULL, "serve /beck/metrics here without a token (default: on the API's port, with a server token)" },
 	{ "deflate", NULL, "false", "permessage-deflate may be negotiated (costs memory per connection)" },
 	{ "dev", NULL, "false", "development: guests and development tokens allowed; loopback only" },
 	{ "http-log", NULL, "true", "one log line per request" },
@@ -204,7 +203,6 @@ static bool fill(struct loading *l, struct config *c)
 	c->tls_key = *option(l, "tls-key");
 	c->trusted_proxies = *option(l, "trusted-proxies");
 	c->cors_origins = *option(l, "cors-origins");
-	c->metrics_listen = *option(l, "metrics-listen");
 	int per_address = 0;
 	if (!split_address(l, *option(l, "listen"), &c->listen_host, &c->listen_port) || !to_bool(l, "proxy-v2", &c->proxy_v2) ||
 		!to_bool(l, "deflate", &c->deflate) || !to_bool(l, "dev", &c->is_dev) || !to_bool(l, "http-log", &c->http_log) ||

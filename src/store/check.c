@@ -91,7 +91,7 @@ static enum err run_check(struct store_tx *tx, size_t i, struct arena *a, struct
 {
 	int64_t found = 0;
 	struct sql_stmt *s = sql_prepare(tx, checks[i].sql);
-	for (enum sql_step step; (step = sql_step(s)) == SQL_ROW; found++) {
+	for (; sql_step(s) == SQL_ROW; found++) {
 		if (found >= SHOWN) continue;
 		struct span line = sql_col_text(s, a, 0);
 		buf_printf(report, "bad: %.*s\n", SPAN_FMT(line));

@@ -84,7 +84,7 @@ static enum err run_one(struct store_tx *tx, const struct embedded_file *f, stru
 	arena_deinit(&scratch);
 	if (e != ERR_OK) return e;
 	char pragma[48];
-	snprintf(pragma, sizeof pragma, "PRAGMA user_version=%d", file_number(f));
+	(void)snprintf(pragma, sizeof pragma, "PRAGMA user_version=%d", file_number(f));
 	return db_exec(tx, pragma);
 }
 
@@ -105,7 +105,7 @@ static enum err run_pending(struct store *s, struct store_tx *tx, bool is_new, i
 		if (file_number(f) > version) e = run_one(tx, f, a, why);
 	if (e == ERR_OK && is_new) {
 		char pragma[48];
-		snprintf(pragma, sizeof pragma, "PRAGMA application_id=%d", APPLICATION_ID);
+		(void)snprintf(pragma, sizeof pragma, "PRAGMA application_id=%d", APPLICATION_ID);
 		e = db_exec(tx, pragma);
 	}
 	int64_t one;

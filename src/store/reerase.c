@@ -91,9 +91,10 @@ static enum err erase_messages_of(struct work *w, int64_t user_pk)
 
 static enum err erase_user(struct work *w, const struct entry *x)
 {
+	static const char leave_channels[] = "UPDATE channels SET member_count = member_count - 1 "
+					     "WHERE pk IN (SELECT channel_pk FROM members WHERE user_pk = ?1)";
 	static const char *const steps[] = {
-		"UPDATE channels SET member_count = member_count - 1 WHERE pk IN (SELECT channel_pk FROM members WHERE user_pk = "
-		"?1)",
+		leave_channels,
 		"DELETE FROM members WHERE user_pk = ?1",
 		"DELETE FROM thread_participants WHERE user_pk = ?1",
 		"DELETE FROM slow_mode WHERE user_pk = ?1",

@@ -93,6 +93,8 @@ enum err store_app_set_settings(struct store_tx *tx, int64_t app, struct span se
 enum err store_app_add_secret(struct store_tx *tx, int64_t app, struct span secret, int64_t now) BECK_WARN_UNUSED;
 /* Keeps the newest `keep` secrets active. */
 enum err store_app_retire_secrets(struct store_tx *tx, int64_t app, int keep, int64_t now) BECK_WARN_UNUSED;
+/* A number that changes with every change of applications and their secrets. */
+enum err store_app_mark(struct store_tx *tx, int64_t *mark) BECK_WARN_UNUSED;
 struct store_channel_type {
 	struct span name, config, grants; /* JSON object texts */
 	int64_t created_at, updated_at;

@@ -155,3 +155,13 @@ enum err store_type_put(struct store_tx *tx, int64_t app, const struct store_cha
 	sql_int(s, 6, t->updated_at);
 	return sql_run(s);
 }
+
+enum err store_app_mark(struct store_tx *tx, int64_t *mark)
+{
+	bool found;
+	/* Maxima, not sums: a sum of times over a few thousand rows would leave 64 bits. */
+	return sql_get_int(sql_prepare(tx, "SELECT (SELECT COALESCE(MAX(updated_at), 0) + COUNT(*) FROM apps) * 31"
+					   " + (SELECT COALESCE(MAX(pk), 0) * 1000003 + COALESCE(MAX(retired_at), 0) FROM app_secrets)"
+					   " + (SELECT COALESCE(MAX(updated_at), 0) FROM channel_types)"),
+		mark, &found);
+}

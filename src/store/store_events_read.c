@@ -66,16 +66,16 @@ static enum err load_channels(struct gather *g, const int64_t *extra, size_t ext
 	sql_int(s, 1, g->user_pk);
 	enum err e = sql_get_int(s, &count, NULL);
 	if (e != ERR_OK) return e;
-	size_t max = (size_t)count + extra_n;
-	g->channels = max ? arena_array(g->a, int64_t, max) : NULL;
-	if (max && !g->channels) return ERR_UNAVAILABLE;
+	g->channels = arena_array(g->a, int64_t, (size_t)count + extra_n + 1);
+	if (!g->channels) return ERR_UNAVAILABLE;
 	s = sql_prepare(g->tx, "SELECT channel_pk FROM members WHERE user_pk = ?1");
 	sql_int(s, 1, g->user_pk);
 	while (g->channel_count < (size_t)count && sql_step(s) == SQL_ROW) g->channels[g->channel_count++] = sql_col_int(s, 0);
 	e = sql_done(s);
+	if (e != ERR_OK) return e;
 	for (size_t i = 0; i < extra_n; i++) g->channels[g->channel_count++] = extra[i];
 	sort_channels(g);
-	return e;
+	return ERR_OK;
 }
 
 /* ---- the heap of lowest positions ---- */
@@ -228,8 +228,8 @@ enum err store_events_since(struct store_tx *tx, int64_t app, int64_t user_pk, c
 {
 	struct gather g = { .tx = tx, .a = a, .app = app, .user_pk = user_pk, .own_context_only = true };
 	g.limit = limit > 0 ? (size_t)limit : 0;
-	g.channels = channel_n ? arena_array(a, int64_t, channel_n) : NULL;
-	if (channel_n && !g.channels) return ERR_UNAVAILABLE;
+	g.channels = arena_array(a, int64_t, channel_n + 1);
+	if (!g.channels) return ERR_UNAVAILABLE;
 	for (size_t i = 0; i < channel_n; i++) g.channels[g.channel_count++] = channels[i];
 	sort_channels(&g);
 	/* The log's time never falls: the first row at or after the time begins the stretch. */

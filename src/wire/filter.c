@@ -142,18 +142,20 @@ static enum err operators_parse(struct parsing *p, struct span field, yyjson_val
 	return ERR_OK;
 }
 
+static bool is_operator(struct span key) { return key.n && key.p[0] == '$'; }
+
 /* How many kids the members of an object can become. */
 static size_t kids_of(yyjson_val *obj)
 {
 	size_t i, n, count = 0;
 	yyjson_val *key, *v;
-	yyjson_obj_foreach(obj, i, n, key, v) count += yyjson_is_obj(v) ? yyjson_obj_size(v) : 1;
+	yyjson_obj_foreach(obj, i, n, key, v) count += yyjson_is_obj(v) && !is_operator(json_span(key)) ? yyjson_obj_size(v) : 1;
 	return count;
 }
 
 static enum err member_parse(struct parsing *p, struct span key, yyjson_val *v, int64_t depth, struct filter *kids, size_t *count)
 {
-	if (key.n && key.p[0] == '$') {
+	if (is_operator(key)) {
 		enum filter_op op;
 		if (!operator_find(key, &op) || !is_group(op)) return refuse(p->arena, p->error, key, "is no operator here");
 		return group_parse(p, key, op, v, depth + 1, &kids[(*count)++]);

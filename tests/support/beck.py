@@ -30,6 +30,7 @@ import websockets
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BECKD = os.environ.get("BECKD", str(ROOT / "build/bin/beckd"))
 BECK = os.environ.get("BECK", str(ROOT / "build/bin/beck"))
+BECKD_ARGS = os.environ.get("BECKD_ARGS", "").split()  # further options of every server, such as "--loops 1"
 WAIT = float(os.environ.get("BECK_TEST_WAIT", "10"))  # seconds until an awaited condition counts as failed
 SANITIZER = re.compile(rb"ERROR: (Address|Leak|Thread|Memory)Sanitizer|WARNING: ThreadSanitizer|runtime error: |Sanitizer:DEADLYSIGNAL")
 ZERO_TIME = "0001-01-01T00:00:00Z"
@@ -237,7 +238,7 @@ class Beckd:
         assert os.access(BECKD, os.X_OK), f"no server at {BECKD} (set BECKD)"
         env = {**os.environ, "BECK_API_SECRET": self.secret, **self.env}
         env.setdefault("UBSAN_OPTIONS", "print_stacktrace=1:halt_on_error=1")
-        argv = [BECKD, "--listen", "127.0.0.1:0", "--data", str(self.data), "--api-key", self.key, *self.args]
+        argv = [BECKD, "--listen", "127.0.0.1:0", "--data", str(self.data), "--api-key", self.key, *BECKD_ARGS, *self.args]
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=log, env=env)
         lines = queue.Queue()

@@ -458,7 +458,7 @@ struct memvfs *memvfs_create(const struct rng *rng)
 	struct memvfs *m = calloc(1, sizeof *m);
 	if (!m) return NULL;
 	m->os = sqlite3_vfs_find(NULL);
-	snprintf(m->name, sizeof m->name, "beck-mem-%016" PRIx64 "%08" PRIx32, rng_u64(rng), (uint32_t)(uintptr_t)m);
+	(void)snprintf(m->name, sizeof m->name, "beck-mem-%016" PRIx64 "%08" PRIx32, rng_u64(rng), (uint32_t)(uintptr_t)m);
 	m->vfs = (sqlite3_vfs){
 		.iVersion = 1,
 		.szOsFile = sizeof(struct mem_file),

@@ -291,6 +291,13 @@ static inline struct event *event_at(const struct world *w, enum event_type t, s
 		if (w->call.chat.events[i]->type == t && index-- == 0) return w->call.chat.events[i];
 	return NULL;
 }
+/* The event that ends sessions, NULL when there is none. */
+static inline struct event *end_of_sessions(const struct world *w)
+{
+	for (size_t i = 0; i < w->call.chat.event_count; i++)
+		if (w->call.chat.events[i]->flags & EVENT_CLOSE_SESSIONS) return w->call.chat.events[i];
+	return NULL;
+}
 /* The event's body with its brace put back. */
 static inline yyjson_val *body_of(struct world *w, const struct event *e)
 {

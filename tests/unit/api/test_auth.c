@@ -127,7 +127,7 @@ static void test_revocation_of_a_user(void **state)
 	make_user(w, "ann", "");
 	PATCH(w, "/users", SERVER, "{\"users\":[{\"id\":\"ann\",\"set\":{\"revoke_tokens_issued_before\":\"2027-01-15T08:00:00.5Z\"}}]}");
 	OK(w, 200); /* 1800000000 */
-	struct event *end = event_at(w, EVENT_CUSTOM_USER, 0);
+	struct event *end = end_of_sessions(w);
 	assert_non_null(end);
 	assert_true(end->flags & EVENT_CLOSE_SESSIONS);
 	assert_null(end->body);
@@ -149,7 +149,7 @@ static void test_revocation_of_an_application(void **state)
 	make_user(w, "ann", "");
 	PATCH(w, "/app", SERVER, "{\"revoke_tokens_issued_before\":\"2027-01-15T08:00:00Z\"}");
 	OK(w, 200);
-	assert_int_equal(event_at(w, EVENT_CUSTOM_USER, 0)->user, 0);
+	assert_int_equal(end_of_sessions(w)->user, 0);
 	probe(w, token_of(w, "ann"));
 	FAILS(w, 401, 40);
 	probe(w, SERVER);

@@ -64,7 +64,7 @@ static void test_soft_delete_and_restore(void **state)
 	assert_text(text_at(body, "delete_messages"), "");
 	assert_json(w, json_get(body, "hard_delete"), "false");
 	assert_non_null(at(body, "user", "deleted_at"));
-	struct event *end = event_at(w, EVENT_CUSTOM_USER, 0);
+	struct event *end = end_of_sessions(w);
 	assert_true(end->flags & EVENT_CLOSE_SESSIONS);
 	assert_non_null(strstr(end->close_frame->p, "\"code\":16"));
 	assert_null(stored(w, "alice"));
@@ -195,7 +195,7 @@ static void test_deactivate_and_reactivate(void **state)
 	POST(w, "/users/alice/deactivate", SERVER, "{\"mark_messages_deleted\":true,\"mark_channels_deleted\":true}");
 	OK(w, 201);
 	assert_non_null(at(w->json, "user", "deactivated_at"));
-	assert_non_null(strstr(event_at(w, EVENT_CUSTOM_USER, 0)->close_frame->p, "\"code\":17"));
+	assert_non_null(strstr(end_of_sessions(w)->close_frame->p, "\"code\":17"));
 	connect_user(w, "alice", "");
 	FAILS(w, 403, 17);
 	assert_null(stored(w, "alice"));

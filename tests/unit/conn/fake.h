@@ -111,6 +111,7 @@ struct session {
 	char id[CONNECTION_ID_MAX + 1];
 	char *items[FAKE_ITEMS];
 	uint8_t heads[FAKE_ITEMS][10];
+	int64_t pos[FAKE_ITEMS];
 	size_t n, consumed, health_checks;
 	int64_t rewound_to;
 	uint16_t close_code;
@@ -195,7 +196,7 @@ size_t session_peek(struct session *s, size_t from, struct session_out *out, siz
 	for (size_t i = s->consumed + from; i < s->n && n < max; i++, n++) {
 		size_t whole = strlen(s->items[i]);
 		size_t head = ws_head(s->heads[i], WS_TEXT, whole, false);
-		out[n] = (struct session_out){ s->heads[i], head, { s->items[i], whole - 1 }, { s->items[i] + whole - 1, 1 }, 0 };
+		out[n] = (struct session_out){ s->heads[i], head, { s->items[i], whole - 1 }, { s->items[i] + whole - 1, 1 }, s->pos[i] };
 	}
 	return n;
 }

@@ -5,7 +5,9 @@
 #include "chat/replay_parts.h"
 #include "wire/ids.h"
 
-enum { ROWS_PER_EVENT = 4 }; /* rows looked at for each event that may be answered: some are not for him, and must not be counted */
+/* Rows looked at for each event that may be answered: some are not for him, and must not be counted. Reads that others hid are dropped
+ * before rendering, so that how many there are shows in nothing. */
+enum { ROWS_PER_EVENT = 4, RAW_ROWS_PER_EVENT = 20 };
 
 struct sync_list {
 	struct channel_ctx *items; /* those he may read */
@@ -60,17 +62,37 @@ static enum err too_many(struct chat_ctx *c)
 		(long long)LIMIT_SYNC_EVENTS);
 }
 
+static bool is_hidden_read(const struct chat_ctx *c, const struct store_event *row)
+{
+	if (row->actor_pk == c->me.pk || !span_is(row->type, "message.read")) return false;
+	struct span mark = SPAN("\"hidden\":true");
+	for (size_t i = 0; i + mark.n <= row->data.n; i++)
+		if (memcmp(row->data.p + i, mark.p, mark.n) == 0) return true;
+	return false;
+}
+
+static enum err load_rows(struct chat_ctx *c, const struct sync_list *l, int64_t since, struct store_event **rows, size_t *n)
+{
+	size_t count = 0;
+	int64_t most = LIMIT_SYNC_EVENTS * RAW_ROWS_PER_EVENT;
+	enum err e = store_events_since(c->tx, c->app->pk, c->me.pk, l->pks, l->n, since, most + 1, c->arena, rows, &count);
+	if (e != ERR_OK) return chat_store_fail(c, e);
+	if (count > (size_t)most) return too_many(c);
+	*n = 0;
+	for (size_t i = 0; i < count; i++)
+		if (!is_hidden_read(c, &(*rows)[i])) (*rows)[(*n)++] = (*rows)[i];
+	return *n > (size_t)(LIMIT_SYNC_EVENTS * ROWS_PER_EVENT) ? too_many(c) : ERR_OK;
+}
+
 static enum err render(struct chat_ctx *c, const struct sync_list *l, int64_t since, struct event ***out, size_t *n)
 {
 	struct store_event *rows = NULL;
 	size_t count = 0;
 	struct replay_options o = { .watched = l->pks, .watched_n = l->n, .is_sync = true };
-	int64_t most = LIMIT_SYNC_EVENTS * ROWS_PER_EVENT;
 	*n = 0;
 	if (l->n == 0) return ERR_OK;
-	enum err e = store_events_since(c->tx, c->app->pk, c->me.pk, l->pks, l->n, since, most + 1, c->arena, &rows, &count);
-	if (e != ERR_OK) return chat_store_fail(c, e);
-	if (count > (size_t)most) return too_many(c);
+	enum err e = load_rows(c, l, since, &rows, &count);
+	if (e != ERR_OK) return e;
 	*out = arena_array(c->arena, struct event *, count + 1);
 	if (!*out) return chat_store_fail(c, ERR_UNAVAILABLE);
 	return replay_render(c, rows, count, &o, *out, n);

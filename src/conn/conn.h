@@ -29,7 +29,7 @@ struct conn_settings {
 	struct span trusted_proxies; /* comma-separated CIDRs whose X-Forwarded-For is believed */
 	struct span cors_origins;    /* "*" by default, else a comma-separated list */
 	bool http_log;
-	int64_t max_per_address;     /* open sockets of one client address on this loop; 0 = LIMIT_CONNS_PER_ADDR */
+	int64_t max_per_address; /* open sockets of one client address on this loop; 0 = LIMIT_CONNS_PER_ADDR */
 };
 struct conn_host; /* per loop: its connections, limits per address, counters */
 struct conn_host *conn_host_create(struct net_loop *loop, struct session_hub *hub, struct chat *chat, const struct conn_ops *ops,

@@ -88,7 +88,10 @@ static void take_back(struct poll_session *p)
 }
 
 /* What the client says it has seen is not given again, whoever took it before. */
-static bool is_seen(const struct session_out *item, const struct poll_ask *k) { return item->pos > 0 && item->pos <= k->seq; }
+static bool is_seen(const struct session_out *item, const struct poll_ask *k)
+{
+	return item->pos > 0 && item->pos <= k->seq;
+}
 
 /* Appends [event,...] of the queue's head, at most so many; returns how many it looked at. */
 static size_t write_events(struct poll_session *p, size_t most, struct poll_ask *k)

@@ -1,10 +1,8 @@
 #include "conn/ws.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/limits.h"
-#include "base/log.h"
 #include "conn/http.h"
 
 enum {

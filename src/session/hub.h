@@ -40,13 +40,12 @@ struct hub_user {
 	int64_t total_unread;
 	uint32_t unread_channels, unread_threads;
 	int64_t totals_pos;  /* moves up to it are in the totals */
-	int64_t recount_pos; /* a recount must have seen this position to do */
 	uint64_t only_mark, member_mark; /* last fan-out that named him in `only` / found him a member of its channel */
 	uint32_t handle, seen_tick;
 	bool is_known;      /* totals are right; else counts are left out until they are */
 	bool is_recounting; /* an answer is under way */
-	bool wants_recount; /* ask (again) ... */
-	bool must_recount;  /* ... whatever position the answer under way has seen */
+	bool must_recount;  /* ... and another one is due whatever it says */
+	bool wants_recount; /* to be asked for with the next tick */
 };
 
 /* ---- sessions ---- */
@@ -153,8 +152,8 @@ bool totals_is_member(const struct hub_user *u, int64_t channel);
 void totals_move_user(struct session_hub *h, struct hub_user *u, const struct event *e);
 /* ... and to everybody's on this loop. Users who are members of its channel get h->mark as member_mark when mark_members. */
 void totals_move(struct session_hub *h, const struct event *e, bool mark_members);
-/* Loads the totals anew, from a snapshot that has seen `pos`; 0 = one taken from now on. */
-void totals_recount(struct session_hub *h, struct hub_user *u, int64_t pos);
+/* Loads the totals anew. is_numbered: the reason has a position, so that it is in a snapshot or in the ring. */
+void totals_recount(struct session_hub *h, struct hub_user *u, bool is_numbered);
 void totals_answered(struct session_hub *h, struct session_totals_answer *t);
 void totals_retry(struct session_hub *h); /* recounts that failed */
 

@@ -67,7 +67,7 @@ static void go(struct session *s, const struct session_start *start, bool is_new
 	if (ring_reaches(&h->ring, start->snapshot_pos)) {
 		closing = catch_up(s, start->snapshot_pos, is_new_user);
 	} else if (is_new_user && s->user_pk) {
-		totals_recount(h, s->user, h->ring.newest);
+		totals_recount(h, s->user, true);
 	}
 	if (s->replay) {
 		replay_go_on(s);

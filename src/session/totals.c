@@ -135,17 +135,17 @@ bool totals_load(struct session_hub *h, struct hub_user *u, const struct session
 
 /* ---- recounts ---- */
 
-void totals_recount(struct session_hub *h, struct hub_user *u, int64_t pos)
+void totals_recount(struct session_hub *h, struct hub_user *u, bool is_numbered)
 {
-	if (pos > u->recount_pos) u->recount_pos = pos;
 	u->is_known = false;
-	if (u->is_recounting) { /* its snapshot may be older than the reason */
-		u->wants_recount = true;
-		if (!pos) u->must_recount = true;
+	u->wants_recount = false;
+	if (u->is_recounting) {
+		/* The snapshot under way may be older. For a numbered reason the ring will say so. */
+		if (!is_numbered) u->must_recount = true;
 		return;
 	}
 	u->is_recounting = true;
-	u->wants_recount = u->must_recount = false;
+	u->must_recount = false;
 	h->ops->recount(h->ops->ctx, h, u->app, u->pk);
 }
 
@@ -160,7 +160,7 @@ static void put_off(struct session_hub *h, struct hub_user *u)
 static void follow_ring(struct session_hub *h, struct hub_user *u)
 {
 	if (!ring_reaches(&h->ring, u->totals_pos)) {
-		totals_recount(h, u, h->ring.newest);
+		totals_recount(h, u, true);
 		return;
 	}
 	for (uint32_t i = ring_after(&h->ring, u->totals_pos); i < h->ring.n; i++) {
@@ -173,12 +173,12 @@ void totals_answered(struct session_hub *h, struct session_totals_answer *t)
 {
 	struct hub_user *u = user_find(h, t->start.user);
 	if (!u || u->app != t->start.app || !u->is_recounting) return;
-	bool again = u->must_recount || (u->wants_recount && t->start.snapshot_pos < u->recount_pos);
-	u->is_recounting = u->wants_recount = u->must_recount = false;
+	bool again = u->must_recount;
+	u->is_recounting = u->must_recount = false;
 	if (t->failed || !totals_load(h, u, &t->start)) {
 		put_off(h, u);
 	} else if (again) {
-		totals_recount(h, u, u->recount_pos);
+		totals_recount(h, u, false);
 	} else {
 		follow_ring(h, u);
 	}
@@ -191,7 +191,7 @@ void totals_retry(struct session_hub *h)
 	struct hub_user *u;
 	size_t it = 0;
 	while ((u = u64map_next(&h->user_by_pk, &it, NULL)))
-		if (u->wants_recount && !u->is_recounting) totals_recount(h, u, u->recount_pos);
+		if (u->wants_recount) totals_recount(h, u, false);
 }
 
 /* ---- moves ---- */
@@ -260,7 +260,7 @@ static void uncounted(struct session_hub *h, struct hub_user *u, struct membersh
 {
 	if (e->actor == u->pk || clamp_seq(e->seq) <= seq_of(m) || !unread_of(m) || !is_named(e, u->pk)) return;
 	if (is_quiet(m)) {
-		totals_recount(h, u, e->pos); /* it counted only if it came before the quiet */
+		totals_recount(h, u, e->pos != 0); /* it counted only if it came before the quiet */
 	} else {
 		set(u, m, seq_of(m), unread_of(m) - 1, false);
 	}
@@ -300,7 +300,7 @@ void totals_move_user(struct session_hub *h, struct hub_user *u, const struct ev
 		if (m) set(u, m, clamp_seq(e->seq), 0, is_quiet(m));
 		break;
 	case MOVE_RECOUNT:
-		if (m || e->user) totals_recount(h, u, e->pos);
+		if (m || e->user) totals_recount(h, u, e->pos != 0);
 		break;
 	case MOVE_THREADS: u->unread_threads = clamp_unread(e->unread); break;
 	}

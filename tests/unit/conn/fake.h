@@ -196,7 +196,8 @@ size_t session_peek(struct session *s, size_t from, struct session_out *out, siz
 	for (size_t i = s->consumed + from; i < s->n && n < max; i++, n++) {
 		size_t whole = strlen(s->items[i]);
 		size_t head = ws_head(s->heads[i], WS_TEXT, whole, false);
-		out[n] = (struct session_out){ s->heads[i], head, { s->items[i], whole - 1 }, { s->items[i] + whole - 1, 1 }, s->pos[i] };
+		out[n] = (struct session_out){ s->heads[i], head, { s->items[i], whole - 1 }, { s->items[i] + whole - 1, 1 },
+			s->pos[i] };
 	}
 	return n;
 }

@@ -375,6 +375,24 @@ static void test_rewind_beyond_the_queue_reads_the_log_again(void **state)
 	client_free(c);
 }
 
+static void test_what_is_kept_for_a_rewind_is_bounded(void **state)
+{
+	struct world *w = *state;
+	for (int64_t back = 0; back < 2; back++) {
+		struct client *c = poll_at(w, w->pos);
+		int64_t first = w->pos;
+		for (int i = 0; i < LIMIT_POLL_QUEUE_EVENTS + 5; i++) {
+			live(w);
+			client_drain(c); /* polls that never say how far they came */
+			c->n = 0;
+		}
+		assert_int_equal(session_rewind(c->session, first + 5 - back), back == 0);
+		assert_int_equal(waiting(c), back ? 0 : LIMIT_POLL_QUEUE_EVENTS);
+		if (back) assert_int_equal(world_asked(w, ASKED_REPLAY)->after, first + 4);
+		client_free(c);
+	}
+}
+
 static void test_rewind_while_a_page_is_under_way(void **state)
 {
 	struct world *w = *state;
@@ -458,7 +476,7 @@ int main(void)
 		T(test_failed_page_ends_the_session), T(test_page_that_gets_nowhere_ends_the_session), T(test_page_for_a_session_that_has_gone),
 		T(test_the_old_session_ends_when_live), T(test_the_old_session_on_another_loop),
 		T(test_watching_again_is_announced_when_it_had_ended), T(test_right_to_watch_lost_between_snapshot_and_open),
-		T(test_rewind_within_the_queue), T(test_rewind_beyond_the_queue_reads_the_log_again), T(test_rewind_while_a_page_is_under_way),
+		T(test_rewind_within_the_queue), T(test_rewind_beyond_the_queue_reads_the_log_again), T(test_what_is_kept_for_a_rewind_is_bounded), T(test_rewind_while_a_page_is_under_way),
 		T(test_random_polls_lose_and_repeat_nothing) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -357,12 +357,40 @@ static void test_failed_recounts_are_asked_again(void **state)
 	world_deinit(&w);
 }
 
+/* What has no position cannot be looked for in a snapshot: one that was under way does not do. */
+static void test_unnumbered_reasons_ask_again(void **state)
+{
+	(void)state;
+	struct world w;
+	world_init(&w, 11);
+	world_deliver(&w, world_event(&w, EVENT_MESSAGE_NEW, 99, 0, NULL)); /* the reasons lie at its position, like the snapshots */
+	struct client *c = client_open(&w, 1);
+	for (int i = 0; i < 2; i++) {
+		struct event *e = event_new(EVENT_NOTIFICATION_MARK_READ);
+		assert_non_null(e);
+		e->app = WORLD_APP;
+		e->user = 1;
+		e->move = MOVE_RECOUNT;
+		world_deliver(&w, e);
+	}
+	assert_int_equal(world_count(&w, ASKED_RECOUNT), 1);
+	world_totals(&w, 1, NULL, 0, 4, w.pos);
+	assert_int_equal(world_count(&w, ASKED_RECOUNT), 2);
+	assert_false(user_find(w.hub, 1)->is_known);
+	world_totals(&w, 1, NULL, 0, 5, w.pos);
+	assert_int_equal(world_count(&w, ASKED_RECOUNT), 2);
+	assert_true(user_find(w.hub, 1)->is_known);
+	client_free(c);
+	world_deinit(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_against_a_naive_recount),
 		cmocka_unit_test(test_a_ring_that_does_not_reach),
 		cmocka_unit_test(test_failed_recounts_are_asked_again),
+		cmocka_unit_test(test_unnumbered_reasons_ask_again),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

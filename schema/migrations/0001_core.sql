@@ -1,5 +1,6 @@
 -- The core tables. Every table is keyed by application. Times are microseconds since the Unix epoch, 0 = never / not set.
--- Common subset of SQLite and PostgreSQL; what differs (rowid keys) is written {{pk}} and filled in by the driver.
+-- Common subset of SQLite and PostgreSQL; what differs (rowid keys, tables in the order of their key) is written {{pk}} and {{clustered}}
+-- and filled in by the driver.
 -- `pk` columns are the integer names of rows: events, memberships and read state refer to them, ids stay the outside's matter.
 
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -92,7 +93,7 @@ CREATE TABLE members (
   own_seq BIGINT NOT NULL DEFAULT 0,   -- his own newest counted message: none of his own lies above it
   last_read BIGINT NOT NULL, last_read_message_id TEXT, first_unread_message_id TEXT,
   last_delivered_at BIGINT NOT NULL DEFAULT 0, last_delivered_message_id TEXT,
-  PRIMARY KEY (channel_pk, user_pk));
+  PRIMARY KEY (channel_pk, user_pk)) {{clustered}};
 CREATE INDEX members_user ON members (user_pk, channel_pk);
 CREATE INDEX members_order ON members (channel_pk, created_at, user_pk);
 CREATE INDEX members_hidden ON members (channel_pk) WHERE hidden = 1;

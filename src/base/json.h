@@ -38,6 +38,9 @@ struct jsonw {
 	bool need_comma, after_key;
 	unsigned depth;
 	uint64_t in_object; /* bit per depth, newest lowest; looked at by debug builds only */
+	/* For the writer of times: the day written last and its text, since times of one reply mostly share it. */
+	int64_t memo_day;
+	char memo_date[12];
 };
 static inline void jsonw_init(struct jsonw *w, struct buf *out) { *w = (struct jsonw){ .out = out }; }
 void jsonw_obj_begin(struct jsonw *w);

@@ -102,6 +102,7 @@ static enum err purge_members(struct chat_ctx *c, const struct channel_purge *p,
 	int64_t *users;
 	size_t n;
 	enum err e = store_members_purge(c->tx, p->channel_pk, LIMIT_PURGE_SLICE, c->arena, &users, &n);
+	if (e == ERR_OK && n > 0) e = store_channel_add_members(c->tx, p->channel_pk, -(int64_t)n);
 	for (size_t i = 0; e == ERR_OK && i < n; i++) e = log_for_member(c, p, users[i]);
 	if (e == ERR_OK) *more = n > 0;
 	return e;

@@ -145,7 +145,8 @@ static enum err load_members(struct state_writer *s, const struct channel_ctx *x
 	enum err e = member_rooms(s, (size_t)limit);
 	if (e != ERR_OK) return e;
 	struct member *m = s->members;
-	e = store_members_page(s->c->tx, x->ch.pk, limit, offset, s->c->arena, m, &n);
+	e = offset == 0 && x->ch.member_count <= limit ? store_members_all(s->c->tx, x->ch.pk, limit, s->c->arena, m, &n) :
+		store_members_page(s->c->tx, x->ch.pk, limit, offset, s->c->arena, m, &n);
 	if (e != ERR_OK) return chat_store_fail(s->c, e);
 	for (size_t i = 0; i < n; i++) people_want(&s->people, m[i].user_pk);
 	e = people_load(&s->people);

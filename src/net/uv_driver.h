@@ -26,7 +26,7 @@ struct uv_driver_loop {
 	uv_idle_t idle; /* runs while something is deferred, which keeps libuv from sleeping */
 	uv_timer_t timer;
 	int64_t armed_us; /* what `timer` waits for; 0 = nothing */
-	uint64_t seen_ms; /* libuv's time when the clock was last read */
+	bool is_awake;    /* the clock was read since libuv may have slept */
 	atomic_bool stopping;
 	struct list streams, listeners;
 	int spare_fd; /* given up to accept and refuse one peer when descriptors run out; -1 = used up */
@@ -86,7 +86,7 @@ static inline struct uv_stream *uv_stream_of(struct net_stream *s)
 	return BECK_CONTAINER(s, struct uv_stream, base);
 }
 
-/* uv_loop.c: reads the clock when libuv has slept since. First thing in every libuv callback. */
+/* uv_loop.c: reads the clock, once a turn. First thing in every libuv callback. */
 void uv_driver_touch(struct uv_driver_loop *l);
 
 /* uv_listen.c */

@@ -7,9 +7,8 @@
 
 void uv_driver_touch(struct uv_driver_loop *l)
 {
-	uint64_t ms = uv_now(&l->uv);
-	if (ms == l->seen_ms) return;
-	l->seen_ms = ms;
+	if (l->is_awake) return;
+	l->is_awake = true;
 	net_loop_touch(&l->base);
 }
 
@@ -59,6 +58,7 @@ static void on_prepare(uv_prepare_t *h)
 	} else {
 		uv_idle_stop(&l->idle);
 	}
+	l->is_awake = false;
 }
 
 static void driver_run(struct net_loop *base)

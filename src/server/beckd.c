@@ -48,6 +48,12 @@ static struct session_hub *hub_of(void *ctx, unsigned loop)
 	return loop < d->loop_count ? d->loops[loop].hub : NULL;
 }
 
+static struct conn_host *host_of(void *ctx, unsigned loop)
+{
+	struct beckd *d = ctx;
+	return loop < d->loop_count ? d->loops[loop].host : NULL;
+}
+
 /* COMMIT with an unknown outcome. Exit without a word to anybody: at the next start the log tells what is there. */
 static void fatal(void *ctx, const char *why)
 {
@@ -66,9 +72,10 @@ static bool make_loop(struct beckd *d, unsigned i, struct span *why)
 	net_loop_set_time_scale(l->loop, d->config.time_scale);
 	beckd_fill_session_ops(d, &l->session_ops);
 	l->hub = session_hub_create(l->loop, 0, i, d->registry, &l->session_ops);
-	l->conn_ops = (struct conn_ops){ .submit = beckd_submit, .hub = hub_of, .asset = find_asset, .came_online = beckd_came_online, .ctx = d };
+	l->conn_ops = (struct conn_ops){ .submit = beckd_submit, .hub = hub_of, .host = host_of, .asset = find_asset, .came_online = beckd_came_online, .ctx = d };
 	struct conn_settings settings = { .deflate = d->config.deflate, .trusted_proxies = d->config.trusted_proxies,
-		.cors_origins = d->config.cors_origins, .http_log = d->config.http_log };
+		.cors_origins = d->config.cors_origins, .http_log = d->config.http_log,
+		.max_per_address = d->config.max_connections_per_address };
 	if (l->hub) l->host = conn_host_create(l->loop, l->hub, &d->chat, &l->conn_ops, &settings);
 	if (!l->host) *why = SPAN("out of memory");
 	return l->host != NULL;
@@ -167,7 +174,8 @@ static bool listen_on(struct beckd *d, struct beckd_loop *l, struct span *why)
 {
 	const char *reason = NULL;
 	struct net_listen_options o = { .host = d->config.listen_host.p, .port = d->port ? d->port : d->config.listen_port, .tls = d->tls,
-		.backlog = 4096, .proxy_v2 = d->config.proxy_v2, .on_accept = conn_host_accept, .ctx = l->host };
+		.backlog = 4096, .proxy_v2 = d->config.proxy_v2,
+		.trusted_proxies = d->config.trusted_proxies, .on_accept = conn_host_accept, .ctx = l->host };
 	l->listener = net_listen(l->loop, &o, &reason);
 	if (l->listener) {
 		d->port = net_listener_port(l->listener);

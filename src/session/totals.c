@@ -169,12 +169,24 @@ static void follow_ring(struct session_hub *h, struct hub_user *u)
 	}
 }
 
+void totals_check_snapshot(struct session_hub *h, struct hub_user *u)
+{
+	if (u->totals_pos <= h->ring.newest) return;
+	for (uint32_t i = ring_after(&h->ring, h->ring.newest); i < h->ring.n; i++) {
+		const struct event *e = ring_get(&h->ring, i);
+		if (!e->pos && (e->user ? e->user == u->pk : find(u, e->channel) != NULL)) {
+			totals_recount(h, u, false);
+			return;
+		}
+	}
+}
+
 void totals_answered(struct session_hub *h, struct session_totals_answer *t)
 {
 	struct hub_user *u = user_find(h, t->start.user);
 	if (!u || u->app != t->start.app || !u->is_recounting) return;
-	bool again = u->must_recount;
-	u->is_recounting = u->must_recount = false;
+	bool again = u->must_recount || (u->is_loose && t->start.snapshot_pos > h->ring.newest);
+	u->is_recounting = u->must_recount = u->is_loose = false;
 	if (t->failed || !totals_load(h, u, &t->start)) {
 		put_off(h, u);
 	} else if (again) {
@@ -277,31 +289,37 @@ static bool is_of_user(enum event_move m)
 	return m == MOVE_READ || m == MOVE_READ_ALL || m == MOVE_JOIN || m == MOVE_LEAVE || m == MOVE_THREADS;
 }
 
+/* A move without a position, at a time when the snapshot is ahead of what has been delivered here: it may be in it or not. */
+static bool is_ambiguous(struct session_hub *h, struct hub_user *u, const struct event *e)
+{
+	if (e->pos || e->move == MOVE_RECOUNT) return false;
+	if (u->is_recounting) u->is_loose = true; /* the same about the snapshot that is under way, when it has come */
+	return h->ring.newest < u->totals_pos;
+}
+
 void totals_move_user(struct session_hub *h, struct hub_user *u, const struct event *e)
 {
 	if (e->pos && e->pos <= u->totals_pos) return;
-	if ((is_of_user(e->move) || (e->move == MOVE_RECOUNT && e->user)) && e->user != u->pk) return;
+	bool is_his = is_of_user(e->move) || (e->move == MOVE_RECOUNT && e->user);
+	if (e->move == MOVE_NONE || (is_his && e->user != u->pk)) return;
 	struct membership *m = e->channel ? find(u, e->channel) : NULL;
+	if (!is_his && !m) return;
+	if (is_ambiguous(h, u, e)) {
+		totals_recount(h, u, false);
+		return;
+	}
 	switch (e->move) {
 	case MOVE_NONE: break;
-	case MOVE_COUNTED:
-		if (m) counted(u, m, e);
-		break;
-	case MOVE_UNCOUNTED:
-		if (m) uncounted(h, u, m, e);
-		break;
+	case MOVE_COUNTED: counted(u, m, e); break;
+	case MOVE_UNCOUNTED: uncounted(h, u, m, e); break;
 	case MOVE_READ:
 		if (m) set(u, m, clamp_seq(e->seq), clamp_unread(e->unread), is_quiet(m));
 		break;
 	case MOVE_READ_ALL: read_all(u); break;
 	case MOVE_JOIN: join(h, u, e); break;
 	case MOVE_LEAVE: leave(h, u, e); break;
-	case MOVE_RESET:
-		if (m) set(u, m, clamp_seq(e->seq), 0, is_quiet(m));
-		break;
-	case MOVE_RECOUNT:
-		if (m || e->user) totals_recount(h, u, e->pos != 0);
-		break;
+	case MOVE_RESET: set(u, m, clamp_seq(e->seq), 0, is_quiet(m)); break;
+	case MOVE_RECOUNT: totals_recount(h, u, e->pos != 0); break;
 	case MOVE_THREADS: u->unread_threads = clamp_unread(e->unread); break;
 	}
 }

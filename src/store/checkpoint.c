@@ -44,3 +44,10 @@ bool checkpoint_empty_log(struct store *s, struct store_tx *lane)
 {
 	return succeeded(restart_log(s, lane, SQLITE_CHECKPOINT_TRUNCATE), "truncate");
 }
+
+bool checkpoint_settle(struct store_tx *lane)
+{
+	struct progress p;
+	int rc = checkpoint(lane, SQLITE_CHECKPOINT_PASSIVE, &p);
+	return succeeded(rc, "settle") || (rc & 0xff) == SQLITE_BUSY;
+}

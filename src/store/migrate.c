@@ -53,21 +53,30 @@ enum err migrate_inspect(struct store_tx *tx, bool *is_new, int *version, struct
 	return ERR_OK;
 }
 
-/* Row names are never given twice: events, sessions and caches on other threads hold them longer than the row lives. */
+/* What differs between the databases. Row names are never given twice: events, sessions and caches on other threads hold them longer than
+ * the row lives. Clustered tables lie in the order of their primary key. */
+static const struct {
+	struct span mark, text;
+} marks[] = {
+	{ { "{{pk}}", 6 }, { "INTEGER PRIMARY KEY AUTOINCREMENT", 33 } },
+	{ { "{{clustered}}", 13 }, { "WITHOUT ROWID", 13 } },
+};
+
 static struct span fill_in(struct arena *a, const struct embedded_file *f)
 {
-	const struct span mark = SPAN("{{pk}}"), key = SPAN("INTEGER PRIMARY KEY AUTOINCREMENT");
 	struct buf out;
 	buf_init(&out, SCRATCH_BYTES);
 	struct span rest = span_make(f->data, f->n);
 	while (rest.n > 0) {
-		bool is_mark = span_starts(rest, mark);
+		size_t i = 0;
+		while (i < BECK_COUNT(marks) && !span_starts(rest, marks[i].mark)) i++;
+		bool is_mark = i < BECK_COUNT(marks);
 		if (is_mark) {
-			buf_add_span(&out, key);
+			buf_add_span(&out, marks[i].text);
 		} else {
 			buf_add_char(&out, rest.p[0]);
 		}
-		rest = span_skip(rest, is_mark ? mark.n : 1);
+		rest = span_skip(rest, is_mark ? marks[i].mark.n : 1);
 	}
 	struct span text = out.failed ? SPAN_NONE : arena_dup(a, buf_span(&out));
 	buf_deinit(&out);

@@ -112,7 +112,7 @@ static enum err open_lane(struct store *s, bool is_shared, struct arena *a, stru
 	}
 	e = is_shared ? require_current(s, a, why) : migrate_run(s, &s->lane, copy.p, a, why);
 	if (e != ERR_OK) return e;
-	e = load_state(s);
+	e = is_shared || checkpoint_settle(&s->lane) ? load_state(s) : ERR_UNAVAILABLE;
 	if (e != ERR_OK) *why = fail_text(a, s->folder, "beck.db cannot be read; run a check");
 	return e;
 }

@@ -111,7 +111,7 @@ struct remains {
 static enum err look_after(struct store_tx *tx, int64_t pk, int64_t cut, struct remains *out)
 {
 	struct sql_stmt *s = sql_prepare(tx,
-		"SELECT min(CASE WHEN seq <> 0 THEN seq END), sum(CASE WHEN deleted_at = 0 THEN 1 ELSE 0 END), "
+		"SELECT min(CASE WHEN seq <> 0 THEN seq END), sum(CASE WHEN deleted_at = 0 AND shadowed = 0 THEN 1 ELSE 0 END), "
 		"max(CASE WHEN shadowed = 0 AND restricted IS NULL THEN created_at END) FROM messages "
 		"WHERE channel_pk = ?1 AND created_at > ?2 AND (parent_pk = 0 OR show_in_channel = 1)");
 	sql_int(s, 1, pk);

@@ -84,13 +84,8 @@ enum err store_member_remove(struct store_tx *tx, int64_t channel_pk, int64_t us
 	return sql_run(s);
 }
 
-enum err store_members_page(struct store_tx *tx, int64_t channel_pk, int64_t limit, int64_t offset, struct arena *a, struct member *out, size_t *n)
+static enum err read_rows(struct sql_stmt *s, struct arena *a, int64_t limit, struct member *out, size_t *n)
 {
-	struct sql_stmt *s = sql_prepare(tx,
-		"SELECT " MEMBER_COLUMNS " FROM members m WHERE m.channel_pk = ?1 ORDER BY m.created_at, m.user_pk LIMIT ?2 OFFSET ?3");
-	sql_int(s, 1, channel_pk);
-	sql_int(s, 2, limit);
-	sql_int(s, 3, offset);
 	size_t count = 0;
 	while (count < (size_t)limit && sql_step(s) == SQL_ROW) member_row_read(s, 0, a, &out[count++]);
 	enum err e = sql_done(s);
@@ -98,6 +93,47 @@ enum err store_members_page(struct store_tx *tx, int64_t channel_pk, int64_t lim
 	if (arena_failed(a)) return ERR_UNAVAILABLE;
 	*n = count;
 	return ERR_OK;
+}
+
+enum err store_members_page(struct store_tx *tx, int64_t channel_pk, int64_t limit, int64_t offset, struct arena *a, struct member *out, size_t *n)
+{
+	struct sql_stmt *s = sql_prepare(tx,
+		"SELECT " MEMBER_COLUMNS " FROM members m WHERE m.channel_pk = ?1 ORDER BY m.created_at, m.user_pk LIMIT ?2 OFFSET ?3");
+	sql_int(s, 1, channel_pk);
+	sql_int(s, 2, limit);
+	sql_int(s, 3, offset);
+	return read_rows(s, a, limit, out, n);
+}
+
+static int by_joining(const void *pa, const void *pb)
+{
+	const struct member *a = *(const struct member *const *)pa, *b = *(const struct member *const *)pb;
+	if (a->created_at != b->created_at) return a->created_at < b->created_at ? -1 : 1;
+	return a->user_pk < b->user_pk ? -1 : a->user_pk > b->user_pk;
+}
+
+static enum err sort_by_joining(struct arena *a, struct member *m, size_t n)
+{
+	const struct member **order = arena_alloc(a, n * sizeof *order);
+	struct member *copy = arena_alloc(a, n * sizeof *copy);
+	if (order == NULL || copy == NULL) return ERR_UNAVAILABLE;
+	memcpy(copy, m, n * sizeof *copy);
+	for (size_t i = 0; i < n; i++) order[i] = &copy[i];
+	qsort(order, n, sizeof *order, by_joining);
+	for (size_t i = 0; i < n; i++) m[i] = *order[i];
+	return ERR_OK;
+}
+
+enum err store_members_all(struct store_tx *tx, int64_t channel_pk, int64_t limit, struct arena *a, struct member *out, size_t *n)
+{
+	/* by key, as the rows lie; they are few and mostly came in that order */
+	struct sql_stmt *s = sql_prepare(tx, "SELECT " MEMBER_COLUMNS " FROM members m WHERE m.channel_pk = ?1 LIMIT ?2");
+	sql_int(s, 1, channel_pk);
+	sql_int(s, 2, limit);
+	enum err e = read_rows(s, a, limit, out, n);
+	size_t i = 1;
+	while (e == ERR_OK && i < *n && out[i - 1].created_at <= out[i].created_at) i++;
+	return e == ERR_OK && i < *n ? sort_by_joining(a, out, *n) : e;
 }
 
 enum err store_member_unread(struct store_tx *tx, const struct channel *c, struct member *m)

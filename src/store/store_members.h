@@ -15,6 +15,8 @@ enum err store_member_catch_up(struct store_tx *tx, int64_t channel_pk, int64_t 
 enum err store_member_remove(struct store_tx *tx, int64_t channel_pk, int64_t user_pk) BECK_WARN_UNUSED;
 /* In order of joining; `out` has room for limit. */
 enum err store_members_page(struct store_tx *tx, int64_t channel_pk, int64_t limit, int64_t offset, struct arena *a, struct member *out, size_t *n) BECK_WARN_UNUSED;
+/* The same for a channel known to have no more than limit members. */
+enum err store_members_all(struct store_tx *tx, int64_t channel_pk, int64_t limit, struct arena *a, struct member *out, size_t *n) BECK_WARN_UNUSED;
 /* Fills m->unread of a whole row of this channel (the formula stands in store_messages.h). */
 enum err store_member_unread(struct store_tx *tx, const struct channel *c, struct member *m) BECK_WARN_UNUSED;
 /* The user keys of such a page alone. */

@@ -121,24 +121,45 @@ static int64_t year_of(int64_t days)
 	return year;
 }
 
-void time_format(int64_t us, char out[28])
+/* Days and microseconds of the day since year 1, so never negative. */
+static void split_days(int64_t us, int64_t *days, int64_t *rest)
 {
 	if (us < TIME_ZERO) us = TIME_ZERO;
 	if (us >= TIME_END) us = TIME_END - 1;
-	int64_t since = us - TIME_ZERO, day_us = (int64_t)S_PER_DAY * US_PER_S; /* from year 1, so never negative */
-	int64_t days = since / day_us, rest = since % day_us;
+	int64_t since = us - TIME_ZERO, day_us = (int64_t)S_PER_DAY * US_PER_S;
+	*days = since / day_us;
+	*rest = since % day_us;
+}
+
+static void put_date(char out[10], int64_t days)
+{
 	int64_t year = year_of(days);
 	int64_t day = days - days_before_year(year);
 	int month = 12;
 	while (day_of_year(year, month) > day) month--;
-	memcpy(out, "0000-00-00T00:00:00.000000Z", 28);
 	put_number(out, 4, year);
 	put_number(out + 5, 2, month);
 	put_number(out + 8, 2, day - day_of_year(year, month) + 1);
-	put_number(out + 11, 2, rest / US_PER_S / 3600);
-	put_number(out + 14, 2, rest / US_PER_S / 60 % 60);
-	put_number(out + 17, 2, rest / US_PER_S % 60);
-	put_number(out + 20, 6, rest % US_PER_S);
+	out[4] = out[7] = '-';
+}
+
+static void put_clock(char out[17], int64_t rest)
+{
+	int64_t seconds = rest / US_PER_S;
+	memcpy(out, "T00:00:00.000000Z", 17);
+	put_number(out + 1, 2, seconds / 3600);
+	put_number(out + 4, 2, seconds / 60 % 60);
+	put_number(out + 7, 2, seconds % 60);
+	put_number(out + 10, 6, rest % US_PER_S);
+}
+
+void time_format(int64_t us, char out[28])
+{
+	int64_t days, rest;
+	split_days(us, &days, &rest);
+	put_date(out, days);
+	put_clock(out + 10, rest);
+	out[27] = '\0';
 }
 
 static int64_t to_ns(int64_t us)
@@ -155,10 +176,17 @@ void jsonw_time(struct jsonw *w, enum dialect d, int64_t us)
 		else jsonw_int(w, to_ns(us));
 		return;
 	}
-	char text[30];
-	time_format(us, text + 1);
+	char text[29];
+	int64_t days, rest;
+	split_days(us, &days, &rest);
+	if (days != w->memo_day || w->memo_date[0] == '\0') {
+		put_date(w->memo_date, days);
+		w->memo_day = days;
+	}
 	text[0] = text[28] = '"';
-	jsonw_raw(w, (struct span){ text, 29 });
+	memcpy(text + 1, w->memo_date, 10);
+	put_clock(text + 11, rest);
+	jsonw_raw(w, (struct span){ text, sizeof text });
 }
 
 void jsonw_ktime(struct jsonw *w, const char *key, enum dialect d, int64_t us)

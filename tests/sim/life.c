@@ -9,6 +9,7 @@
 static void on_cut(void *ctx)
 {
 	struct sim *s = ctx;
+	if (s->is_verbose) fprintf(stderr, "%.3f s: power cut at write %llu\n", (double)world_now() / 1e6, (unsigned long long)vfs_writes());
 	s->has_crashed = true;
 	world_sever_all(); /* from this instant nothing reaches anybody */
 	vfs_power_cut();
@@ -16,8 +17,8 @@ static void on_cut(void *ctx)
 
 static void on_fatal(void *ctx, const char *why)
 {
-	(void)why;
 	struct sim *s = ctx;
+	if (s->is_verbose) fprintf(stderr, "%.3f s: fatal: %s\n", (double)world_now() / 1e6, why);
 	s->has_crashed = true;
 	world_sever_all();
 	vfs_process_died();
@@ -28,6 +29,17 @@ static struct config config_of(struct arena *a)
 	(void)a;
 	return (struct config){ .listen_host = SPAN("127.0.0.1"), .listen_port = 1, .data = SPAN("data"), .api_key = SPAN("key"), .api_secret = SPAN("secret"),
 		.cors_origins = SPAN("*"), .loops = 2, .readers = 2, .time_scale = 1, .log_level = 2, .max_connections_per_address = 100000 };
+}
+
+static void tell_head(struct sim *s)
+{
+	struct store_tx *tx;
+	int64_t head = -1;
+	if (store_read_begin(s->d->store, 0, 0, &tx) == ERR_OK) {
+		if (store_event_head(tx, &head) != ERR_OK) head = -1;
+		store_read_end(tx);
+	}
+	fprintf(stderr, "%.3f s: server starts, log head %lld\n", (double)world_now() / 1e6, (long long)head);
 }
 
 bool server_start(struct sim *s)
@@ -41,7 +53,10 @@ bool server_start(struct sim *s)
 	if (s->plant == PLANT_LYING_DISK) vfs_lie_about_sync(true);
 	s->has_crashed = false;
 	s->d = beckd_create(&c, &a, &env, &why);
-	if (s->d && beckd_start(s->d, &why)) return true;
+	if (s->d && beckd_start(s->d, &why)) {
+		if (s->is_verbose) tell_head(s);
+		return true;
+	}
 	sim_fail(s, "the server does not start: %.*s", SPAN_FMT(why));
 	beckd_destroy(s->d);
 	s->d = NULL;

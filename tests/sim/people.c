@@ -315,7 +315,7 @@ void device_step(struct sim *s, struct phone *d)
 {
 	sims = s;
 	if (!d->line) {
-		if (world_now() >= d->retry_us) dial(d);
+		if (d->retry_us != INT64_MAX && world_now() >= d->retry_us) dial(d);
 		return;
 	}
 	if (d->is_poll) step_poll(s, d);
@@ -374,7 +374,8 @@ void device_event(struct sim *s, struct phone *d, yyjson_val *event)
 		if (!json_get(event, "me")) return;
 		struct span id = json_span(json_get(event, "connection_id"));
 		snprintf(d->connection_id, sizeof d->connection_id, "%.*s", SPAN_FMT(id));
-		if (json_get(event, "gap")) sim_fail(s, "%s was told of a gap", user_name(d->user));
+		if (json_get(event, "gap"))
+			sim_fail(s, "%s was told of a gap: resumed after %lld, now %lld", user_name(d->user), (long long)d->seq, (long long)yyjson_get_sint(seq));
 		if (!yyjson_is_int(seq)) sim_fail(s, "no seq in the first health.check");
 		if (!d->seq) d->seq = yyjson_get_sint(seq);
 		else s->replays++;

@@ -174,9 +174,11 @@ static void story(struct sim *s)
 {
 	if (!server_start(s)) return;
 	s->is_calm = true;
+	for (int i = 0; i < DEVICES; i++)
+		s->devices[i] = (struct phone){ .user = i % USERS, .prefers_poll = i % 3 == 2, .retry_us = INT64_MAX };
 	settle_people(s);
 	for (int i = 0; i < DEVICES; i++)
-		s->devices[i] = (struct phone){ .user = i % USERS, .prefers_poll = i % 3 == 2 };
+		s->devices[i].retry_us = 0;
 	wait_for_all(s);
 	for (int i = 0; i < DEVICES; i++) /* once more, now with watches */
 		device_lost(s, &s->devices[i]);

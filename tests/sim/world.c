@@ -11,7 +11,9 @@ static int64_t mono_us, wall_offset_us;
 
 void world_seed(uint64_t seed)
 {
-	state = seed * 0x9e3779b97f4a7c15u + 1;
+	/* Neighbouring seeds must not be one stream a step apart. */
+	state = seed;
+	state = world_random() ^ seed << 32;
 	mono_us = 1000000;
 	wall_offset_us = INT64_C(1790000000000000);
 }
@@ -97,11 +99,25 @@ static void line_release(struct line *l)
 /* ---- driver ---- */
 static void d_nothing(struct net_loop *l) { (void)l; }
 
+static void forget_streams(struct list *streams)
+{
+	struct list *n;
+	while ((n = list_shift(streams))) {
+		struct sim_stream *s = BECK_CONTAINER(n, struct sim_stream, node);
+		s->line->server = NULL;
+		s->line->server_closed = true;
+		line_release(s->line);
+		free(s);
+	}
+}
+
 static void d_destroy(struct net_loop *l)
 {
 	struct sim_loop *s = (struct sim_loop *)l;
 	for (size_t i = 0; i < loop_count; i++)
 		if (loops[i] == s) loops[i] = loops[--loop_count];
+	forget_streams(&s->streams);
+	forget_streams(&s->backlog);
 	net_loop_deinit(l);
 	free(s);
 }

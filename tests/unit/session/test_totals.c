@@ -125,6 +125,7 @@ static void act_read(struct naive *n, int c, int u)
 	int64_t back = below(n, 2) ? 0 : (int64_t)below(n, 15); /* a part, or marked unread */
 	ch->of[u].read_seq = ch->last > back ? ch->last - back : 0;
 	struct event *e = happen(n, MOVE_READ, c, u);
+	if (below(n, 4) == 0) e->pos = 0; /* not every move stands in the log */
 	e->seq = ch->of[u].read_seq;
 	e->unread = unread(ch, u);
 }
@@ -150,7 +151,9 @@ static void act_reset(struct naive *n, int c)
 	struct naive_channel *ch = &n->c[c];
 	for (int64_t s = 1; s <= ch->last; s++) ch->m[s].deleted = true;
 	for (int u = 0; u < USERS; u++) ch->of[u].read_seq = ch->last;
-	happen(n, MOVE_RESET, c, -1)->seq = ch->last;
+	struct event *e = happen(n, MOVE_RESET, c, -1);
+	e->seq = ch->last;
+	if (below(n, 3) == 0) e->pos = 0;
 }
 
 static void act_mute(struct naive *n, int c, int u)
@@ -162,7 +165,7 @@ static void act_mute(struct naive *n, int c, int u)
 	m->mute_seq = ch->last;
 	if (!m->quiet) m->read_seq = ch->last;
 	struct event *e = happen(n, MOVE_RECOUNT, c, u);
-	if (below(n, 3) == 0) e->pos = 0; /* not every reason stands in the log */
+	if (below(n, 3) == 0) e->pos = 0;
 }
 
 static void act_threads(struct naive *n, int u)

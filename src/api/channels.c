@@ -17,7 +17,8 @@ static bool alloc_subscription(struct api_call *c, size_t channels, size_t prese
 }
 
 /* First run: rights are looked at; now the hub of the connection is to subscribe. `presence_max`: users per channel. */
-static enum err ask_subscription(struct api_call *c, const struct channel_ctx *x, size_t n, const struct channel_want *want, int64_t presence_max)
+static enum err ask_subscription(
+	struct api_call *c, const struct channel_ctx *x, size_t n, const struct channel_want *want, int64_t presence_max)
 {
 	int64_t room = LIMIT_PRESENCE_PER_SESSION;
 	if (!alloc_subscription(c, n, (size_t)room)) return chat_store_fail(&c->chat, ERR_UNAVAILABLE);
@@ -40,7 +41,8 @@ static enum err ask_subscription(struct api_call *c, const struct channel_ctx *x
 static enum err check_found(struct api_call *c)
 {
 	if (c->subscribe.found) return ERR_OK;
-	return chat_fail(&c->chat, ERR_CONNECTION_ID, "connection_id", "there is no connection %.*s", SPAN_FMT(c->subscribe.connection_id));
+	return chat_fail(&c->chat, ERR_CONNECTION_ID, "connection_id", "there is no connection %.*s",
+		SPAN_FMT(c->subscribe.connection_id));
 }
 
 /* Second run, reading after the subscription: an event may be in state and stream, never in neither. */
@@ -80,8 +82,14 @@ static enum err get_or_create(struct api_call *c, struct span id)
 	return e == ERR_OK ? write_state(c, &c->out, &x, &want) : e;
 }
 
-enum err api_get_or_create_channel(struct api_call *c) { return get_or_create(c, c->params[1]); }
-enum err api_get_or_create_distinct_channel(struct api_call *c) { return get_or_create(c, SPAN_NONE); }
+enum err api_get_or_create_channel(struct api_call *c)
+{
+	return get_or_create(c, c->params[1]);
+}
+enum err api_get_or_create_distinct_channel(struct api_call *c)
+{
+	return get_or_create(c, SPAN_NONE);
+}
 
 /* ---- get ---- */
 
@@ -221,7 +229,10 @@ enum err api_delete_channel(struct api_call *c)
 	return e == ERR_OK ? chat_delete_channel(&c->chat, c->params[0], c->params[1], &o, &c->out) : e;
 }
 
-enum err api_delete_channels(struct api_call *c) { return chat_delete_channels(&c->chat, c->body, &c->out); }
+enum err api_delete_channels(struct api_call *c)
+{
+	return chat_delete_channels(&c->chat, c->body, &c->out);
+}
 
 enum err api_truncate_channel(struct api_call *c)
 {

@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "api/handlers.h"
+#include "chat/background.h"
 #include "chat/user_rules.h"
 
 /* It is a read rule: an answer means that a reader thread and its snapshot of the store were to be had. */
@@ -26,13 +27,33 @@ enum err api_metrics(struct api_call *c)
 	return ERR_OK;
 }
 
+/* What connects noted since the last batch counts too. Noted again when it cannot be written. */
+static enum err flush_seen(struct api_call *c)
+{
+	enum { SEEN_BATCH = 1000 };
+	struct registry *r = c->chat.chat->registry;
+	struct registry_seen *seen = arena_array(&c->arena, struct registry_seen, SEEN_BATCH);
+	size_t n;
+	if (seen == NULL) return chat_store_fail(&c->chat, ERR_UNAVAILABLE);
+	while ((n = registry_take_seen(r, seen, SEEN_BATCH)) > 0) {
+		enum err e = chat_seen_flush(&c->chat, seen, n);
+		if (e == ERR_OK) continue;
+		for (size_t i = 0; i < n; i++) registry_mark_seen(r, seen[i].app, seen[i].user, seen[i].at_us);
+		return e;
+	}
+	return ERR_OK;
+}
+
+/* A write for the sake of those marks. */
 enum err api_usage(struct api_call *c)
 {
 	int month = chat_month(c->chat.now_us);
 	int64_t users = 0, peak = 0;
 	char text[16];
 	struct registry *r = c->chat.chat->registry;
-	enum err e = store_mau_count(c->chat.tx, c->app->pk, month, &users);
+	enum err e = flush_seen(c);
+	if (e != ERR_OK) return e;
+	e = store_mau_count(c->chat.tx, c->app->pk, month, &users);
 	if (e == ERR_OK) e = store_peak_get(c->chat.tx, c->app->pk, month, &peak);
 	if (e != ERR_OK) return chat_store_fail(&c->chat, e);
 	int64_t live = registry_peak(r, c->app->pk, false);

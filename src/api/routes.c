@@ -75,6 +75,6 @@ const struct api_route api_routes[] = {
 	/* Beck's own */
 	{ "Health", GET, "/beck/health", READ, API_PUBLIC | API_ROOT_ONLY, api_health },
 	{ "Metrics", GET, "/beck/metrics", READ, S | API_ROOT_ONLY, api_metrics },
-	{ "Usage", GET, "/beck/usage", READ, S | API_ROOT_ONLY, api_usage },
+	{ "Usage", GET, "/beck/usage", WRITE, S | API_ROOT_ONLY, api_usage },
 	{ 0 },
 };

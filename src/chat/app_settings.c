@@ -194,9 +194,24 @@ static enum err check_text(struct chat_ctx *c, const struct setting *s, yyjson_v
 	return chat_fail(c, ERR_INPUT, s->name, "enforce_unique_usernames must be no, app or team");
 }
 
+static const char *const upload_lists[] = { "allowed_file_extensions", "blocked_file_extensions", "allowed_mime_types", "blocked_mime_types" };
+
+static enum err check_uploads(struct chat_ctx *c, const struct setting *s, yyjson_val *v)
+{
+	for (size_t i = 0; i < BECK_COUNT(upload_lists); i++) {
+		yyjson_val *list = json_get(v, upload_lists[i]);
+		if (list != NULL && !yyjson_is_null(list) && (!yyjson_is_arr(list) || !all_strings(list)))
+			return chat_fail(c, ERR_INPUT, s->name, "%s must be an array of strings", upload_lists[i]);
+	}
+	yyjson_val *size = json_get(v, "size_limit");
+	if (size == NULL || yyjson_is_null(size) || (yyjson_is_int(size) && yyjson_get_sint(size) >= 0)) return ERR_OK;
+	return chat_fail(c, ERR_INPUT, s->name, "size_limit must be a number of bytes");
+}
+
 static enum err check_map(struct chat_ctx *c, const struct setting *s, yyjson_val *v)
 {
 	if (!yyjson_is_obj(v)) return chat_fail(c, ERR_INPUT, s->name, "%s must be an object", s->name);
+	if (s->flags & SETTING_CLIENT) return check_uploads(c, s, v);
 	return strcmp(s->name, "grants") == 0 ? check_grants(c, v) : ERR_OK;
 }
 
@@ -327,13 +342,12 @@ static void write_setting(struct jsonw *w, enum dialect d, const struct setting 
 /* Upload limits are replaced as a whole by PATCH and always have all their keys. */
 static void write_uploads(struct jsonw *w, const struct setting *s, yyjson_val *v)
 {
-	static const char *const lists[] = { "allowed_file_extensions", "blocked_file_extensions", "allowed_mime_types", "blocked_mime_types" };
 	jsonw_key(w, s->name);
 	jsonw_obj_begin(w);
-	for (size_t i = 0; i < BECK_COUNT(lists); i++) {
-		jsonw_key(w, lists[i]);
-		if (yyjson_is_arr(json_get(v, lists[i])))
-			jsonw_val(w, json_get(v, lists[i]));
+	for (size_t i = 0; i < BECK_COUNT(upload_lists); i++) {
+		jsonw_key(w, upload_lists[i]);
+		if (yyjson_is_arr(json_get(v, upload_lists[i])))
+			jsonw_val(w, json_get(v, upload_lists[i]));
 		else
 			jsonw_raw(w, SPAN("[]"));
 	}

@@ -19,9 +19,12 @@ static const struct {
 	const char *key;
 	size_t offset;
 } switches[] = {
-	{ "count_messages", offsetof(struct channel_type, count_messages) }, { "quotes", offsetof(struct channel_type, quotes) },
-	{ "reactions", offsetof(struct channel_type, reactions) }, { "replies", offsetof(struct channel_type, replies) },
-	{ "typing_events", offsetof(struct channel_type, typing_events) }, { "uploads", offsetof(struct channel_type, uploads) },
+	{ "count_messages", offsetof(struct channel_type, count_messages) },
+	{ "quotes", offsetof(struct channel_type, quotes) },
+	{ "reactions", offsetof(struct channel_type, reactions) },
+	{ "replies", offsetof(struct channel_type, replies) },
+	{ "typing_events", offsetof(struct channel_type, typing_events) },
+	{ "uploads", offsetof(struct channel_type, uploads) },
 	{ "url_enrichment", offsetof(struct channel_type, url_enrichment) },
 };
 
@@ -39,7 +42,8 @@ static bool list_has(yyjson_val *list, struct span value)
 {
 	size_t i, n;
 	yyjson_val *v;
-	yyjson_arr_foreach(list, i, n, v) {
+	yyjson_arr_foreach(list, i, n, v)
+	{
 		if (span_eq(json_span(v), value)) return true;
 	}
 	return false;
@@ -50,7 +54,8 @@ static bool list_removes(yyjson_val *changes, struct span value)
 {
 	size_t i, n;
 	yyjson_val *v;
-	yyjson_arr_foreach(changes, i, n, v) {
+	yyjson_arr_foreach(changes, i, n, v)
+	{
 		struct span s = json_span(v);
 		if (s.n > 0 && s.p[0] == '!' && span_eq(span_skip(s, 1), value)) return true;
 	}
@@ -63,10 +68,12 @@ static void merge_role(struct jsonw *w, struct span role, yyjson_val *base, yyjs
 	yyjson_val *v;
 	jsonw_key_span(w, role);
 	jsonw_arr_begin(w);
-	yyjson_arr_foreach(base, i, n, v) {
+	yyjson_arr_foreach(base, i, n, v)
+	{
 		if (!list_removes(changes, json_span(v))) jsonw_val(w, v);
 	}
-	yyjson_arr_foreach(changes, i, n, v) {
+	yyjson_arr_foreach(changes, i, n, v)
+	{
 		struct span s = json_span(v);
 		if ((s.n == 0 || s.p[0] != '!') && !list_has(base, s)) jsonw_val(w, v);
 	}
@@ -84,8 +91,10 @@ static yyjson_val *merge_grants(struct chat_ctx *c, yyjson_val *base, yyjson_val
 	yyjson_val *key, *list;
 	yyjson_obj_foreach(base, i, n, key, list)
 		merge_role(&w, json_span(key), list, yyjson_obj_getn(changes, yyjson_get_str(key), yyjson_get_len(key)));
-	yyjson_obj_foreach(changes, i, n, key, list) {
-		if (yyjson_obj_getn(base, yyjson_get_str(key), yyjson_get_len(key)) == NULL) merge_role(&w, json_span(key), NULL, list);
+	yyjson_obj_foreach(changes, i, n, key, list)
+	{
+		if (yyjson_obj_getn(base, yyjson_get_str(key), yyjson_get_len(key)) == NULL)
+			merge_role(&w, json_span(key), NULL, list);
 	}
 	jsonw_obj_end(&w);
 	struct span copy = text.failed ? SPAN_NONE : arena_dup(c->arena, buf_span(&text));
@@ -102,12 +111,14 @@ static enum err merge_config(struct chat_ctx *c, struct channel_type *t, yyjson_
 	jsonw_obj_begin(&w);
 	size_t i, n;
 	yyjson_val *key, *value;
-	yyjson_obj_foreach(t->config, i, n, key, value) {
+	yyjson_obj_foreach(t->config, i, n, key, value)
+	{
 		yyjson_val *over = yyjson_obj_getn(overrides, yyjson_get_str(key), yyjson_get_len(key));
 		jsonw_key_span(&w, json_span(key));
 		jsonw_val(&w, over != NULL ? over : value);
 	}
-	yyjson_obj_foreach(overrides, i, n, key, value) {
+	yyjson_obj_foreach(overrides, i, n, key, value)
+	{
 		struct span k = json_span(key);
 		if (span_is(k, "grants") || yyjson_obj_getn(t->config, k.p, k.n) != NULL) continue;
 		jsonw_key_span(&w, k);
@@ -174,7 +185,8 @@ void chat_config_write(struct jsonw *w, const struct channel_type *t, bool comma
 	size_t i, n;
 	yyjson_val *key, *value;
 	jsonw_obj_begin(w);
-	yyjson_obj_foreach(t->config, i, n, key, value) {
+	yyjson_obj_foreach(t->config, i, n, key, value)
+	{
 		jsonw_key_span(w, json_span(key));
 		if (commands_as_objects && span_is(json_span(key), "commands"))
 			write_commands(w, value);

@@ -11,7 +11,10 @@
 
 #define DISTINCT_PREFIX "!members-"
 
-static int by_bytes(const void *a, const void *b) { return span_cmp(*(const struct span *)a, *(const struct span *)b); }
+static int by_bytes(const void *a, const void *b)
+{
+	return span_cmp(*(const struct span *)a, *(const struct span *)b);
+}
 
 struct span chat_distinct_id(struct arena *a, const struct span *ids, size_t n, struct span team)
 {
@@ -77,7 +80,8 @@ static enum err take_creator(struct chat_ctx *c, yyjson_val *data)
 	struct span id = json_span(json_get(data, "created_by_id"));
 	if (id.n == 0) id = json_span(json_get(json_get(data, "created_by"), "id"));
 	if (id.n == 0 && c->me.pk != 0) return ERR_OK;
-	if (id.n == 0) return chat_fail(c, ERR_INPUT, "created_by_id", "a server call must name data.created_by_id or data.created_by");
+	if (id.n == 0)
+		return chat_fail(c, ERR_INPUT, "created_by_id", "a server call must name data.created_by_id or data.created_by");
 	return chat_acting_user(c, NULL, id, true);
 }
 
@@ -95,7 +99,8 @@ static enum err may_create(struct chat_ctx *c, const struct creation *k, const s
 	if (c->caller != CALLER_USER) return chat_fail(c, ERR_NOT_ALLOWED, NULL, "this user may not create channels");
 	if (old != NULL) return chat_require(c, x, "recreate-channel", old->created_by.pk == c->me.pk);
 	enum err e = chat_require(c, x, "create-channel", true);
-	if (e == ERR_OK && k->is_distinct && !names_me(c, &k->members)) e = chat_require(c, x, "create-distinct-channel-for-others", false);
+	if (e == ERR_OK && k->is_distinct && !names_me(c, &k->members))
+		e = chat_require(c, x, "create-distinct-channel-for-others", false);
 	return e;
 }
 
@@ -119,7 +124,8 @@ static enum err take_server_data(struct chat_ctx *c, yyjson_val *data, struct ch
 	enum err e = take_bool(c, data, "disabled", &ch->disabled, NULL);
 	if (e != ERR_OK) return e;
 	if (!chat_is_server(c) && (named || ch->disabled))
-		return chat_fail(c, ERR_NOT_ALLOWED, NULL, "disabled, filter_tags and config_overrides are set by server calls only");
+		return chat_fail(
+			c, ERR_NOT_ALLOWED, NULL, "disabled, filter_tags and config_overrides are set by server calls only");
 	if (value_given(overrides)) e = overrides_take(c, overrides, &ch->config_overrides);
 	if (e == ERR_OK && value_given(tags)) e = filter_tags_change(c, &ch->filter_tags, tags, NULL);
 	return e;
@@ -201,7 +207,9 @@ static enum err create(struct chat_ctx *c, const struct channel_want *want, stru
 	if (e == ERR_OK) e = insert(c, k);
 	if (e == ERR_OK) e = record_created(c, &k->x);
 	if (e != ERR_OK) return e;
-	struct member_add how = { .is_creation = true, .role = "channel_member", .hidden_for = want->hide_for_creator ? c->me.pk : 0 };
+	struct member_add how = {
+		.is_creation = true, .role = "channel_member", .hidden_for = want->hide_for_creator ? c->me.pk : 0
+	};
 	return members_add(c, &k->x, &k->members, &how);
 }
 
@@ -232,7 +240,8 @@ static enum err begin(struct chat_ctx *c, const struct channel_want *want, struc
 		e = parse_people(c, want, k);
 		if (e == ERR_OK) e = name_distinct(c, want, k);
 	} else if (!channel_id_valid(k->id)) {
-		e = chat_fail(c, ERR_INPUT, "id", "a channel id is 1 to %lld characters of A-Z a-z 0-9 _ ! -", (long long)LIMIT_CHANNEL_ID_BYTES);
+		e = chat_fail(c, ERR_INPUT, "id", "a channel id is 1 to %lld characters of A-Z a-z 0-9 _ ! -",
+			(long long)LIMIT_CHANNEL_ID_BYTES);
 	}
 	k->x.ch.type = k->type;
 	k->x.ch.id = k->id;
@@ -240,7 +249,8 @@ static enum err begin(struct chat_ctx *c, const struct channel_want *want, struc
 	return e == ERR_OK ? channel_effective(c, &k->x) : e;
 }
 
-enum err chat_get_or_create(struct chat_ctx *c, struct span type, struct span id, const struct channel_want *want, struct channel_ctx *out)
+enum err chat_get_or_create(
+	struct chat_ctx *c, struct span type, struct span id, const struct channel_want *want, struct channel_ctx *out)
 {
 	struct creation k = { .type = type, .id = id };
 	struct channel old;

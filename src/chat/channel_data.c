@@ -18,30 +18,37 @@ static bool listed(struct span key, const char *const *names, size_t n)
 
 bool channel_key_reserved(struct span key)
 {
-	static const char *const names[] = { "id", "type", "cid", "created_at", "updated_at", "last_message_at", "deleted_at", "truncated_at",
-		"truncated_by", "truncated_by_id", "created_by", "created_by_id", "frozen", "disabled", "member_count", "message_count", "team",
-		"cooldown", "filter_tags", "auto_translation_enabled", "auto_translation_language", "config", "config_overrides",
-		"own_capabilities", "hidden", "hide_messages_before", "muted", "mute_expires_at", "blocked", "members", "invites", "custom" };
+	static const char *const names[] = { "id", "type", "cid", "created_at", "updated_at", "last_message_at", "deleted_at",
+		"truncated_at", "truncated_by", "truncated_by_id", "created_by", "created_by_id", "frozen", "disabled",
+		"member_count", "message_count", "team", "cooldown", "filter_tags", "auto_translation_enabled",
+		"auto_translation_language", "config", "config_overrides", "own_capabilities", "hidden", "hide_messages_before",
+		"muted", "mute_expires_at", "blocked", "members", "invites", "custom" };
 	return listed(key, names, BECK_COUNT(names));
 }
 
 bool member_key_reserved(struct span key)
 {
-	static const char *const names[] = { "user_id", "user", "channel_role", "role", "is_moderator", "banned", "ban_expires", "shadow_banned",
-		"invited", "invite_accepted_at", "invite_rejected_at", "status", "notifications_muted", "pinned_at", "archived_at", "created_at",
-		"updated_at", "deleted_at", "deleted_messages", "custom", "pinned", "archived", "id", "channel_id" };
+	static const char *const names[] = { "user_id", "user", "channel_role", "role", "is_moderator", "banned", "ban_expires",
+		"shadow_banned", "invited", "invite_accepted_at", "invite_rejected_at", "status", "notifications_muted",
+		"pinned_at", "archived_at", "created_at", "updated_at", "deleted_at", "deleted_messages", "custom", "pinned",
+		"archived", "id", "channel_id" };
 	return listed(key, names, BECK_COUNT(names));
 }
 
-bool value_given(yyjson_val *v) { return v != NULL && !yyjson_is_null(v) && !(yyjson_is_str(v) && yyjson_get_len(v) == 0); }
+bool value_given(yyjson_val *v)
+{
+	return v != NULL && !yyjson_is_null(v) && !(yyjson_is_str(v) && yyjson_get_len(v) == 0);
+}
 
 enum err custom_check_size(struct chat_ctx *c, struct span custom, const char *what)
 {
 	if (custom.n <= (size_t)LIMIT_CUSTOM_BYTES) return ERR_OK;
-	return chat_fail(c, ERR_INPUT, "custom", "custom data of the %s is larger than %lld bytes", what, (long long)LIMIT_CUSTOM_BYTES);
+	return chat_fail(
+		c, ERR_INPUT, "custom", "custom data of the %s is larger than %lld bytes", what, (long long)LIMIT_CUSTOM_BYTES);
 }
 
-static enum err take_custom(struct chat_ctx *c, yyjson_val *obj, bool (*reserved)(struct span), const char *what, struct span *out)
+static enum err take_custom(
+	struct chat_ctx *c, yyjson_val *obj, bool (*reserved)(struct span), const char *what, struct span *out)
 {
 	if (c->dialect == DIALECT_2) {
 		obj = json_get(obj, "custom");
@@ -80,7 +87,8 @@ enum err take_int(struct chat_ctx *c, yyjson_val *obj, const char *key, int64_t 
 	if (!value_given(v)) return ERR_OK;
 	double number = yyjson_is_num(v) ? yyjson_get_num(v) : -1;
 	if (!yyjson_is_num(v) || number < (double)min || number > (double)max || number != (double)(int64_t)number)
-		return chat_fail(c, ERR_INPUT, key, "%s must be an integer from %lld to %lld", key, (long long)min, (long long)max);
+		return chat_fail(
+			c, ERR_INPUT, key, "%s must be an integer from %lld to %lld", key, (long long)min, (long long)max);
 	*out = (int64_t)number;
 	if (given != NULL) *given = true;
 	return ERR_OK;
@@ -103,11 +111,22 @@ static const struct {
 	const char *key;
 	enum override_kind kind;
 } overrides[] = {
-	{ "blocklist", OVERRIDE_STRING }, { "blocklist_behavior", OVERRIDE_STRING }, { "commands", OVERRIDE_LIST },
-	{ "count_messages", OVERRIDE_BOOL }, { "grants", OVERRIDE_OBJECT }, { "max_message_length", OVERRIDE_LENGTH },
-	{ "push_level", OVERRIDE_STRING }, { "quotes", OVERRIDE_BOOL }, { "reactions", OVERRIDE_BOOL }, { "replies", OVERRIDE_BOOL },
-	{ "shared_locations", OVERRIDE_BOOL }, { "typing_events", OVERRIDE_BOOL }, { "uploads", OVERRIDE_BOOL },
-	{ "url_enrichment", OVERRIDE_BOOL }, { "user_message_reminders", OVERRIDE_BOOL }, { "chat_preferences", OVERRIDE_OBJECT },
+	{ "blocklist", OVERRIDE_STRING },
+	{ "blocklist_behavior", OVERRIDE_STRING },
+	{ "commands", OVERRIDE_LIST },
+	{ "count_messages", OVERRIDE_BOOL },
+	{ "grants", OVERRIDE_OBJECT },
+	{ "max_message_length", OVERRIDE_LENGTH },
+	{ "push_level", OVERRIDE_STRING },
+	{ "quotes", OVERRIDE_BOOL },
+	{ "reactions", OVERRIDE_BOOL },
+	{ "replies", OVERRIDE_BOOL },
+	{ "shared_locations", OVERRIDE_BOOL },
+	{ "typing_events", OVERRIDE_BOOL },
+	{ "uploads", OVERRIDE_BOOL },
+	{ "url_enrichment", OVERRIDE_BOOL },
+	{ "user_message_reminders", OVERRIDE_BOOL },
+	{ "chat_preferences", OVERRIDE_OBJECT },
 };
 
 static bool all_strings(yyjson_val *v)
@@ -115,7 +134,8 @@ static bool all_strings(yyjson_val *v)
 	if (!yyjson_is_arr(v)) return false;
 	size_t i, n;
 	yyjson_val *item;
-	yyjson_arr_foreach(v, i, n, item) {
+	yyjson_arr_foreach(v, i, n, item)
+	{
 		if (!yyjson_is_str(item)) return false;
 	}
 	return true;
@@ -125,7 +145,8 @@ static bool grants_valid(yyjson_val *v)
 {
 	size_t i, n;
 	yyjson_val *key, *roles;
-	yyjson_obj_foreach(v, i, n, key, roles) {
+	yyjson_obj_foreach(v, i, n, key, roles)
+	{
 		if (!all_strings(roles)) return false;
 	}
 	return true;
@@ -154,7 +175,8 @@ enum err overrides_take(struct chat_ctx *c, yyjson_val *v, struct span *out)
 	size_t found = 0, i, n;
 	enum err e = ERR_OK;
 	yyjson_val *key, *value;
-	yyjson_obj_foreach(v, i, n, key, value) {
+	yyjson_obj_foreach(v, i, n, key, value)
+	{
 		size_t k = 0;
 		while (k < BECK_COUNT(overrides) && !span_is(json_span(key), overrides[k].key)) k++;
 		if (!value_given(value)) continue;
@@ -193,14 +215,16 @@ static enum err tags_add(struct chat_ctx *c, struct tag_list *l, yyjson_val *add
 {
 	size_t i, n;
 	yyjson_val *v;
-	yyjson_arr_foreach(add, i, n, v) {
+	yyjson_arr_foreach(add, i, n, v)
+	{
 		struct span tag = json_span(v);
 		if (!span_given(tag) || tag.n == 0 || tag.n > (size_t)LIMIT_FILTER_TAG_BYTES)
 			return chat_fail(c, ERR_INPUT, "filter_tags", "a filter tag must be a string of 1 to %lld bytes",
 				(long long)LIMIT_FILTER_TAG_BYTES);
 		if (tag_find(l, tag) < l->n) continue;
 		if (l->n == BECK_COUNT(l->items))
-			return chat_fail(c, ERR_INPUT, "filter_tags", "a channel has at most %lld filter tags", (long long)LIMIT_FILTER_TAGS);
+			return chat_fail(c, ERR_INPUT, "filter_tags", "a channel has at most %lld filter tags",
+				(long long)LIMIT_FILTER_TAGS);
 		l->items[l->n++] = tag;
 	}
 	return ERR_OK;
@@ -210,7 +234,8 @@ static void tags_remove(struct tag_list *l, yyjson_val *gone)
 {
 	size_t i, n;
 	yyjson_val *v;
-	yyjson_arr_foreach(gone, i, n, v) {
+	yyjson_arr_foreach(gone, i, n, v)
+	{
 		size_t at = tag_find(l, json_span(v));
 		if (!yyjson_is_str(v) || at == l->n) continue;
 		memmove(&l->items[at], &l->items[at + 1], (l->n - at - 1) * sizeof l->items[0]);
@@ -259,7 +284,8 @@ enum err team_check(struct chat_ctx *c, struct span team)
 	size_t i, n;
 	yyjson_val *v;
 	if (team.n == 0 && yyjson_arr_size(teams) == 0) return ERR_OK;
-	yyjson_arr_foreach(teams, i, n, v) {
+	yyjson_arr_foreach(teams, i, n, v)
+	{
 		if (span_eq(json_span(v), team)) return ERR_OK;
 	}
 	return chat_fail(c, ERR_NOT_ALLOWED, "team", "the channel's team is none of the user's teams");

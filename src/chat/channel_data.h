@@ -20,7 +20,8 @@ enum err member_custom_take(struct chat_ctx *c, yyjson_val *obj, struct span *ou
 enum err custom_check_size(struct chat_ctx *c, struct span custom, const char *what) BECK_WARN_UNUSED;
 /* Booleans and integers of built-in keys; *given false leaves *out. Wrong type: ERR_INPUT naming the key. */
 enum err take_bool(struct chat_ctx *c, yyjson_val *obj, const char *key, bool *out, bool *given) BECK_WARN_UNUSED;
-enum err take_int(struct chat_ctx *c, yyjson_val *obj, const char *key, int64_t min, int64_t max, int64_t *out, bool *given) BECK_WARN_UNUSED;
+enum err take_int(struct chat_ctx *c, yyjson_val *obj, const char *key, int64_t min, int64_t max, int64_t *out,
+	bool *given) BECK_WARN_UNUSED;
 enum err take_string(struct chat_ctx *c, yyjson_val *obj, const char *key, size_t max_bytes, struct span *out) BECK_WARN_UNUSED;
 
 /* Validates config_overrides; compact text of the allowed keys, not given for {}. */

@@ -10,8 +10,8 @@
 static enum err deleted_data(struct chat_ctx *c, const struct channel *ch, struct span *out)
 {
 	/* names of channels need no escaping */
-	*out = arena_printf(c->arena, "{\"cid\":\"%.*s\",\"type\":\"%.*s\",\"id\":\"%.*s\"}", SPAN_FMT(ch->cid), SPAN_FMT(ch->type),
-		SPAN_FMT(ch->id));
+	*out = arena_printf(c->arena, "{\"cid\":\"%.*s\",\"type\":\"%.*s\",\"id\":\"%.*s\"}", SPAN_FMT(ch->cid),
+		SPAN_FMT(ch->type), SPAN_FMT(ch->id));
 	return span_given(*out) ? ERR_OK : chat_store_fail(c, ERR_UNAVAILABLE);
 }
 
@@ -76,8 +76,14 @@ enum err chat_channel_purge(struct chat_ctx *c, const struct channel_purge *item
 	struct jsonw w;
 	jsonw_init(&w, &text);
 	write_purges(&w, items, n);
-	struct store_task t = { .id = arena_dup(c->arena, span_str(id)), .kind = SPAN(PURGE_KIND), .status = SPAN("waiting"),
-		.input = buf_span(&text), .cursor = SPAN("0"), .app = c->app->pk, .created_at = c->now_us, .updated_at = c->now_us };
+	struct store_task t = { .id = arena_dup(c->arena, span_str(id)),
+		.kind = SPAN(PURGE_KIND),
+		.status = SPAN("waiting"),
+		.input = buf_span(&text),
+		.cursor = SPAN("0"),
+		.app = c->app->pk,
+		.created_at = c->now_us,
+		.updated_at = c->now_us };
 	enum err e = text.failed || !span_given(t.id) ? ERR_UNAVAILABLE : store_task_put(c->tx, &t);
 	buf_deinit(&text);
 	if (e != ERR_OK) return chat_store_fail(c, e);
@@ -90,9 +96,13 @@ static enum err log_for_member(struct chat_ctx *c, const struct channel_purge *p
 {
 	struct span type, id;
 	if (!cid_split(p->cid, &type, &id)) return ERR_OK;
-	struct store_event row = { .app = c->app->pk, .type = SPAN("channel.deleted"), .user_pk = user_pk, .context_pk = p->channel_pk,
+	struct store_event row = { .app = c->app->pk,
+		.type = SPAN("channel.deleted"),
+		.user_pk = user_pk,
+		.context_pk = p->channel_pk,
 		.created_at = c->now_us };
-	row.data = arena_printf(c->arena, "{\"cid\":\"%.*s\",\"type\":\"%.*s\",\"id\":\"%.*s\"}", SPAN_FMT(p->cid), SPAN_FMT(type), SPAN_FMT(id));
+	row.data = arena_printf(
+		c->arena, "{\"cid\":\"%.*s\",\"type\":\"%.*s\",\"id\":\"%.*s\"}", SPAN_FMT(p->cid), SPAN_FMT(type), SPAN_FMT(id));
 	if (!span_given(row.data)) return ERR_UNAVAILABLE;
 	return store_event_add(c->tx, &row);
 }
@@ -122,7 +132,8 @@ static enum err purge_slice(struct chat_ctx *c, const struct channel_purge *p, b
 
 static struct channel_purge purge_read(yyjson_val *v)
 {
-	return (struct channel_purge){ .channel_pk = yyjson_get_sint(json_get(v, "channel_pk")), .cid = json_span(json_get(v, "cid")),
+	return (struct channel_purge){ .channel_pk = yyjson_get_sint(json_get(v, "channel_pk")),
+		.cid = json_span(json_get(v, "cid")),
 		.cut = yyjson_get_sint(json_get(v, "cut")) };
 }
 
@@ -135,7 +146,8 @@ static enum err purge_result(struct chat_ctx *c, yyjson_val *items, struct span 
 	jsonw_obj_begin(&w);
 	size_t i, n;
 	yyjson_val *v;
-	yyjson_arr_foreach(items, i, n, v) {
+	yyjson_arr_foreach(items, i, n, v)
+	{
 		jsonw_key_span(&w, purge_read(v).cid);
 		jsonw_raw(&w, SPAN("{\"status\":\"ok\"}"));
 	}
@@ -188,14 +200,17 @@ static enum err check_options(struct chat_ctx *c, const struct channel_ctx *x, c
 	if (!o->skip_truncate) return ERR_OK;
 	if (!chat_is_server(c)) return chat_fail(c, ERR_NOT_ALLOWED, "skip_truncate", "skip_truncate is for server calls only");
 	if (o->hard || !span_starts(x->ch.id, SPAN("!members-")))
-		return chat_fail(c, ERR_INPUT, "skip_truncate", "skip_truncate is for distinct channels, and not with hard_delete");
+		return chat_fail(
+			c, ERR_INPUT, "skip_truncate", "skip_truncate is for distinct channels, and not with hard_delete");
 	return ERR_OK;
 }
 
-enum err chat_delete_channel(struct chat_ctx *c, struct span type, struct span id, const struct delete_options *o, struct jsonw *w)
+enum err chat_delete_channel(
+	struct chat_ctx *c, struct span type, struct span id, const struct delete_options *o, struct jsonw *w)
 {
 	struct channel_ctx x;
-	if (o->hard && !chat_is_server(c)) return chat_fail(c, ERR_NOT_ALLOWED, "hard_delete", "hard_delete is for server calls only");
+	if (o->hard && !chat_is_server(c))
+		return chat_fail(c, ERR_NOT_ALLOWED, "hard_delete", "hard_delete is for server calls only");
 	enum err e = load_for_deletion(c, type, id, o->hard, &x);
 	if (e == ERR_OK) e = chat_require(c, &x, "delete-channel", x.is_owner);
 	if (e == ERR_OK) e = check_options(c, &x, o);
@@ -276,7 +291,8 @@ enum err chat_delete_channels(struct chat_ctx *c, yyjson_val *body, struct jsonw
 		return chat_fail(c, ERR_INPUT, "cids", "cids must hold 1 to %lld cids", (long long)LIMIT_CHANNELS_DELETE);
 	struct batch *b = arena_new(c->arena, struct batch);
 	enum err e = b != NULL ? take_bool(c, body, "hard_delete", &hard, NULL) : chat_store_fail(c, ERR_UNAVAILABLE);
-	yyjson_arr_foreach(cids, i, n, v) {
+	yyjson_arr_foreach(cids, i, n, v)
+	{
 		if (e == ERR_OK && !yyjson_is_str(v)) e = chat_fail(c, ERR_INPUT, "cids", "cids must be strings");
 		if (e == ERR_OK) e = delete_one(c, json_span(v), hard, b);
 	}

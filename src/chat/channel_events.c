@@ -68,8 +68,12 @@ enum err channel_news_record(struct chat_ctx *c, const struct channel_news *n, s
 	enum err e = body_text(c, n, n->type, &body);
 	if (e == ERR_OK && n->twin != EVENT_HEALTH_CHECK) e = body_text(c, n, n->twin, &twin);
 	if (e != ERR_OK) return e;
-	struct store_event log = { .app = c->app->pk, .actor_pk = c->me.pk, .created_at = c->now_us, .type = event_type_name(n->type),
-		.message_pk = n->message != NULL ? n->message->pk : 0, .data = n->log_data };
+	struct store_event log = { .app = c->app->pk,
+		.actor_pk = c->me.pk,
+		.created_at = c->now_us,
+		.type = event_type_name(n->type),
+		.message_pk = n->message != NULL ? n->message->pk : 0,
+		.data = n->log_data };
 	if (n->to_user != 0) {
 		log.user_pk = n->to_user;
 		log.context_pk = n->x->ch.pk;

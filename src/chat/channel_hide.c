@@ -8,7 +8,8 @@ static enum err load_member(struct chat_ctx *c, struct span type, struct span id
 	if (c->me.pk == 0 && chat_is_server(c)) return chat_fail(c, ERR_INPUT, "user_id", "a server call needs user_id here");
 	enum err e = chat_channel_load(c, type, id, x);
 	if (e != ERR_OK || x->is_member) return e;
-	return chat_fail(c, ERR_NOT_ALLOWED, NULL, "user %.*s is not a member of channel %.*s", SPAN_FMT(c->me.id), SPAN_FMT(x->ch.cid));
+	return chat_fail(
+		c, ERR_NOT_ALLOWED, NULL, "user %.*s is not a member of channel %.*s", SPAN_FMT(c->me.id), SPAN_FMT(x->ch.cid));
 }
 
 static enum err tell(struct chat_ctx *c, const struct channel_ctx *x, bool hides, bool clears)
@@ -29,7 +30,8 @@ static enum err clear_history(struct chat_ctx *c, struct channel_ctx *x)
 {
 	int64_t cut = c->now_us;
 	enum err e = store_channel_newest(c->tx, x->ch.pk, &cut);
-	if (e == ERR_OK && x->own.read_seq >= 0) e = store_member_catch_up(c->tx, x->ch.pk, c->me.pk, x->ch.counted_seq, c->now_us);
+	if (e == ERR_OK && x->own.read_seq >= 0)
+		e = store_member_catch_up(c->tx, x->ch.pk, c->me.pk, x->ch.counted_seq, c->now_us);
 	if (e != ERR_OK) return chat_store_fail(c, e);
 	x->own.hide_before = cut;
 	return ERR_OK;

@@ -55,7 +55,8 @@ enum err member_list_parse(struct chat_ctx *c, yyjson_val *list, const char *key
 		return chat_fail(c, ERR_INPUT, key, "%s has more than %lld entries", key, (long long)LIMIT_MEMBERS_PER_CALL);
 	if (!reserve(c, out, n)) return chat_store_fail(c, ERR_UNAVAILABLE);
 	yyjson_val *v;
-	yyjson_arr_foreach(list, i, n, v) {
+	yyjson_arr_foreach(list, i, n, v)
+	{
 		struct member_seed s;
 		enum err e = seed_parse(c, v, key, &s);
 		if (e != ERR_OK) return e;
@@ -96,8 +97,8 @@ static enum err member_data(struct chat_ctx *c, const struct member *m, struct s
 	return span_given(*out) ? ERR_OK : chat_store_fail(c, ERR_UNAVAILABLE);
 }
 
-static enum err tell_watchers(struct chat_ctx *c, struct channel_ctx *x, enum event_type type, const struct member *m, struct span channel_text,
-	struct event **out)
+static enum err tell_watchers(struct chat_ctx *c, struct channel_ctx *x, enum event_type type, const struct member *m,
+	struct span channel_text, struct event **out)
 {
 	struct channel_news n = { .type = type, .x = x, .channel_text = channel_text, .member = m, .user = &m->user };
 	enum err e = member_data(c, m, &n.log_data);
@@ -109,8 +110,11 @@ static enum err tell_newcomer(struct chat_ctx *c, struct channel_ctx *x, const s
 {
 	struct event *ev;
 	bool pending = m->read_seq < 0;
-	struct channel_news n = { .type = pending ? EVENT_NOTIFICATION_INVITED : EVENT_NOTIFICATION_ADDED_TO_CHANNEL, .x = x,
-		.channel_text = channel_text, .member = m, .to_user = m->user_pk };
+	struct channel_news n = { .type = pending ? EVENT_NOTIFICATION_INVITED : EVENT_NOTIFICATION_ADDED_TO_CHANNEL,
+		.x = x,
+		.channel_text = channel_text,
+		.member = m,
+		.to_user = m->user_pk };
 	enum err e = channel_news_record(c, &n, &ev);
 	if (e != ERR_OK) return e;
 	ev->flags |= EVENT_NOT_WATCHING | (pending ? 0u : (unsigned)EVENT_HAS_COUNTS);
@@ -128,11 +132,17 @@ static void follow_own(struct chat_ctx *c, struct channel_ctx *x, const struct m
 
 /* ---- in ---- */
 
-static bool is_moderator_role(struct span role) { return span_is(role, "channel_moderator"); }
-
-static struct member new_member(struct chat_ctx *c, const struct channel_ctx *x, const struct member_seed *s, const struct member_add *how)
+static bool is_moderator_role(struct span role)
 {
-	struct member m = { .channel_pk = x->ch.pk, .user_pk = s->user.pk, .user = s->user, .custom = s->custom, .invited = s->invited };
+	return span_is(role, "channel_moderator");
+}
+
+static struct member new_member(
+	struct chat_ctx *c, const struct channel_ctx *x, const struct member_seed *s, const struct member_add *how)
+{
+	struct member m = {
+		.channel_pk = x->ch.pk, .user_pk = s->user.pk, .user = s->user, .custom = s->custom, .invited = s->invited
+	};
 	m.channel_role = span_given(s->channel_role) ? s->channel_role : span_str(how->role);
 	m.is_moderator = is_moderator_role(m.channel_role);
 	m.is_owner = s->user.pk == x->ch.created_by.pk;
@@ -144,7 +154,8 @@ static struct member new_member(struct chat_ctx *c, const struct channel_ctx *x,
 }
 
 /* An invitation that was declined may be made again; everything else of an existing row stays. */
-static enum err invite_again(struct chat_ctx *c, struct channel_ctx *x, const struct member_seed *s, struct member *m, bool *again)
+static enum err invite_again(
+	struct chat_ctx *c, struct channel_ctx *x, const struct member_seed *s, struct member *m, bool *again)
 {
 	*again = s->invited && m->invited && m->invite_rejected_at != 0 && m->invite_accepted_at == 0;
 	if (!*again) return ERR_OK;
@@ -157,8 +168,8 @@ static enum err invite_again(struct chat_ctx *c, struct channel_ctx *x, const st
 }
 
 /* One seed: *is_news when there is something to tell about *m, *is_new when the row is new. */
-static enum err take_in(struct chat_ctx *c, struct channel_ctx *x, const struct member_seed *s, const struct member_add *how, struct member *m,
-	bool *is_news, bool *is_new)
+static enum err take_in(struct chat_ctx *c, struct channel_ctx *x, const struct member_seed *s, const struct member_add *how,
+	struct member *m, bool *is_news, bool *is_new)
 {
 	*is_new = false;
 	enum err e = how->is_creation ? ERR_NOT_FOUND : store_member_get(c->tx, x->ch.pk, s->user.pk, c->arena, m);
@@ -220,7 +231,10 @@ static bool may_still_read(struct chat_ctx *c, const struct channel_ctx *x, cons
 static enum err tell_leaver(struct chat_ctx *c, struct channel_ctx *x, const struct member *m, struct span channel_text)
 {
 	struct event *ev;
-	struct channel_news own = { .type = EVENT_NOTIFICATION_REMOVED_FROM_CHANNEL, .x = x, .channel_text = channel_text, .member = m,
+	struct channel_news own = { .type = EVENT_NOTIFICATION_REMOVED_FROM_CHANNEL,
+		.x = x,
+		.channel_text = channel_text,
+		.member = m,
 		.to_user = m->user_pk };
 	enum err e = member_data(c, m, &own.log_data);
 	if (e == ERR_OK) e = channel_news_record(c, &own, &ev);
@@ -284,8 +298,9 @@ enum err member_store(struct chat_ctx *c, struct channel_ctx *x, struct member *
 	if (e != ERR_OK) return e;
 	if (!only_own) return tell_watchers(c, x, EVENT_MEMBER_UPDATED, m, text, NULL);
 	struct event *ev;
-	struct channel_news n = { .type = EVENT_MEMBER_UPDATED, .x = x, .channel_text = text, .member = m, .user = &m->user,
-		.to_user = m->user_pk };
+	struct channel_news n = {
+		.type = EVENT_MEMBER_UPDATED, .x = x, .channel_text = text, .member = m, .user = &m->user, .to_user = m->user_pk
+	};
 	e = member_data(c, m, &n.log_data);
 	if (e == ERR_OK) e = channel_news_record(c, &n, &ev);
 	if (e == ERR_OK) ev->cls = EVENT_CLASS_OWN;
@@ -325,7 +340,9 @@ static enum err tell_answer(struct chat_ctx *c, struct channel_ctx *x, const str
 {
 	struct event *ev;
 	struct span text;
-	struct channel_news n = { .type = accept ? EVENT_NOTIFICATION_INVITE_ACCEPTED : EVENT_NOTIFICATION_INVITE_REJECTED, .x = x, .member = m,
+	struct channel_news n = { .type = accept ? EVENT_NOTIFICATION_INVITE_ACCEPTED : EVENT_NOTIFICATION_INVITE_REJECTED,
+		.x = x,
+		.member = m,
 		.to_user = m->user_pk };
 	enum err e = channel_event_text(c, x, &text);
 	n.channel_text = text;

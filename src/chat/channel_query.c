@@ -77,29 +77,36 @@ static bool in_team(const struct visible *v, struct span team)
 	if (!v->c->app->multi_tenant_enabled || !span_given(team)) return true;
 	size_t i, n;
 	yyjson_val *t;
-	yyjson_arr_foreach(v->teams, i, n, t) {
+	yyjson_arr_foreach(v->teams, i, n, t)
+	{
 		if (span_eq(json_span(t), team)) return true;
 	}
 	return false;
 }
 
-static bool may_read(struct visible *v, const struct channel_type *type, const struct channel *ch, const struct member *own, bool is_owner)
+static bool may_read(
+	struct visible *v, const struct channel_type *type, const struct channel *ch, const struct member *own, bool is_owner)
 {
 	struct span role = own != NULL ? own->channel_role : SPAN_NONE;
 	bool is_moderator = own != NULL && own->is_moderator;
 	/* a role in the channel's team makes each team a case of its own */
-	if (v->c->app->multi_tenant_enabled && span_given(v->c->me.teams_role)) return chat_may_in(v->c, type, ch, own, "read-channel", is_owner);
+	if (v->c->app->multi_tenant_enabled && span_given(v->c->me.teams_role))
+		return chat_may_in(v->c, type, ch, own, "read-channel", is_owner);
 	for (size_t i = 0; i < v->right_count; i++) {
 		const struct kept_right *k = &v->rights[i];
-		if (k->type == type && k->is_member == (own != NULL) && k->is_owner == is_owner && k->is_moderator == is_moderator &&
-			span_eq(span_make(k->role, k->role_n), role))
+		if (k->type == type && k->is_member == (own != NULL) && k->is_owner == is_owner &&
+			k->is_moderator == is_moderator && span_eq(span_make(k->role, k->role_n), role))
 			return k->may;
 	}
 	bool may = chat_may_in(v->c, type, ch, own, "read-channel", is_owner);
 	if (v->right_count == RIGHTS_KEPT || role.n > sizeof v->rights[0].role) return may;
 	struct kept_right *k = &v->rights[v->right_count++];
-	*k = (struct kept_right){ .type = type, .role_n = role.n, .is_member = own != NULL, .is_moderator = is_moderator,
-		.is_owner = is_owner, .may = may };
+	*k = (struct kept_right){ .type = type,
+		.role_n = role.n,
+		.is_member = own != NULL,
+		.is_moderator = is_moderator,
+		.is_owner = is_owner,
+		.may = may };
 	if (role.n > 0) memcpy(k->role, role.p, role.n);
 	return may;
 }
@@ -163,7 +170,8 @@ static struct reach reach_of(struct chat_ctx *c, const struct filter *f)
 	struct reach r = { false, false, false };
 	for (size_t i = 0; i < c->app->type_count; i++) {
 		const struct channel_type *t = &c->app->types[i];
-		if ((by_type != NULL && !names_type(by_type, t->name, false)) || (by_cid != NULL && !names_type(by_cid, t->name, true)))
+		if ((by_type != NULL && !names_type(by_type, t->name, false)) ||
+			(by_cid != NULL && !names_type(by_cid, t->name, true)))
 			continue;
 		none.type = t->name;
 		r.stranger |= chat_may_in(c, t, &none, NULL, "read-channel", false);
@@ -221,8 +229,16 @@ static enum err find_rows(struct chat_ctx *c, const struct request *r, struct ch
 		if (!reach.stranger && !reach.owner && !reach.member) return refuse(c);
 	}
 	bool by_cid = required(&r->filter, "cid") != NULL;
-	struct channel_query q = { .filter = &r->filter, .sort = &r->sort, .limit = r->limit, .offset = r->offset, .viewer_pk = c->me.pk,
-		.viewer_id = c->me.id, .only_member = !reach.stranger && !by_cid, .also_created = reach.owner, .accept = accept_row, .ctx = &v,
+	struct channel_query q = { .filter = &r->filter,
+		.sort = &r->sort,
+		.limit = r->limit,
+		.offset = r->offset,
+		.viewer_pk = c->me.pk,
+		.viewer_id = c->me.id,
+		.only_member = !reach.stranger && !by_cid,
+		.also_created = reach.owner,
+		.accept = accept_row,
+		.ctx = &v,
 		.custom_deadline_us = clock_mono_us(c->chat->clock) + LIMIT_CUSTOM_FILTER_MS * 1000 };
 	struct error why = { 0 };
 	enum err e = store_channel_query(c->tx, c->app->pk, &q, c->arena, rows, n, &why);

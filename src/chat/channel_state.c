@@ -22,7 +22,8 @@ enum err chat_want_parse(struct chat_ctx *c, yyjson_val *body, bool default_stat
 	struct channel_want v = { .state = default_state, .members_limit = 100, .watchers_limit = 100 };
 	yyjson_val *data = json_get(body, "data"), *messages = json_get(body, "messages");
 	if (value_given(data) && !yyjson_is_obj(data)) return chat_fail(c, ERR_INPUT, "data", "data must be an object");
-	if (value_given(messages) && !yyjson_is_obj(messages)) return chat_fail(c, ERR_INPUT, "messages", "messages must be an object");
+	if (value_given(messages) && !yyjson_is_obj(messages))
+		return chat_fail(c, ERR_INPUT, "messages", "messages must be an object");
 	v.data = yyjson_is_obj(data) ? data : NULL;
 	enum err e = take_bool(c, body, "state", &v.state, NULL);
 	if (e == ERR_OK) e = take_bool(c, body, "watch", &v.watch, NULL);
@@ -69,7 +70,10 @@ struct state_writer *chat_state_begin(struct chat_ctx *c)
 	return s;
 }
 
-void chat_state_end(struct state_writer *s) { people_unshare(s->c); }
+void chat_state_end(struct state_writer *s)
+{
+	people_unshare(s->c);
+}
 
 static enum err shared_config(struct state_writer *s, const struct channel_ctx *x, struct span *out)
 {
@@ -84,19 +88,23 @@ static enum err shared_config(struct state_writer *s, const struct channel_ctx *
 	return e;
 }
 
-/* Capabilities depend on the type, the caller's part in the channel and slow mode; overrides and teams may change them by channel. */
+/* Capabilities depend on the type, the caller's part in the channel and slow mode; overrides and teams may change them by
+ * channel. */
 static enum err shared_capabilities(struct state_writer *s, const struct channel_ctx *x, struct span *out)
 {
 	if (chat_is_server(s->c)) return ERR_OK;
 	bool by_team = s->c->app->multi_tenant_enabled && span_given(s->c->me.teams_role);
 	if (by_team || span_given(x->ch.config_overrides)) return channel_capabilities_text(s->c, x, out);
-	struct kept_view key = { .type = x->type, .is_member = x->is_member, .is_owner = x->is_owner, .has_cooldown = x->ch.cooldown_s > 0 };
+	struct kept_view key = {
+		.type = x->type, .is_member = x->is_member, .is_owner = x->is_owner, .has_cooldown = x->ch.cooldown_s > 0
+	};
 	if (x->is_member) key.channel_role = x->own.channel_role;
 	key.is_moderator = x->is_member && x->own.is_moderator;
 	for (size_t i = 0; i < s->view_count; i++) {
 		const struct kept_view *v = &s->views[i];
 		if (v->type != key.type || v->is_member != key.is_member || v->is_owner != key.is_owner ||
-			v->is_moderator != key.is_moderator || v->has_cooldown != key.has_cooldown || !span_eq(v->channel_role, key.channel_role))
+			v->is_moderator != key.is_moderator || v->has_cooldown != key.has_cooldown ||
+			!span_eq(v->channel_role, key.channel_role))
 			continue;
 		*out = v->capabilities;
 		return ERR_OK;
@@ -145,8 +153,9 @@ static enum err load_members(struct state_writer *s, const struct channel_ctx *x
 	enum err e = member_rooms(s, (size_t)limit);
 	if (e != ERR_OK) return e;
 	struct member *m = s->members;
-	e = offset == 0 && x->ch.member_count <= limit ? store_members_all(s->c->tx, x->ch.pk, limit, s->c->arena, m, &n) :
-		store_members_page(s->c->tx, x->ch.pk, limit, offset, s->c->arena, m, &n);
+	e = offset == 0 && x->ch.member_count <= limit
+		    ? store_members_all(s->c->tx, x->ch.pk, limit, s->c->arena, m, &n)
+		    : store_members_page(s->c->tx, x->ch.pk, limit, offset, s->c->arena, m, &n);
 	if (e != ERR_OK) return chat_store_fail(s->c, e);
 	for (size_t i = 0; i < n; i++) people_want(&s->people, m[i].user_pk);
 	e = people_load(&s->people);
@@ -184,7 +193,8 @@ static enum err write_read_state(struct state_writer *s, struct jsonw *w, const 
 	return ERR_OK;
 }
 
-static enum err write_watchers(struct state_writer *s, struct jsonw *w, const struct channel_ctx *x, const struct channel_want *want)
+static enum err write_watchers(
+	struct state_writer *s, struct jsonw *w, const struct channel_ctx *x, const struct channel_want *want)
 {
 	struct registry *r = s->c->chat->registry;
 	int64_t *pks = NULL;

@@ -9,9 +9,9 @@
 struct truncation {
 	struct channel_ctx x;
 	yyjson_val *message;
-	struct member_list only;  /* not empty: history is hidden from these alone */
+	struct member_list only; /* not empty: history is hidden from these alone */
 	int64_t cut;
-	bool everything;          /* no time given: up to the newest message, whatever the clock says */
+	bool everything; /* no time given: up to the newest message, whatever the clock says */
 	bool hard;
 };
 
@@ -37,7 +37,8 @@ static enum err parse(struct chat_ctx *c, yyjson_val *body, struct truncation *t
 	if (e == ERR_OK) e = member_list_parse(c, json_get(body, "member_ids"), "member_ids", false, &t->only);
 	if (e == ERR_OK) e = member_list_resolve(c, &t->only, "member_ids");
 	if (e != ERR_OK) return e;
-	if (value_given(message) && !yyjson_is_obj(message)) return chat_fail(c, ERR_INPUT, "message", "message must be an object");
+	if (value_given(message) && !yyjson_is_obj(message))
+		return chat_fail(c, ERR_INPUT, "message", "message must be an object");
 	t->message = value_given(message) ? message : NULL;
 	return ERR_OK;
 }
@@ -104,7 +105,10 @@ static enum err restrict_to(struct chat_ctx *c, struct event *ev, const struct m
 static enum err tell_truncated(struct chat_ctx *c, struct truncation *t, const struct message *m)
 {
 	struct event *ev;
-	struct channel_news n = { .type = EVENT_CHANNEL_TRUNCATED, .twin = EVENT_NOTIFICATION_CHANNEL_TRUNCATED, .x = &t->x, .message = m,
+	struct channel_news n = { .type = EVENT_CHANNEL_TRUNCATED,
+		.twin = EVENT_NOTIFICATION_CHANNEL_TRUNCATED,
+		.x = &t->x,
+		.message = m,
 		.is_copy = t->only.n > 0 };
 	enum err e = channel_event_text(c, &t->x, &n.channel_text);
 	if (e == ERR_OK) e = channel_news_record(c, &n, &ev);
@@ -117,7 +121,8 @@ static enum err author_of(struct chat_ctx *c, const struct truncation *t)
 	if (id.n == 0) id = json_span(json_get(json_get(t->message, "user"), "id"));
 	if (!chat_is_server(c)) return ERR_OK;
 	if (id.n > 0) return chat_acting_user(c, NULL, id, true);
-	return c->me.pk != 0 ? ERR_OK : chat_fail(c, ERR_INPUT, "message.user_id", "the message of a server call needs its author");
+	return c->me.pk != 0 ? ERR_OK
+			     : chat_fail(c, ERR_INPUT, "message.user_id", "the message of a server call needs its author");
 }
 
 static enum err add_message(struct chat_ctx *c, struct truncation *t, struct message *m)

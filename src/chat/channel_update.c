@@ -11,7 +11,10 @@ struct update {
 	bool data_changed; /* channel.updated is due */
 };
 
-static bool is_distinct(const struct channel *ch) { return span_starts(ch->id, SPAN("!members-")); }
+static bool is_distinct(const struct channel *ch)
+{
+	return span_starts(ch->id, SPAN("!members-"));
+}
 
 /* ---- data ---- */
 
@@ -89,13 +92,14 @@ static bool only_me(const struct chat_ctx *c, const struct member_list *l)
 }
 
 /* A verb's list, users loaded, rights looked at. own_permission: enough when it names the caller alone; NULL = none is. */
-static enum err take_list(struct chat_ctx *c, struct update *u, const char *key, const char *own_permission, bool invited, struct member_list *l)
+static enum err take_list(
+	struct chat_ctx *c, struct update *u, const char *key, const char *own_permission, bool invited, struct member_list *l)
 {
 	*l = (struct member_list){ 0 };
 	enum err e = member_list_parse(c, json_get(u->body, key), key, invited, l);
 	if (e != ERR_OK || l->n == 0) return e;
 	bool own = own_permission != NULL && only_me(c, l) &&
-		chat_may_in(c, &u->x.effective, &u->x.ch, u->x.is_member ? &u->x.own : NULL, own_permission, u->x.is_owner);
+		   chat_may_in(c, &u->x.effective, &u->x.ch, u->x.is_member ? &u->x.own : NULL, own_permission, u->x.is_owner);
 	if (!own) e = chat_require(c, &u->x, "update-channel-members", u->x.is_owner);
 	return e == ERR_OK ? member_list_resolve(c, l, key) : e;
 }
@@ -116,7 +120,8 @@ static enum err history_cut_of(struct chat_ctx *c, const struct update *u, int64
 	*out = hide ? c->now_us : 0;
 	if (!span_given(text)) return ERR_OK;
 	int64_t at;
-	if (!time_parse(text, &at)) return chat_fail(c, ERR_INPUT, "hide_history_before", "hide_history_before must be an RFC 3339 time");
+	if (!time_parse(text, &at))
+		return chat_fail(c, ERR_INPUT, "hide_history_before", "hide_history_before must be an RFC 3339 time");
 	if (at == TIME_ZERO) return ERR_OK;
 	if (at > c->now_us) return chat_fail(c, ERR_INPUT, "hide_history_before", "hide_history_before must lie in the past");
 	*out = at;
@@ -226,7 +231,8 @@ static enum err message_author(struct chat_ctx *c, yyjson_val *message)
 	struct span id = json_span(json_get(message, "user_id"));
 	if (id.n == 0) id = json_span(json_get(json_get(message, "user"), "id"));
 	if (id.n > 0) return chat_acting_user(c, NULL, id, true);
-	return c->me.pk != 0 ? ERR_OK : chat_fail(c, ERR_INPUT, "message.user_id", "the message of a server call needs its author");
+	return c->me.pk != 0 ? ERR_OK
+			     : chat_fail(c, ERR_INPUT, "message.user_id", "the message of a server call needs its author");
 }
 
 static enum err add_message(struct chat_ctx *c, struct update *u, struct message *m, bool *has)
@@ -245,8 +251,8 @@ static enum err add_message(struct chat_ctx *c, struct update *u, struct message
 
 static enum err apply_verbs(struct chat_ctx *c, struct update *u)
 {
-	static enum err (*const verbs[])(struct chat_ctx *, struct update *) = { apply_data, add_members, remove_members, assign_roles,
-		add_moderators, demote_moderators, invite, answer_invite };
+	static enum err (*const verbs[])(struct chat_ctx *, struct update *) = { apply_data, add_members, remove_members,
+		assign_roles, add_moderators, demote_moderators, invite, answer_invite };
 	enum err e = ERR_OK;
 	for (size_t i = 0; e == ERR_OK && i < BECK_COUNT(verbs); i++) e = verbs[i](c, u);
 	if (e == ERR_OK) e = set_cooldown(c, u, u->body);
@@ -282,7 +288,10 @@ static bool is_protected(struct span key)
 	       !span_is(key, "team") && !span_is(key, "config_overrides") && !span_is(key, "filter_tags");
 }
 
-static struct span head_of(struct span path) { return span_make(path.p, span_find(path, '.')); }
+static struct span head_of(struct span path)
+{
+	return span_make(path.p, span_find(path, '.'));
+}
 
 /* Dialect 2 may say "custom.x". */
 static struct span strip_custom(struct span path)
@@ -356,15 +365,18 @@ static enum err change_path(struct chat_ctx *c, struct update *u, struct span ke
 	bool was;
 	struct span path = strip_custom(key);
 	if (is_protected(head_of(path)))
-		return chat_fail(c, ERR_INPUT, value != NULL ? "set" : "unset", "%.*s cannot be changed", SPAN_FMT(head_of(path)));
+		return chat_fail(
+			c, ERR_INPUT, value != NULL ? "set" : "unset", "%.*s cannot be changed", SPAN_FMT(head_of(path)));
 	enum err e = value != NULL ? set_builtin(c, u, set, key, &was) : unset_builtin(c, u, key, &was);
 	if (e != ERR_OK || was) return e;
 	e = chat_require(c, &u->x, "update-channel", u->x.is_owner);
 	if (e != ERR_OK) return e;
-	bool ok = value != NULL ? custom_set_path(c->arena, &u->x.ch.custom, path, value) : custom_unset_path(c->arena, &u->x.ch.custom, path);
+	bool ok = value != NULL ? custom_set_path(c->arena, &u->x.ch.custom, path, value)
+				: custom_unset_path(c->arena, &u->x.ch.custom, path);
 	if (ok) return ERR_OK;
 	if (arena_failed(c->arena)) return chat_store_fail(c, ERR_UNAVAILABLE);
-	return chat_fail(c, ERR_INPUT, value != NULL ? "set" : "unset", "%.*s leads through a value that is no object", SPAN_FMT(path));
+	return chat_fail(
+		c, ERR_INPUT, value != NULL ? "set" : "unset", "%.*s leads through a value that is no object", SPAN_FMT(path));
 }
 
 static enum err apply_set(struct chat_ctx *c, struct update *u, yyjson_val *set)
@@ -374,7 +386,8 @@ static enum err apply_set(struct chat_ctx *c, struct update *u, yyjson_val *set)
 	size_t i, n;
 	yyjson_val *key, *value;
 	enum err e = ERR_OK;
-	yyjson_obj_foreach(set, i, n, key, value) {
+	yyjson_obj_foreach(set, i, n, key, value)
+	{
 		if (e == ERR_OK) e = change_path(c, u, json_span(key), set, value);
 	}
 	return e;
@@ -386,7 +399,8 @@ static enum err apply_unset(struct chat_ctx *c, struct update *u, yyjson_val *un
 	size_t i, n;
 	yyjson_val *v;
 	enum err e = yyjson_is_arr(unset) ? ERR_OK : chat_fail(c, ERR_INPUT, "unset", "unset must be an array of keys");
-	yyjson_arr_foreach(unset, i, n, v) {
+	yyjson_arr_foreach(unset, i, n, v)
+	{
 		if (e == ERR_OK && !(yyjson_is_str(v) && yyjson_get_len(v) > 0))
 			e = chat_fail(c, ERR_INPUT, "unset", "unset must be an array of keys");
 		if (e == ERR_OK) e = change_path(c, u, json_span(v), NULL, NULL);

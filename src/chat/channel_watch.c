@@ -9,7 +9,8 @@ static bool listed(const int64_t *pks, size_t n, int64_t pk)
 	return false;
 }
 
-enum err chat_presence_users(struct chat_ctx *c, const struct channel_ctx *x, int64_t members_limit, int64_t limit, int64_t *pks, size_t *n)
+enum err chat_presence_users(
+	struct chat_ctx *c, const struct channel_ctx *x, int64_t members_limit, int64_t limit, int64_t *pks, size_t *n)
 {
 	if (!x->effective.connect_events) return ERR_OK;
 	int64_t *members;
@@ -25,7 +26,8 @@ enum err chat_presence_users(struct chat_ctx *c, const struct channel_ctx *x, in
 	return ERR_OK;
 }
 
-static struct span watching_text(struct chat_ctx *c, struct buf *text, enum event_type type, const struct channel_ctx *x, int64_t watcher_count)
+static struct span watching_text(
+	struct chat_ctx *c, struct buf *text, enum event_type type, const struct channel_ctx *x, int64_t watcher_count)
 {
 	struct jsonw w;
 	jsonw_init(&w, text);

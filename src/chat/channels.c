@@ -46,8 +46,7 @@ static enum err fill(struct chat_ctx *c, struct channel_ctx *x)
 enum err chat_channel_fill(struct chat_ctx *c, struct channel_ctx *x)
 {
 	x->type = chat_app_type(c->app, x->ch.type);
-	if (x->type == NULL)
-		return chat_fail(c, ERR_NOT_FOUND, NULL, "channel type %.*s does not exist", SPAN_FMT(x->ch.type));
+	if (x->type == NULL) return chat_fail(c, ERR_NOT_FOUND, NULL, "channel type %.*s does not exist", SPAN_FMT(x->ch.type));
 	return fill(c, x);
 }
 

@@ -1,13 +1,12 @@
-/* Channels and members as every rule needs them (chat/channels.c, channel_config.c, channel_delete.c). The rules behind the routes are in
- * channel_rules.h.
+/* Channels and members as every rule needs them (chat/channels.c, channel_config.c, channel_delete.c). The rules behind the
+ * routes are in channel_rules.h.
  *
  * What the log rows hold beside channel and actor (all else is rendered from the tables at replay):
  *   channel.created                       -
  *   channel.updated, channel.truncated    message_pk when a system message came along
- *   channel.deleted                       data {"cid":..,"type":..,"id":..}; members of a hard-deleted channel get one each in their own
- *                                         stream (user_pk, context_pk) as their membership is erased
- *   channel.hidden, channel.visible       user_pk, context_pk; hidden: data {"clear_history":bool}
- *   member.added / updated / removed      data {"user_pk":n,"user_id":..}
+ *   channel.deleted                       data {"cid":..,"type":..,"id":..}; members of a hard-deleted channel get one each in
+ * their own stream (user_pk, context_pk) as their membership is erased channel.hidden, channel.visible       user_pk, context_pk;
+ * hidden: data {"clear_history":bool} member.added / updated / removed      data {"user_pk":n,"user_id":..}
  *   notification.added_to_channel, removed_from_channel, invited, invite_accepted, invite_rejected
  *                                         user_pk, context_pk; removed: data {"user_id":..} (the membership is gone) */
 #ifndef BECK_CHAT_CHANNELS_H
@@ -38,7 +37,8 @@ void chat_channel_write(struct chat_ctx *c, struct jsonw *w, const struct channe
 /* Members to write, users already passed through chat_user_for_viewer. */
 void chat_members_write(struct chat_ctx *c, struct jsonw *w, const struct member *m, size_t n);
 
-/* Fills in type, effective type, own row and creator of x->ch, read by somebody else; looks at no rights. ERR_NOT_FOUND: unknown type. */
+/* Fills in type, effective type, own row and creator of x->ch, read by somebody else; looks at no rights. ERR_NOT_FOUND: unknown
+ * type. */
 enum err chat_channel_fill(struct chat_ctx *c, struct channel_ctx *x) BECK_WARN_UNUSED;
 /* A member as others may act on him: fills user and is_owner of a row of this channel. */
 enum err chat_member_fill(struct chat_ctx *c, const struct channel_ctx *x, struct member *m) BECK_WARN_UNUSED;
@@ -53,7 +53,8 @@ struct channel_purge {
 	int64_t cut; /* messages up to it; 0 = the whole channel; -1 = nothing (already done, only reported) */
 };
 /* Makes the task of kind "channels.purge" that erases these in slices; its result is {cid: {"status":"ok"}}. */
-enum err chat_channel_purge(struct chat_ctx *c, const struct channel_purge *items, size_t n, struct span *task_id) BECK_WARN_UNUSED;
+enum err chat_channel_purge(
+	struct chat_ctx *c, const struct channel_purge *items, size_t n, struct span *task_id) BECK_WARN_UNUSED;
 /* One slice of such a task; writes t's new state. *done: it is completed. */
 enum err chat_channel_delete_step(struct chat_ctx *c, struct store_task *t, bool *done) BECK_WARN_UNUSED;
 

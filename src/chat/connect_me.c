@@ -53,14 +53,20 @@ static void write_counts(struct jsonw *w, const struct session_start *t)
 	jsonw_kint(w, "unread_threads", t->unread_threads);
 }
 
+/* The contract's year 1, without a fraction. */
+static void write_never(struct jsonw *w, enum dialect d, const char *key)
+{
+	jsonw_kraw(w, key, d == DIALECT_1 ? SPAN("\"0001-01-01T00:00:00Z\"") : SPAN("null"));
+}
+
 static void write_anonymous(struct jsonw *w, enum dialect d, int64_t now_us, const struct session_start *t)
 {
 	jsonw_kstr(w, "id", SPAN("!anon"));
 	jsonw_kstr(w, "role", SPAN("anonymous"));
 	jsonw_kstr(w, "language", SPAN(""));
 	jsonw_kraw(w, "teams", SPAN("[]"));
-	jsonw_ktime(w, "created_at", d, TIME_ZERO);
-	jsonw_ktime(w, "updated_at", d, TIME_ZERO);
+	write_never(w, d, "created_at");
+	write_never(w, d, "updated_at");
 	jsonw_ktime(w, "last_active", d, now_us);
 	jsonw_kbool(w, "banned", false);
 	jsonw_kbool(w, "online", true);

@@ -14,7 +14,10 @@ static struct span strip_custom(struct span path)
 	return span_starts(path, SPAN("custom.")) ? span_skip(path, 7) : path;
 }
 
-static struct span head_of(struct span path) { return span_make(path.p, span_find(path, '.')); }
+static struct span head_of(struct span path)
+{
+	return span_make(path.p, span_find(path, '.'));
+}
 
 /* Setting one clears the other. */
 static void set_mark(struct member_change *k, bool pinned, bool on, int64_t now)
@@ -36,8 +39,10 @@ static enum err change_path(struct chat_ctx *c, struct member_change *k, struct 
 		return ERR_OK;
 	}
 	struct span path = strip_custom(key);
-	if (member_key_reserved(head_of(path))) return chat_fail(c, ERR_INPUT, verb, "%.*s cannot be changed", SPAN_FMT(head_of(path)));
-	bool ok = value != NULL ? custom_set_path(c->arena, &k->m.custom, path, value) : custom_unset_path(c->arena, &k->m.custom, path);
+	if (member_key_reserved(head_of(path)))
+		return chat_fail(c, ERR_INPUT, verb, "%.*s cannot be changed", SPAN_FMT(head_of(path)));
+	bool ok = value != NULL ? custom_set_path(c->arena, &k->m.custom, path, value)
+				: custom_unset_path(c->arena, &k->m.custom, path);
 	k->public_state = true;
 	if (ok) return ERR_OK;
 	if (arena_failed(c->arena)) return chat_store_fail(c, ERR_UNAVAILABLE);
@@ -49,13 +54,17 @@ static enum err apply(struct chat_ctx *c, struct member_change *k, yyjson_val *b
 	yyjson_val *set = json_get(body, "set"), *unset = json_get(body, "unset"), *key, *value;
 	size_t i, n;
 	if (value_given(set) && !yyjson_is_obj(set)) return chat_fail(c, ERR_INPUT, "set", "set must be an object");
-	if (value_given(unset) && !yyjson_is_arr(unset)) return chat_fail(c, ERR_INPUT, "unset", "unset must be an array of keys");
-	if (!value_given(set) && !value_given(unset)) return chat_fail(c, ERR_INPUT, "set", "a partial update needs set or unset");
+	if (value_given(unset) && !yyjson_is_arr(unset))
+		return chat_fail(c, ERR_INPUT, "unset", "unset must be an array of keys");
+	if (!value_given(set) && !value_given(unset))
+		return chat_fail(c, ERR_INPUT, "set", "a partial update needs set or unset");
 	enum err e = ERR_OK;
-	yyjson_obj_foreach(set, i, n, key, value) {
+	yyjson_obj_foreach(set, i, n, key, value)
+	{
 		if (e == ERR_OK) e = change_path(c, k, json_span(key), value);
 	}
-	yyjson_arr_foreach(unset, i, n, value) {
+	yyjson_arr_foreach(unset, i, n, value)
+	{
 		if (e == ERR_OK && !(yyjson_is_str(value) && yyjson_get_len(value) > 0))
 			e = chat_fail(c, ERR_INPUT, "unset", "unset must be an array of keys");
 		if (e == ERR_OK) e = change_path(c, k, json_span(value), NULL);
@@ -73,7 +82,8 @@ static enum err find_member(struct chat_ctx *c, const struct channel_ctx *x, str
 	return e == ERR_OK ? chat_member_fill(c, x, out) : chat_store_fail(c, e);
 }
 
-enum err chat_update_member_partial(struct chat_ctx *c, struct span type, struct span id, struct span user_id, yyjson_val *body, struct jsonw *w)
+enum err chat_update_member_partial(
+	struct chat_ctx *c, struct span type, struct span id, struct span user_id, yyjson_val *body, struct jsonw *w)
 {
 	struct channel_ctx x;
 	struct member_change k = { .own_state = false };

@@ -8,8 +8,14 @@ void people_init(struct people *p, struct chat_ctx *c)
 	p->t = c->people != NULL ? c->people : &p->own;
 }
 
-void people_share(struct chat_ctx *c, struct people_table *t) { c->people = t; }
-void people_unshare(struct chat_ctx *c) { c->people = NULL; }
+void people_share(struct chat_ctx *c, struct people_table *t)
+{
+	c->people = t;
+}
+void people_unshare(struct chat_ctx *c)
+{
+	c->people = NULL;
+}
 
 /* Fibonacci hashing: keys are small row numbers of our own making. */
 static size_t place(int64_t pk, size_t slot_count)
@@ -106,8 +112,12 @@ void people_fill(const struct people *p, struct user *u)
 	if (found != NULL)
 		*u = *found;
 	else
-		*u = (struct user){ .pk = u->pk, .id = SPAN("deleted-user"), .role = SPAN("user"), .privacy_typing = TRI_UNSET,
-			.privacy_read = TRI_UNSET, .privacy_delivery = TRI_UNSET };
+		*u = (struct user){ .pk = u->pk,
+			.id = SPAN("deleted-user"),
+			.role = SPAN("user"),
+			.privacy_typing = TRI_UNSET,
+			.privacy_read = TRI_UNSET,
+			.privacy_delivery = TRI_UNSET };
 }
 
 const struct member *people_member(const struct chat_ctx *c, int64_t channel_pk, int64_t user_pk, bool *known)

@@ -1,7 +1,7 @@
 /* The users of one reply, each read once and made fit for the caller's eyes. Lives in the request's arena.
  *
- * A reply that is put together by several rules (a channel's state: members, messages, read state) may share what is read: between
- * people_share and people_unshare every struct people of this context is a view of one table. */
+ * A reply that is put together by several rules (a channel's state: members, messages, read state) may share what is read:
+ * between people_share and people_unshare every struct people of this context is a view of one table. */
 #ifndef BECK_CHAT_PEOPLE_H
 #define BECK_CHAT_PEOPLE_H
 

@@ -217,6 +217,7 @@ static enum err set_one(struct chat_ctx *c, struct user *u, struct span path, yy
 {
 	struct span head = path_head(path);
 	bool known;
+	if (span_is(head, "id") && !span_eq(json_span(value), u->id)) return chat_fail(c, ERR_INPUT, "set", "the id of a user cannot be changed");
 	if (head.n < path.n && span_is(head, "privacy_settings")) return privacy_path(c, u, path, value);
 	if (head.n < path.n && user_key_reserved(head))
 		return chat_fail(c, ERR_INPUT, "set", "%.*s has nothing inside that could be set", SPAN_FMT(head));
@@ -239,6 +240,7 @@ static void unset_built_in(struct user *u, struct span key)
 static enum err unset_one(struct chat_ctx *c, struct user *u, struct span path)
 {
 	struct span head = path_head(path);
+	if (span_is(head, "id")) return chat_fail(c, ERR_INPUT, "unset", "the id of a user cannot be unset");
 	if (head.n < path.n && span_is(head, "privacy_settings")) return privacy_path(c, u, path, NULL);
 	if (!user_key_reserved(head)) {
 		if (custom_unset_path(c->arena, &u->custom, path)) return ERR_OK;

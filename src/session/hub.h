@@ -155,8 +155,6 @@ void totals_move_user(struct session_hub *h, struct hub_user *u, const struct ev
 void totals_move(struct session_hub *h, const struct event *e, bool mark_members);
 /* Loads the totals anew. is_numbered: the reason has a position, so that it is in a snapshot or in the ring. */
 void totals_recount(struct session_hub *h, struct hub_user *u, bool is_numbered);
-/* For a user whose snapshot is ahead of the events delivered: unnumbered moves that came last may be in it or not. */
-void totals_check_snapshot(struct session_hub *h, struct hub_user *u);
 void totals_answered(struct session_hub *h, struct session_totals_answer *t);
 void totals_retry(struct session_hub *h); /* recounts that failed */
 

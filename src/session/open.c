@@ -31,7 +31,6 @@ static struct event *catch_up(struct session *s, int64_t snapshot, bool is_new_u
 {
 	struct session_hub *h = s->hub;
 	struct event *closing = NULL;
-	if (is_new_user && s->user_pk) totals_check_snapshot(h, s->user);
 	for (uint32_t i = ring_after(&h->ring, snapshot); i < h->ring.n; i++) {
 		struct event *e = ring_get(&h->ring, i);
 		bool is_his = e->app == s->app && s->user_pk && e->user == s->user_pk;

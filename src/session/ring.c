@@ -5,7 +5,7 @@
 bool ring_init(struct ring *r, uint32_t cap)
 {
 	*r = (struct ring){ .cap = cap };
-	r->items = calloc(cap, sizeof *r->items);
+	r->items = calloc(cap, sizeof(struct event *));
 	return r->items != NULL;
 }
 
@@ -16,28 +16,30 @@ void ring_deinit(struct ring *r)
 	*r = (struct ring){ 0 };
 }
 
+/* An unnumbered one is in every snapshot that contains the next position, and perhaps in those before. */
+static int64_t gone_with_oldest(const struct ring *r)
+{
+	for (uint32_t i = 0; i < r->n; i++)
+		if (ring_get(r, i)->pos) return ring_get(r, i)->pos;
+	return r->newest + 1;
+}
+
 void ring_add(struct ring *r, struct event *e)
 {
-	if (e->pos > r->newest) r->newest = e->pos;
 	if (r->n == r->cap) {
-		struct ring_entry *oldest = &r->items[r->head];
-		/* An unnumbered one may belong to snapshots of its position as well, so only what is newer is whole. */
-		int64_t gone = oldest->event->pos ? oldest->at : oldest->at + 1;
+		int64_t gone = gone_with_oldest(r);
 		if (gone > r->floor) r->floor = gone;
-		event_unref(oldest->event);
+		event_unref(ring_get(r, 0));
 		r->head = (r->head + 1) & (r->cap - 1);
 		r->n--;
 	}
-	r->items[(r->head + r->n++) & (r->cap - 1)] = (struct ring_entry){ event_ref(e), r->newest };
+	if (e->pos > r->newest) r->newest = e->pos;
+	r->items[(r->head + r->n++) & (r->cap - 1)] = event_ref(e);
 }
 
 uint32_t ring_after(const struct ring *r, int64_t pos)
 {
 	uint32_t i = r->n;
-	while (i) {
-		const struct ring_entry *e = &r->items[(r->head + i - 1) & (r->cap - 1)];
-		if (e->event->pos ? e->at <= pos : e->at < pos) break;
-		i--;
-	}
+	while (i && (!ring_get(r, i - 1)->pos || ring_get(r, i - 1)->pos > pos)) i--;
 	return i;
 }

@@ -156,9 +156,11 @@ static void put_off(struct session_hub *h, struct hub_user *u)
 	u->wants_recount = true;
 }
 
-/* What came after the answer's snapshot. Unnumbered wishes for a recount were noted when they came. */
+/* What came after the answer's snapshot. Unnumbered wishes for a recount were noted when they came, and so were all moves without a
+ * position when the snapshot is ahead of what has been delivered here. */
 static void follow_ring(struct session_hub *h, struct hub_user *u)
 {
+	if (u->totals_pos > h->ring.newest) return;
 	if (!ring_reaches(&h->ring, u->totals_pos)) {
 		totals_recount(h, u, true);
 		return;
@@ -166,18 +168,6 @@ static void follow_ring(struct session_hub *h, struct hub_user *u)
 	for (uint32_t i = ring_after(&h->ring, u->totals_pos); i < h->ring.n; i++) {
 		const struct event *e = ring_get(&h->ring, i);
 		if (e->pos || e->move != MOVE_RECOUNT) totals_move_user(h, u, e);
-	}
-}
-
-void totals_check_snapshot(struct session_hub *h, struct hub_user *u)
-{
-	if (u->totals_pos <= h->ring.newest) return;
-	for (uint32_t i = ring_after(&h->ring, h->ring.newest); i < h->ring.n; i++) {
-		const struct event *e = ring_get(&h->ring, i);
-		if (!e->pos && (e->user ? e->user == u->pk : find(u, e->channel) != NULL)) {
-			totals_recount(h, u, false);
-			return;
-		}
 	}
 }
 

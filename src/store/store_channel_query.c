@@ -1,33 +1,60 @@
-/* Lists of channels by filter and sort. ?1 is the viewer's key (0 = nobody), ?2 the application; c the channel, m the viewer's membership. */
+/* Lists of channels by filter and sort. ?1 is the viewer's key (0 = nobody), ?2 the application; c the channel, m the viewer's
+ * membership. */
 #include "base/limits.h"
 #include "store/channel_row.h"
 #include "store/filter_sql.h"
 #include "store/store_channels.h"
 
 /* The unread formula of store_messages.h as one expression. */
-#define UNREAD_LO "(CASE WHEN m.read_seq > c.floor_seq THEN m.read_seq ELSE c.floor_seq END)"
-#define UNREAD_HI "(CASE WHEN m.muted = 1 AND m.mute_seq < c.counted_seq THEN m.mute_seq ELSE c.counted_seq END)"
+#define UNREAD_LO       "(CASE WHEN m.read_seq > c.floor_seq THEN m.read_seq ELSE c.floor_seq END)"
+#define UNREAD_HI       "(CASE WHEN m.muted = 1 AND m.mute_seq < c.counted_seq THEN m.mute_seq ELSE c.counted_seq END)"
 #define UNREAD_RANGE(t) t ".channel_pk = c.pk AND " t ".seq > " UNREAD_LO " AND " t ".seq <= " UNREAD_HI
 #define UNREAD_EXCEPT                                                                                                            \
-	"(SELECT count(*) FROM messages x WHERE " UNREAD_RANGE("x") " AND x.seq <> 0 AND (x.deleted_at <> 0 OR x.restricted IS NOT NULL) " \
-	"AND x.user_pk <> m.user_pk AND (x.deleted_at <> 0 OR replace(x.restricted, "                                            \
-	"(SELECT '\"' || u.id || '\"' FROM users u WHERE u.pk = m.user_pk), '') = x.restricted)) "                               \
-	"+ (SELECT count(*) FROM seq_holes h WHERE " UNREAD_RANGE("h") ")"
+	"(SELECT count(*) FROM messages x WHERE " UNREAD_RANGE(                                                                  \
+		"x") " AND x.seq <> 0 AND (x.deleted_at <> 0 OR x.restricted IS NOT NULL) "                                      \
+		     "AND x.user_pk <> m.user_pk AND (x.deleted_at <> 0 OR replace(x.restricted, "                               \
+		     "(SELECT '\"' || u.id || '\"' FROM users u WHERE u.pk = m.user_pk), '') = x.restricted)) "                  \
+		     "+ (SELECT count(*) FROM seq_holes h WHERE " UNREAD_RANGE("h") ")"
 #define UNREAD_OWN "(SELECT count(*) FROM messages o WHERE " UNREAD_RANGE("o") " AND o.seq <> 0 AND o.user_pk = m.user_pk)"
-#define UNREAD                                                                                                \
-	"(CASE WHEN m.user_pk IS NULL OR m.read_seq < 0 OR " UNREAD_HI " <= " UNREAD_LO " THEN 0 ELSE "       \
-	UNREAD_HI " - " UNREAD_LO " - CASE WHEN c.exception_seq > " UNREAD_LO " THEN " UNREAD_EXCEPT          \
+#define UNREAD                                                                                                                   \
+	"(CASE WHEN m.user_pk IS NULL OR m.read_seq < 0 OR " UNREAD_HI " <= " UNREAD_LO " THEN 0 ELSE " UNREAD_HI                \
+	" - " UNREAD_LO " - CASE WHEN c.exception_seq > " UNREAD_LO " THEN " UNREAD_EXCEPT                                       \
 	" ELSE 0 END - CASE WHEN m.own_seq > " UNREAD_LO " THEN " UNREAD_OWN " ELSE 0 END END)"
 #define HAS_UNREAD "(CASE WHEN " UNREAD " > 0 THEN 1 ELSE 0 END)"
 
 #define SCALAR_OPS (FILTER_SAME | FILTER_NOT)
-#define TIME_OPS (FILTER_BIT(FILTER_EQ) | FILTER_ORDER | FILTER_BIT(FILTER_EXISTS))
+#define TIME_OPS   (FILTER_BIT(FILTER_EQ) | FILTER_ORDER | FILTER_BIT(FILTER_EXISTS))
 #define NUMBER_OPS (FILTER_SAME | FILTER_NOT | FILTER_ORDER | FILTER_BIT(FILTER_EXISTS))
-#define EQ_ONLY FILTER_BIT(FILTER_EQ)
+#define EQ_ONLY    FILTER_BIT(FILTER_EQ)
 
-enum field { F_CID, F_TYPE, F_ID, F_MEMBERS, F_MEMBER_NAME, F_CREATED_BY, F_TEAM, F_FROZEN, F_DISABLED, F_HIDDEN, F_MUTED, F_ARCHIVED, F_PINNED,
-	F_JOINED, F_BLOCKED, F_INVITE, F_HAS_UNREAD, F_LAST_MESSAGE_AT, F_LAST_UPDATED, F_CREATED_AT, F_UPDATED_AT, F_MEMBER_COUNT,
-	F_COOLDOWN, F_FILTER_TAGS, F_APP_BANNED, F_COUNT };
+enum field {
+	F_CID,
+	F_TYPE,
+	F_ID,
+	F_MEMBERS,
+	F_MEMBER_NAME,
+	F_CREATED_BY,
+	F_TEAM,
+	F_FROZEN,
+	F_DISABLED,
+	F_HIDDEN,
+	F_MUTED,
+	F_ARCHIVED,
+	F_PINNED,
+	F_JOINED,
+	F_BLOCKED,
+	F_INVITE,
+	F_HAS_UNREAD,
+	F_LAST_MESSAGE_AT,
+	F_LAST_UPDATED,
+	F_CREATED_AT,
+	F_UPDATED_AT,
+	F_MEMBER_COUNT,
+	F_COOLDOWN,
+	F_FILTER_TAGS,
+	F_APP_BANNED,
+	F_COUNT
+};
 
 const struct filter_field store_channel_fields[] = {
 	[F_CID] = { "cid", FILTER_T_STRING, SCALAR_OPS },
@@ -75,7 +102,8 @@ static const struct filter_column columns[F_COUNT] = {
 	[F_PINNED] = { FILTER_S_BOOL, AS_BOOL("m.pinned_at <> 0") },
 	[F_JOINED] = { FILTER_S_BOOL, AS_BOOL("m.invited = 0 OR m.invite_accepted_at <> 0") },
 	[F_BLOCKED] = { FILTER_S_BOOL, "0" },
-	[F_INVITE] = { FILTER_S_TEXT, "(CASE WHEN m.invited = 1 AND m.invite_accepted_at <> 0 THEN 'accepted' "
+	[F_INVITE] = { FILTER_S_TEXT,
+		"(CASE WHEN m.invited = 1 AND m.invite_accepted_at <> 0 THEN 'accepted' "
 		"WHEN m.invited = 1 AND m.invite_rejected_at <> 0 THEN 'rejected' WHEN m.invited = 1 THEN 'pending' END)" },
 	[F_HAS_UNREAD] = { FILTER_S_BOOL, HAS_UNREAD },
 	[F_LAST_MESSAGE_AT] = { FILTER_S_TIME, "c.last_message_at" },
@@ -88,11 +116,29 @@ static const struct filter_column columns[F_COUNT] = {
 	[F_APP_BANNED] = { FILTER_S_HOOK, NULL },
 };
 
-enum sort_field { S_LAST_UPDATED, S_LAST_MESSAGE_AT, S_UPDATED_AT, S_CREATED_AT, S_MEMBER_COUNT, S_UNREAD_COUNT, S_HAS_UNREAD, S_PINNED_AT,
-	S_ARCHIVED_AT, S_CID, S_COUNT };
-const char *const store_channel_sorts[] = { [S_LAST_UPDATED] = "last_updated", [S_LAST_MESSAGE_AT] = "last_message_at",
-	[S_UPDATED_AT] = "updated_at", [S_CREATED_AT] = "created_at", [S_MEMBER_COUNT] = "member_count", [S_UNREAD_COUNT] = "unread_count",
-	[S_HAS_UNREAD] = "has_unread", [S_PINNED_AT] = "pinned_at", [S_ARCHIVED_AT] = "archived_at", [S_CID] = "cid" };
+enum sort_field {
+	S_LAST_UPDATED,
+	S_LAST_MESSAGE_AT,
+	S_UPDATED_AT,
+	S_CREATED_AT,
+	S_MEMBER_COUNT,
+	S_UNREAD_COUNT,
+	S_HAS_UNREAD,
+	S_PINNED_AT,
+	S_ARCHIVED_AT,
+	S_CID,
+	S_COUNT
+};
+const char *const store_channel_sorts[] = { [S_LAST_UPDATED] = "last_updated",
+	[S_LAST_MESSAGE_AT] = "last_message_at",
+	[S_UPDATED_AT] = "updated_at",
+	[S_CREATED_AT] = "created_at",
+	[S_MEMBER_COUNT] = "member_count",
+	[S_UNREAD_COUNT] = "unread_count",
+	[S_HAS_UNREAD] = "has_unread",
+	[S_PINNED_AT] = "pinned_at",
+	[S_ARCHIVED_AT] = "archived_at",
+	[S_CID] = "cid" };
 const size_t store_channel_sort_count = S_COUNT;
 static const struct filter_sort_column sort_columns[S_COUNT] = {
 	[S_LAST_UPDATED] = { "c.sort_at", false, true },
@@ -107,12 +153,15 @@ static const struct filter_sort_column sort_columns[S_COUNT] = {
 	[S_CID] = { "(c.type || ':' || c.id)", false, false },
 };
 
-static bool is_group(const struct filter *f) { return f->op == FILTER_AND || f->op == FILTER_OR || f->op == FILTER_NOR; }
+static bool is_group(const struct filter *f)
+{
+	return f->op == FILTER_AND || f->op == FILTER_OR || f->op == FILTER_NOR;
+}
 
 static bool is_relative(int field)
 {
-	return field == F_HIDDEN || field == F_MUTED || field == F_ARCHIVED || field == F_PINNED || field == F_JOINED || field == F_INVITE ||
-	       field == F_HAS_UNREAD;
+	return field == F_HIDDEN || field == F_MUTED || field == F_ARCHIVED || field == F_PINNED || field == F_JOINED ||
+	       field == F_INVITE || field == F_HAS_UNREAD;
 }
 
 /* The first leaf of these fields anywhere in the tree. */
@@ -126,7 +175,10 @@ static const struct filter *find_leaf(const struct filter *f, bool (*wanted)(int
 	return NULL;
 }
 
-static bool is_hidden_field(int field) { return field == F_HIDDEN; }
+static bool is_hidden_field(int field)
+{
+	return field == F_HIDDEN;
+}
 
 /* ---- members and names ---- */
 
@@ -255,8 +307,7 @@ static bool needs_membership(const struct filter *f, struct span viewer)
 	}
 	if (is_group(f) || f->field_id < 0) return false;
 	if (f->field_id == F_INVITE) return true;
-	if (f->field_id == F_MEMBERS)
-		return names_viewer(f->value, viewer) && (f->op == FILTER_EQ || distinct(f->value) == 1);
+	if (f->field_id == F_MEMBERS) return names_viewer(f->value, viewer) && (f->op == FILTER_EQ || distinct(f->value) == 1);
 	return is_relative(f->field_id) && yyjson_is_true(f->value);
 }
 
@@ -284,13 +335,14 @@ static const struct filter *demanded(const struct filter *f, int field)
 
 static enum lead lead_of(const struct channel_query *q)
 {
-	if (q->viewer_pk != 0 && ((q->only_member && !q->also_created) || needs_membership(q->filter, q->viewer_id))) return LEAD_OWN;
+	if (q->viewer_pk != 0 && ((q->only_member && !q->also_created) || needs_membership(q->filter, q->viewer_id)))
+		return LEAD_OWN;
 	if (demanded(q->filter, F_CID) != NULL) return LEAD_CIDS;
 	if (q->only_member) return LEAD_VISIBLE;
 	return demanded(q->filter, F_MEMBERS) != NULL ? LEAD_MEMBERS : LEAD_CHANNELS;
 }
 
-#define JOIN_OWN " LEFT JOIN members m ON m.channel_pk = c.pk AND m.user_pk = ?1 WHERE c.app = ?2 AND c.deleted_at = 0"
+#define JOIN_OWN     " LEFT JOIN members m ON m.channel_pk = c.pk AND m.user_pk = ?1 WHERE c.app = ?2 AND c.deleted_at = 0"
 #define LED_BY(keys) " FROM (" keys ") v CROSS JOIN channels c ON c.pk = v.pk" JOIN_OWN
 
 static void put_from(struct sql_builder *b, const struct channel_query *q, enum lead lead)
@@ -321,10 +373,13 @@ static enum err check_viewer(const struct channel_query *q, struct error *e)
 	struct span field = leaf != NULL ? leaf->field : SPAN_NONE;
 	for (size_t i = 0; i < q->sort->n && !span_given(field); i++) {
 		int id = q->sort->keys[i].field_id;
-		if (id == S_UNREAD_COUNT || id == S_HAS_UNREAD || id == S_PINNED_AT || id == S_ARCHIVED_AT) field = q->sort->keys[i].field;
+		if (id == S_UNREAD_COUNT || id == S_HAS_UNREAD || id == S_PINNED_AT || id == S_ARCHIVED_AT)
+			field = q->sort->keys[i].field;
 	}
 	if (q->viewer_pk != 0 || !span_given(field)) return ERR_OK;
-	*e = (struct error){ .err = ERR_INPUT, .message = SPAN("a filter or sort on a user's own state needs user_id"), .field = field,
+	*e = (struct error){ .err = ERR_INPUT,
+		.message = SPAN("a filter or sort on a user's own state needs user_id"),
+		.field = field,
 		.field_why = SPAN("needs user_id") };
 	return ERR_INPUT;
 }
@@ -341,8 +396,10 @@ static enum err build(struct sql_builder *b, int64_t app, const struct channel_q
 	sql_builder_add(b, " AND ");
 	enum err err = filter_sql_where(b, q->filter, &target);
 	if (err == ERR_INPUT)
-		*e = (struct error){ .err = ERR_INPUT, .message = SPAN("app_banned must be \"excluded\" or \"only\""),
-			.field = SPAN("app_banned"), .field_why = SPAN("must be \"excluded\" or \"only\"") };
+		*e = (struct error){ .err = ERR_INPUT,
+			.message = SPAN("app_banned must be \"excluded\" or \"only\""),
+			.field = SPAN("app_banned"),
+			.field_why = SPAN("must be \"excluded\" or \"only\"") };
 	return err == ERR_OK ? filter_sql_order(b, q->sort->n > 0 ? q->sort : &newest_first, &target) : err;
 }
 
@@ -380,8 +437,8 @@ static size_t collect(struct sql_stmt *s, const struct channel_query *q, struct 
 	return n;
 }
 
-enum err store_channel_query(struct store_tx *tx, int64_t app, const struct channel_query *q, struct arena *a, struct channel_row **out, size_t *n,
-	struct error *e)
+enum err store_channel_query(struct store_tx *tx, int64_t app, const struct channel_query *q, struct arena *a,
+	struct channel_row **out, size_t *n, struct error *e)
 {
 	enum err err = check_viewer(q, e);
 	if (err != ERR_OK) return err;
@@ -392,7 +449,8 @@ enum err store_channel_query(struct store_tx *tx, int64_t app, const struct chan
 	if (err != ERR_OK) return err;
 	struct channel_row *rows = arena_array(a, struct channel_row, (size_t)q->limit + 1);
 	if (rows == NULL) return ERR_UNAVAILABLE;
-	if (lead == LEAD_CHANNELS && q->custom_deadline_us != 0 && filter_uses_custom(q->filter)) store_tx_deadline(tx, q->custom_deadline_us);
+	if (lead == LEAD_CHANNELS && q->custom_deadline_us != 0 && filter_uses_custom(q->filter))
+		store_tx_deadline(tx, q->custom_deadline_us);
 	struct sql_stmt *s = sql_builder_compile(&b, tx);
 	size_t count = collect(s, q, a, rows);
 	err = sql_done(s);

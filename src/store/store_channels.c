@@ -15,9 +15,11 @@ static enum err read_one(struct sql_stmt *s, struct arena *a, struct channel *ou
 	return ERR_OK;
 }
 
-enum err store_channel_get(struct store_tx *tx, int64_t app, struct span type, struct span id, struct arena *a, struct channel *out)
+enum err store_channel_get(
+	struct store_tx *tx, int64_t app, struct span type, struct span id, struct arena *a, struct channel *out)
 {
-	struct sql_stmt *s = sql_prepare(tx, "SELECT " CHANNEL_COLUMNS " FROM channels c WHERE c.app = ?1 AND c.type = ?2 AND c.id = ?3");
+	struct sql_stmt *s =
+		sql_prepare(tx, "SELECT " CHANNEL_COLUMNS " FROM channels c WHERE c.app = ?1 AND c.type = ?2 AND c.id = ?3");
 	sql_int(s, 1, app);
 	sql_text(s, 2, type);
 	sql_text(s, 3, id);
@@ -33,10 +35,11 @@ enum err store_channel_get_pk(struct store_tx *tx, int64_t pk, struct arena *a, 
 
 enum err store_channel_insert(struct store_tx *tx, int64_t app, struct channel *c, struct span name_folded, struct arena *a)
 {
-	struct sql_stmt *s = sql_prepare(tx,
-		"INSERT INTO channels (app, type, id, created_by, team, custom, config_overrides, filter_tags, name_folded, frozen, disabled, "
-		"cooldown_s, member_count, created_at, updated_at, sort_at, truncated_at, truncated_by) "
-		"VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?14, ?16, ?17)");
+	struct sql_stmt *s =
+		sql_prepare(tx, "INSERT INTO channels (app, type, id, created_by, team, custom, config_overrides, filter_tags, "
+				"name_folded, frozen, disabled, "
+				"cooldown_s, member_count, created_at, updated_at, sort_at, truncated_at, truncated_by) "
+				"VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?14, ?16, ?17)");
 	sql_int(s, 1, app);
 	sql_text(s, 2, c->type);
 	sql_text(s, 3, c->id);
@@ -63,10 +66,11 @@ enum err store_channel_insert(struct store_tx *tx, int64_t app, struct channel *
 
 enum err store_channel_put(struct store_tx *tx, const struct channel *c, struct span name_folded)
 {
-	struct sql_stmt *s = sql_prepare(tx,
-		"UPDATE channels SET created_by = ?2, team = ?3, custom = ?4, config_overrides = ?5, filter_tags = ?6, name_folded = ?7, "
-		"frozen = ?8, disabled = ?9, cooldown_s = ?10, updated_at = ?11, deleted_at = ?12, truncated_at = ?13, truncated_by = ?14, "
-		"keep_history = ?15 WHERE pk = ?1");
+	struct sql_stmt *s = sql_prepare(tx, "UPDATE channels SET created_by = ?2, team = ?3, custom = ?4, config_overrides = "
+					     "?5, filter_tags = ?6, name_folded = ?7, "
+					     "frozen = ?8, disabled = ?9, cooldown_s = ?10, updated_at = ?11, deleted_at = ?12, "
+					     "truncated_at = ?13, truncated_by = ?14, "
+					     "keep_history = ?15 WHERE pk = ?1");
 	sql_int(s, 1, c->pk);
 	sql_int(s, 2, c->created_by.pk);
 	sql_text(s, 3, c->team);
@@ -103,7 +107,8 @@ enum err store_channel_add_members(struct store_tx *tx, int64_t pk, int64_t delt
 
 /* ---------- history ---------- */
 
-/* What stands after a cut: the first counted sequence (0 = none), how many messages, the time of the newest that moves the channel. */
+/* What stands after a cut: the first counted sequence (0 = none), how many messages, the time of the newest that moves the
+ * channel. */
 struct remains {
 	int64_t first_seq, count, last_at;
 };
@@ -129,9 +134,9 @@ static enum err look_after(struct store_tx *tx, int64_t pk, int64_t cut, struct 
 
 enum err store_channel_newest(struct store_tx *tx, int64_t pk, int64_t *at)
 {
-	struct sql_stmt *s = sql_prepare(tx,
-		"UPDATE channels SET last_created_at = CASE WHEN last_created_at > ?2 THEN last_created_at ELSE ?2 END WHERE pk = ?1 "
-		"RETURNING last_created_at");
+	struct sql_stmt *s = sql_prepare(tx, "UPDATE channels SET last_created_at = CASE WHEN last_created_at > ?2 THEN "
+					     "last_created_at ELSE ?2 END WHERE pk = ?1 "
+					     "RETURNING last_created_at");
 	sql_int(s, 1, pk);
 	sql_int(s, 2, *at);
 	int64_t newest = *at;
@@ -143,9 +148,9 @@ enum err store_channel_newest(struct store_tx *tx, int64_t pk, int64_t *at)
 
 static enum err write_cut(struct store_tx *tx, const struct channel *c)
 {
-	struct sql_stmt *s = sql_prepare(tx,
-		"UPDATE channels SET truncated_at = ?2, truncated_by = ?3, floor_seq = ?4, message_count = ?5, last_message_at = ?6, "
-		"sort_at = CASE WHEN ?6 > created_at THEN ?6 ELSE created_at END WHERE pk = ?1");
+	struct sql_stmt *s = sql_prepare(tx, "UPDATE channels SET truncated_at = ?2, truncated_by = ?3, floor_seq = ?4, "
+					     "message_count = ?5, last_message_at = ?6, "
+					     "sort_at = CASE WHEN ?6 > created_at THEN ?6 ELSE created_at END WHERE pk = ?1");
 	sql_int(s, 1, c->pk);
 	sql_int(s, 2, c->truncated_at);
 	sql_int(s, 3, c->truncated_by.pk);

@@ -1,4 +1,5 @@
-/* Erasing a channel or its history in slices, so that nothing else waits long for the lane. Each slice leaves the store consistent. */
+/* Erasing a channel or its history in slices, so that nothing else waits long for the lane. Each slice leaves the store
+ * consistent. */
 #include "store/channel_row.h"
 #include "store/store_channels.h"
 
@@ -18,8 +19,8 @@ static enum err purge_one(struct store_tx *tx, int64_t pk, int64_t slice, int64_
 {
 	int64_t replies = 0;
 	enum err e = delete_by(tx,
-		"DELETE FROM messages WHERE pk IN (SELECT pk FROM messages WHERE parent_pk = ?1 AND parent_pk <> 0 LIMIT ?2)", pk, slice,
-		&replies);
+		"DELETE FROM messages WHERE pk IN (SELECT pk FROM messages WHERE parent_pk = ?1 AND parent_pk <> 0 LIMIT ?2)", pk,
+		slice, &replies);
 	*rows += replies;
 	*left = replies >= slice;
 	if (e != ERR_OK || *left) return e;
@@ -67,8 +68,10 @@ enum err store_channel_purge_rest(struct store_tx *tx, int64_t pk, int64_t slice
 		/* The row that tells of the deletion stays, for those who were away. */
 		"DELETE FROM events WHERE pos IN (SELECT pos FROM events WHERE channel_pk = ?1 AND channel_pk <> 0 "
 		"AND type <> 'channel.deleted' LIMIT ?2)",
-		"DELETE FROM seq_holes WHERE channel_pk = ?1 AND seq IN (SELECT seq FROM seq_holes WHERE channel_pk = ?1 LIMIT ?2)",
-		"DELETE FROM slow_mode WHERE channel_pk = ?1 AND user_pk IN (SELECT user_pk FROM slow_mode WHERE channel_pk = ?1 LIMIT ?2)",
+		"DELETE FROM seq_holes WHERE channel_pk = ?1 AND seq IN (SELECT seq FROM seq_holes WHERE channel_pk = ?1 LIMIT "
+		"?2)",
+		"DELETE FROM slow_mode WHERE channel_pk = ?1 AND user_pk IN (SELECT user_pk FROM slow_mode WHERE channel_pk = ?1 "
+		"LIMIT ?2)",
 	};
 	for (size_t i = 0; i < BECK_COUNT(slices); i++) {
 		int64_t rows = 0;

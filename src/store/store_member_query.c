@@ -4,17 +4,32 @@
 #include "store/store_members.h"
 
 #define SCALAR_OPS (FILTER_SAME | FILTER_NOT)
-#define TIME_OPS (FILTER_BIT(FILTER_EQ) | FILTER_ORDER | FILTER_BIT(FILTER_EXISTS))
-#define TEXT_OPS (SCALAR_OPS | FILTER_BIT(FILTER_AUTOCOMPLETE) | FILTER_BIT(FILTER_Q) | FILTER_BIT(FILTER_EXISTS))
-#define EQ_ONLY FILTER_BIT(FILTER_EQ)
+#define TIME_OPS   (FILTER_BIT(FILTER_EQ) | FILTER_ORDER | FILTER_BIT(FILTER_EXISTS))
+#define TEXT_OPS   (SCALAR_OPS | FILTER_BIT(FILTER_AUTOCOMPLETE) | FILTER_BIT(FILTER_Q) | FILTER_BIT(FILTER_EXISTS))
+#define EQ_ONLY    FILTER_BIT(FILTER_EQ)
 
 /* What the viewer sees of an invisible user. */
 #define LAST_ACTIVE "(CASE WHEN u.invisible = 1 AND ?1 <> 0 AND u.pk <> ?1 THEN u.frozen_last_active ELSE u.last_active END)"
 /* Member custom data with the user's beside it as "user". */
 #define CUSTOM "json_set(COALESCE(m.custom, '{}'), '$.user', json(COALESCE(u.custom, '{}')))"
 
-enum field { F_ID, F_USER_ID, F_USER_DOT_ID, F_NAME, F_USER_NAME, F_USER_ROLE, F_CHANNEL_ROLE, F_IS_MODERATOR, F_BANNED, F_JOINED, F_INVITE,
-	F_CREATED_AT, F_UPDATED_AT, F_LAST_ACTIVE, F_COUNT };
+enum field {
+	F_ID,
+	F_USER_ID,
+	F_USER_DOT_ID,
+	F_NAME,
+	F_USER_NAME,
+	F_USER_ROLE,
+	F_CHANNEL_ROLE,
+	F_IS_MODERATOR,
+	F_BANNED,
+	F_JOINED,
+	F_INVITE,
+	F_CREATED_AT,
+	F_UPDATED_AT,
+	F_LAST_ACTIVE,
+	F_COUNT
+};
 const struct filter_field store_member_fields[] = {
 	[F_ID] = { "id", FILTER_T_STRING, SCALAR_OPS },
 	[F_USER_ID] = { "user_id", FILTER_T_STRING, SCALAR_OPS },
@@ -43,7 +58,8 @@ static const struct filter_column columns[F_COUNT] = {
 	[F_IS_MODERATOR] = { FILTER_S_BOOL, "m.is_moderator" },
 	[F_BANNED] = { FILTER_S_BOOL, "m.banned" },
 	[F_JOINED] = { FILTER_S_BOOL, "(CASE WHEN m.invited = 0 OR m.invite_accepted_at <> 0 THEN 1 ELSE 0 END)" },
-	[F_INVITE] = { FILTER_S_TEXT, "(CASE WHEN m.invited = 1 AND m.invite_accepted_at <> 0 THEN 'accepted' "
+	[F_INVITE] = { FILTER_S_TEXT,
+		"(CASE WHEN m.invited = 1 AND m.invite_accepted_at <> 0 THEN 'accepted' "
 		"WHEN m.invited = 1 AND m.invite_rejected_at <> 0 THEN 'rejected' WHEN m.invited = 1 THEN 'pending' END)" },
 	[F_CREATED_AT] = { FILTER_S_TIME, "m.created_at" },
 	[F_UPDATED_AT] = { FILTER_S_TIME, "m.updated_at" },
@@ -51,8 +67,11 @@ static const struct filter_column columns[F_COUNT] = {
 };
 
 enum sort_field { S_CREATED_AT, S_USER_ID, S_NAME, S_CHANNEL_ROLE, S_LAST_ACTIVE, S_COUNT };
-const char *const store_member_sorts[] = { [S_CREATED_AT] = "created_at", [S_USER_ID] = "user_id", [S_NAME] = "name",
-	[S_CHANNEL_ROLE] = "channel_role", [S_LAST_ACTIVE] = "last_active" };
+const char *const store_member_sorts[] = { [S_CREATED_AT] = "created_at",
+	[S_USER_ID] = "user_id",
+	[S_NAME] = "name",
+	[S_CHANNEL_ROLE] = "channel_role",
+	[S_LAST_ACTIVE] = "last_active" };
 const size_t store_member_sort_count = S_COUNT;
 static const struct filter_sort_column sort_columns[S_COUNT] = {
 	[S_CREATED_AT] = { "m.created_at", false, true },
@@ -95,8 +114,9 @@ static enum err build(struct sql_builder *b, int64_t channel_pk, const struct me
 	sql_builder_int(b, q->viewer_pk);
 	sql_builder_int(b, channel_pk);
 	/* the order of joining is that of an index on m: keep m outside */
-	sql_builder_add(b, "SELECT " MEMBER_COLUMNS " FROM members m CROSS JOIN users u WHERE m.channel_pk = ?2 AND u.pk = m.user_pk "
-			   "AND u.deleted_at = 0");
+	sql_builder_add(b,
+		"SELECT " MEMBER_COLUMNS " FROM members m CROSS JOIN users u WHERE m.channel_pk = ?2 AND u.pk = m.user_pk "
+		"AND u.deleted_at = 0");
 	put_bounds(b, q);
 	sql_builder_add(b, " AND ");
 	enum err e = filter_sql_where(b, q->filter, &target);
@@ -105,8 +125,8 @@ static enum err build(struct sql_builder *b, int64_t channel_pk, const struct me
 	return e;
 }
 
-enum err store_member_query(struct store_tx *tx, int64_t channel_pk, const struct member_query *q, struct arena *a, struct member **out,
-	size_t *n)
+enum err store_member_query(
+	struct store_tx *tx, int64_t channel_pk, const struct member_query *q, struct arena *a, struct member **out, size_t *n)
 {
 	struct member *items = arena_array(a, struct member, (size_t)q->limit + 1);
 	if (items == NULL) return ERR_UNAVAILABLE;

@@ -5,7 +5,8 @@
 
 enum err store_member_get(struct store_tx *tx, int64_t channel_pk, int64_t user_pk, struct arena *a, struct member *out)
 {
-	struct sql_stmt *s = sql_prepare(tx, "SELECT " MEMBER_COLUMNS " FROM members m WHERE m.channel_pk = ?1 AND m.user_pk = ?2");
+	struct sql_stmt *s =
+		sql_prepare(tx, "SELECT " MEMBER_COLUMNS " FROM members m WHERE m.channel_pk = ?1 AND m.user_pk = ?2");
 	sql_int(s, 1, channel_pk);
 	sql_int(s, 2, user_pk);
 	struct member m = { 0 };
@@ -22,7 +23,8 @@ enum err store_member_get(struct store_tx *tx, int64_t channel_pk, int64_t user_
 enum err store_member_insert(struct store_tx *tx, int64_t app, const struct member *m)
 {
 	struct sql_stmt *s = sql_prepare(tx,
-		"INSERT INTO members (channel_pk, user_pk, app, channel_role, is_moderator, custom, invited, hidden, hide_before, created_at, "
+		"INSERT INTO members (channel_pk, user_pk, app, channel_role, is_moderator, custom, invited, hidden, "
+		"hide_before, created_at, "
 		"updated_at, read_seq, last_read, own_seq) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?10, "
 		/* what he sent before he left lies below it */
 		"COALESCE((SELECT counted_seq FROM channels WHERE pk = ?1), 0))");
@@ -65,10 +67,10 @@ enum err store_member_put(struct store_tx *tx, const struct member *m)
 
 enum err store_member_catch_up(struct store_tx *tx, int64_t channel_pk, int64_t user_pk, int64_t seq, int64_t at)
 {
-	struct sql_stmt *s = sql_prepare(tx,
-		"UPDATE members SET read_seq = CASE WHEN read_seq > ?3 THEN read_seq ELSE ?3 END, "
-		"last_read = CASE WHEN last_read > ?4 THEN last_read ELSE ?4 END, first_unread_message_id = NULL "
-		"WHERE channel_pk = ?1 AND user_pk = ?2");
+	struct sql_stmt *s =
+		sql_prepare(tx, "UPDATE members SET read_seq = CASE WHEN read_seq > ?3 THEN read_seq ELSE ?3 END, "
+				"last_read = CASE WHEN last_read > ?4 THEN last_read ELSE ?4 END, first_unread_message_id = NULL "
+				"WHERE channel_pk = ?1 AND user_pk = ?2");
 	sql_int(s, 1, channel_pk);
 	sql_int(s, 2, user_pk);
 	sql_int(s, 3, seq);
@@ -95,10 +97,12 @@ static enum err read_rows(struct sql_stmt *s, struct arena *a, int64_t limit, st
 	return ERR_OK;
 }
 
-enum err store_members_page(struct store_tx *tx, int64_t channel_pk, int64_t limit, int64_t offset, struct arena *a, struct member *out, size_t *n)
+enum err store_members_page(
+	struct store_tx *tx, int64_t channel_pk, int64_t limit, int64_t offset, struct arena *a, struct member *out, size_t *n)
 {
-	struct sql_stmt *s = sql_prepare(tx,
-		"SELECT " MEMBER_COLUMNS " FROM members m WHERE m.channel_pk = ?1 ORDER BY m.created_at, m.user_pk LIMIT ?2 OFFSET ?3");
+	struct sql_stmt *s =
+		sql_prepare(tx, "SELECT " MEMBER_COLUMNS
+				" FROM members m WHERE m.channel_pk = ?1 ORDER BY m.created_at, m.user_pk LIMIT ?2 OFFSET ?3");
 	sql_int(s, 1, channel_pk);
 	sql_int(s, 2, limit);
 	sql_int(s, 3, offset);
@@ -167,8 +171,8 @@ static enum err read_pks(struct sql_stmt *s, struct arena *a, int64_t limit, int
 
 enum err store_members_pks(struct store_tx *tx, int64_t channel_pk, int64_t limit, struct arena *a, int64_t **out, size_t *n)
 {
-	struct sql_stmt *s =
-		sql_prepare(tx, "SELECT m.user_pk FROM members m WHERE m.channel_pk = ?1 ORDER BY m.created_at, m.user_pk LIMIT ?2");
+	struct sql_stmt *s = sql_prepare(
+		tx, "SELECT m.user_pk FROM members m WHERE m.channel_pk = ?1 ORDER BY m.created_at, m.user_pk LIMIT ?2");
 	sql_int(s, 1, channel_pk);
 	sql_int(s, 2, limit);
 	return read_pks(s, a, limit, out, n);

@@ -160,6 +160,17 @@ static void apply(struct disk_file *f, const struct write_record *w, int n)
 	if (w->at < f->synced_n) f->synced_n = w->at;
 }
 
+/* File systems journal their names in order: a sync of any file takes the deletions before it along. */
+static void settle_deletions(void)
+{
+	for (struct disk_file *f = disk.files; f; f = f->next) {
+		if (f->exists) continue;
+		forget(f);
+		f->synced_n = 0;
+		f->existed_at_sync = false;
+	}
+}
+
 static int x_sync(sqlite3_file *file, int flags)
 {
 	(void)flags;
@@ -172,6 +183,7 @@ static int x_sync(sqlite3_file *file, int flags)
 		apply(h->f, w, w->n);
 	forget(h->f);
 	h->f->existed_at_sync = true;
+	settle_deletions();
 	return SQLITE_OK;
 }
 

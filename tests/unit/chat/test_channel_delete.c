@@ -49,8 +49,7 @@ static int64_t count(struct world *w, const char *sql)
 	return n;
 }
 
-static enum err delete(struct world *w, const char *who, bool hard, bool keep)
-{
+static enum err delete (struct world *w, const char *who, bool hard, bool keep) {
 	struct delete_options o = { .hard = hard, .skip_truncate = keep };
 	return AS(w, who, chat_delete_channel(&w->c, SPAN("messaging"), SPAN("one"), &o, &w->out));
 }
@@ -75,9 +74,9 @@ static void test_soft_delete(void **state)
 	one(w);
 	say(w, "ann", "hello");
 	assert_int_equal(unread(w, "bob"), 1);
-	assert_int_equal(delete(w, "bob", false, false), ERR_NOT_ALLOWED);
-	assert_int_equal(delete(w, "ann", true, false), ERR_NOT_ALLOWED);
-	OK(delete(w, "ann", false, false));
+	assert_int_equal(delete (w, "bob", false, false), ERR_NOT_ALLOWED);
+	assert_int_equal(delete (w, "ann", true, false), ERR_NOT_ALLOWED);
+	OK(delete (w, "ann", false, false));
 	assert_true(has(json_get(w->answer, "channel"), "deleted_at"));
 	struct event *ev = event_of(w, EVENT_CHANNEL_DELETED, 0);
 	assert_true(ev->flags & EVENT_DROP_WATCH);
@@ -85,7 +84,7 @@ static void test_soft_delete(void **state)
 	assert_int_equal(ev->move, MOVE_RESET);
 	assert_non_null(ev->notify);
 	assert_int_equal(unread(w, "bob"), 0);
-	assert_int_equal(delete(w, "ann", false, false), ERR_NOT_FOUND);
+	assert_int_equal(delete (w, "ann", false, false), ERR_NOT_FOUND);
 	/* back again it is another, empty one */
 	assert_int_equal(create(w, "bob", "one", "{}", &x), ERR_NOT_ALLOWED); /* its creator may, others not */
 	OK(create(w, "server", "one", "{\"data\":{\"created_by_id\":\"ann\",\"members\":[\"ann\"]}}", &x));
@@ -104,7 +103,7 @@ static void test_hard_delete(void **state)
 	struct channel_ctx x;
 	one(w);
 	for (int i = 0; i < 1200; i++) say(w, i % 2 ? "ann" : "bob", "hello");
-	OK(delete(w, "server", true, false));
+	OK(delete (w, "server", true, false));
 	OK(create(w, "ann", "one", "{\"data\":{\"members\":[\"ann\"]}}", &x));
 	assert_int_equal(yyjson_arr_size(json_get(w->answer, "messages")), 0);
 	assert_false(has(json_get(w->answer, "channel"), "truncated_at"));
@@ -115,7 +114,9 @@ static void test_hard_delete(void **state)
 	assert_int_equal(count(w, "SELECT count(*) FROM erasures WHERE kind = 'channel' AND id = 'messaging:one'"), 1);
 	assert_int_equal(count(w, "SELECT count(*) FROM events WHERE type = 'channel.deleted' AND user_pk <> 0"), 2);
 	assert_int_equal(count(w, "SELECT count(*) FROM events WHERE type = 'message.new'"), 0);
-	assert_int_equal(count(w, "SELECT count(*) FROM tasks WHERE status = 'completed' AND result LIKE '%\"messaging:one\":{\"status\":\"ok\"}%'"), 1);
+	assert_int_equal(count(w, "SELECT count(*) FROM tasks WHERE status = 'completed' AND result LIKE "
+				  "'%\"messaging:one\":{\"status\":\"ok\"}%'"),
+		1);
 }
 
 static void test_keep_history(void **state)
@@ -142,21 +143,25 @@ static void test_keep_history(void **state)
 	assert_int_equal(yyjson_arr_size(json_get(w->answer, "messages")), 1);
 	assert_int_equal(yyjson_arr_size(json_get(w->answer, "members")), 2);
 	one(w);
-	assert_int_equal(delete(w, "server", false, true), ERR_INPUT);
+	assert_int_equal(delete (w, "server", false, true), ERR_INPUT);
 }
 
 static void test_delete_many(void **state)
 {
 	struct world *w = *state;
 	one(w);
-	OK(AS(w, "server", chat_delete_channels(&w->c, J(w, "{\"cids\":[\"messaging:one\",\"messaging:two\",\"messaging:one\"],\"hard_delete\":true}"), &w->out)));
+	OK(AS(w, "server",
+		chat_delete_channels(&w->c,
+			J(w, "{\"cids\":[\"messaging:one\",\"messaging:two\",\"messaging:one\"],\"hard_delete\":true}"),
+			&w->out)));
 	assert_true(at(w->answer, "task_id").n == 36);
 	yyjson_val *result = json_get(w->answer, "result");
 	assert_text(at(json_get(result, "messaging:one"), "status"), "ok");
 	assert_text(at(json_get(result, "messaging:two"), "status"), "error");
 	run_tasks(w);
 	assert_int_equal(count(w, "SELECT count(*) FROM channels"), 0);
-	static const char *const refused[] = { "{}", "{\"cids\":[]}", "{\"cids\":[7]}", "{\"cids\":[\"nocolon\"]}", "{\"cids\":\"messaging:one\"}" };
+	static const char *const refused[] = { "{}", "{\"cids\":[]}", "{\"cids\":[7]}", "{\"cids\":[\"nocolon\"]}",
+		"{\"cids\":\"messaging:one\"}" };
 	for (size_t i = 0; i < BECK_COUNT(refused); i++)
 		assert_int_equal(AS(w, "server", chat_delete_channels(&w->c, J(w, refused[i]), &w->out)), ERR_INPUT);
 }
@@ -281,7 +286,8 @@ static void test_watching(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { TEST(test_soft_delete), TEST(test_hard_delete), TEST(test_keep_history), TEST(test_delete_many),
-		TEST(test_truncate), TEST(test_truncate_some), TEST(test_truncate_partly), TEST(test_clear_history), TEST(test_watching) };
+	const struct CMUnitTest tests[] = { TEST(test_soft_delete), TEST(test_hard_delete), TEST(test_keep_history),
+		TEST(test_delete_many), TEST(test_truncate), TEST(test_truncate_some), TEST(test_truncate_partly),
+		TEST(test_clear_history), TEST(test_watching) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

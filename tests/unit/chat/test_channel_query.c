@@ -1,4 +1,5 @@
 /* Lists of channels and members: filters, sorts, visibility. */
+#include "chat/message_rules.h"
 #include "world.h"
 
 static void create(struct world *w, const char *who, const char *type, const char *id, const char *data)
@@ -47,7 +48,8 @@ static void fill(struct world *w)
 {
 	people(w);
 	create(w, "ann", "messaging", "a", "{\"members\":[\"ann\",\"bob\"],\"name\":\"Red apples\",\"n\":3}");
-	create(w, "ann", "messaging", "b", "{\"members\":[\"ann\",\"bob\",\"cid\"],\"name\":\"green pears\",\"n\":1,\"tags\":[\"x\",\"y\"]}");
+	create(w, "ann", "messaging", "b",
+		"{\"members\":[\"ann\",\"bob\",\"cid\"],\"name\":\"green pears\",\"n\":1,\"tags\":[\"x\",\"y\"]}");
 	create(w, "ann", "messaging", "c", "{\"members\":[\"ann\"],\"n\":2,\"open\":true,\"deep\":{\"er\":5}}");
 	create(w, "server", "livestream", "d", "{\"created_by_id\":\"dan\",\"filter_tags\":[\"t1\"],\"name\":\"d\"}");
 	create(w, "ann", "messaging", "e", "{\"members\":[\"ann\"],\"invites\":[\"cid\"]}");
@@ -119,8 +121,8 @@ static void test_fields(void **state)
 	FIND("ann", "{\"created_at\":{\"$gt\":\"2020-01-01T00:00:00Z\"},\"n\":1}", "[]", "b");
 	FIND("ann", "{\"app_banned\":\"excluded\",\"n\":3}", "[]", "a");
 	FIND("ann", "{\"app_banned\":\"only\"}", "[]", "");
-	static const char *const refused[] = { "{\"app_banned\":\"x\"}", "{\"frozen\":1}", "{\"cid\":{\"$gt\":\"a\"}}", "{\"a b\":1}", "[]", "7",
-		"{\"members\":{\"$nin\":[\"ann\"]}}", "{\"created_at\":5}", "{\"$or\":[]}" };
+	static const char *const refused[] = { "{\"app_banned\":\"x\"}", "{\"frozen\":1}", "{\"cid\":{\"$gt\":\"a\"}}",
+		"{\"a b\":1}", "[]", "7", "{\"members\":{\"$nin\":[\"ann\"]}}", "{\"created_at\":5}", "{\"$or\":[]}" };
 	for (size_t i = 0; i < BECK_COUNT(refused); i++) FIND("ann", refused[i], "[]", "INPUT");
 }
 
@@ -141,22 +143,33 @@ static void test_own_state(void **state)
 	assert_int_equal(AS(w, "dan", chat_hide_channel(&w->c, SPAN("livestream"), SPAN("d"), NULL)), ERR_NOT_ALLOWED);
 	assert_int_equal(AS(w, "server", chat_hide_channel(&w->c, SPAN("livestream"), SPAN("d"), NULL)), ERR_INPUT);
 	/* pins: his own business, the latest pin first */
-	OK(AS(w, "ann", chat_update_member_partial(&w->c, SPAN("messaging"), SPAN("b"), SPAN("ann"), J(w, "{\"set\":{\"pinned\":true}}"), &w->out)));
+	OK(AS(w, "ann",
+		chat_update_member_partial(
+			&w->c, SPAN("messaging"), SPAN("b"), SPAN("ann"), J(w, "{\"set\":{\"pinned\":true}}"), &w->out)));
 	assert_true(has(json_get(w->answer, "channel_member"), "pinned_at"));
 	struct event *own = event_of(w, EVENT_MEMBER_UPDATED, 0);
 	assert_int_equal(own->cls, EVENT_CLASS_OWN);
-	OK(AS(w, "ann", chat_update_member_partial(&w->c, SPAN("messaging"), SPAN("c"), SPAN("ann"), J(w, "{\"set\":{\"pinned\":true}}"), &w->out)));
+	OK(AS(w, "ann",
+		chat_update_member_partial(
+			&w->c, SPAN("messaging"), SPAN("c"), SPAN("ann"), J(w, "{\"set\":{\"pinned\":true}}"), &w->out)));
 	FIND("ann", "{\"pinned\":true}", "[{\"field\":\"pinned_at\",\"direction\":-1}]", "c b");
 	FIND("ann", "{\"pinned\":false,\"type\":\"messaging\"}", "[]", "e a");
-	FIND("ann", "{\"type\":\"messaging\"}", "[{\"field\":\"pinned_at\",\"direction\":1},{\"field\":\"cid\",\"direction\":1}]", "b c a e");
-	OK(AS(w, "ann", chat_update_member_partial(&w->c, SPAN("messaging"), SPAN("b"), SPAN("ann"), J(w, "{\"set\":{\"archived\":true,\"k\":1}}"), &w->out)));
+	FIND("ann", "{\"type\":\"messaging\"}", "[{\"field\":\"pinned_at\",\"direction\":1},{\"field\":\"cid\",\"direction\":1}]",
+		"b c a e");
+	OK(AS(w, "ann",
+		chat_update_member_partial(&w->c, SPAN("messaging"), SPAN("b"), SPAN("ann"),
+			J(w, "{\"set\":{\"archived\":true,\"k\":1}}"), &w->out)));
 	assert_false(has(json_get(w->answer, "channel_member"), "pinned_at"));
 	assert_int_equal(num(json_get(w->answer, "channel_member"), "k"), 1);
 	FIND("ann", "{\"archived\":true}", "[]", "b");
 	FIND("bob", "{\"archived\":true}", "[]", "");
-	assert_int_equal(AS(w, "bob", chat_update_member_partial(&w->c, SPAN("messaging"), SPAN("b"), SPAN("ann"), J(w, "{\"set\":{\"k\":2}}"), &w->out)),
+	assert_int_equal(AS(w, "bob",
+				 chat_update_member_partial(
+					 &w->c, SPAN("messaging"), SPAN("b"), SPAN("ann"), J(w, "{\"set\":{\"k\":2}}"), &w->out)),
 		ERR_NOT_ALLOWED);
-	assert_int_equal(AS(w, "bob", chat_update_member_partial(&w->c, SPAN("messaging"), SPAN("b"), SPAN("bob"), J(w, "{\"set\":{\"banned\":true}}"), &w->out)),
+	assert_int_equal(AS(w, "bob",
+				 chat_update_member_partial(&w->c, SPAN("messaging"), SPAN("b"), SPAN("bob"),
+					 J(w, "{\"set\":{\"banned\":true}}"), &w->out)),
 		ERR_INPUT);
 	FIND("ann", "{\"muted\":false,\"blocked\":false,\"n\":1}", "[]", "b");
 	FIND("ann", "{\"has_unread\":true}", "[]", "");
@@ -180,10 +193,94 @@ static void test_sort_and_page(void **state)
 	assert_string_equal(ids(w, &l), "a");
 	OK(run(w, "bob", "{}", &l));
 	assert_int_equal(l.n, 3);
-	static const char *const refused[] = { "{\"limit\":31}", "{\"offset\":1001}", "{\"limit\":-1}", "{\"message_limit\":301}", "{\"member_limit\":101}",
-		"{\"limit\":\"1\"}" };
+	static const char *const refused[] = { "{\"limit\":31}", "{\"offset\":1001}", "{\"limit\":-1}", "{\"message_limit\":301}",
+		"{\"member_limit\":101}", "{\"limit\":\"1\"}" };
 	for (size_t i = 0; i < BECK_COUNT(refused); i++) assert_int_equal(run(w, "bob", refused[i], &l), ERR_INPUT);
 	OK(run(w, "bob", "{\"limit\":30,\"offset\":1000,\"message_limit\":300,\"member_limit\":100}", &l));
+}
+
+/* ---- unread in SQL against the formula in C, over a random story ---- */
+
+static uint64_t dice(struct world *w, uint64_t sides)
+{
+	return rng_u64(&w->rng) % sides;
+}
+
+static void random_step(struct world *w)
+{
+	static const char *const who[] = { "ann", "bob" }, *const where[] = { "a", "b", "c2" };
+	char body[256];
+	const char *me = who[dice(w, 2)];
+	struct span id = span_str(where[dice(w, 3)]);
+	switch (dice(w, 6)) {
+	case 0: OK(AS(w, me, chat_mark_read(&w->c, SPAN("messaging"), id, NULL, &w->out))); return;
+	case 1: {
+		struct channel_ctx x;
+		struct message *m;
+		size_t n = 0;
+		struct page page = { .family = PAGE_NEWEST, .limit = 5 };
+		struct chat_ctx *c = world_as(w, me);
+		OK(chat_channel_load(c, SPAN("messaging"), id, &x));
+		OK(world_end(w, chat_messages_page(c, &x, &page, &m, &n)));
+		if (n == 0) return;
+		snprintf(body, sizeof body, "{\"message_id\":\"%.*s\"}", SPAN_FMT(m[dice(w, n)].id));
+		(void)AS(w, me, chat_mark_unread(&w->c, SPAN("messaging"), id, J(w, body)));
+		(void)AS(w, "server", chat_delete_message(&w->c, m[dice(w, n)].id, dice(w, 2) == 0, &w->out));
+		return;
+	}
+	case 2:
+		OK(AS(w, "server:ann",
+			chat_send_message(&w->c, SPAN("messaging"), id,
+				J(w, "{\"message\":{\"text\":\"x\",\"restricted_visibility\":[\"ann\"]}}"), &w->out)));
+		return;
+	case 3:
+		if (dice(w, 4) == 0)
+			OK(AS(w, "server", chat_truncate_channel(&w->c, SPAN("messaging"), id, J(w, "{}"), &w->out)));
+		return;
+	default:
+		OK(AS(w, me, chat_send_message(&w->c, SPAN("messaging"), id, J(w, "{\"message\":{\"text\":\"hi\"}}"), &w->out)));
+		return;
+	}
+}
+
+static int64_t unread_in(const struct store_totals *t, int64_t channel_pk)
+{
+	for (size_t i = 0; i < t->n; i++)
+		if (t->items[i].channel_pk == channel_pk) return t->items[i].unread;
+	return 0;
+}
+
+static void compare_unread(struct world *w, const char *who)
+{
+	struct store_totals t;
+	struct channel_list sorted, some;
+	OK(AS(w, who, chat_totals(&w->c, w->c.me.pk, &t)));
+	OK(run(w, who,
+		"{\"filter_conditions\":{\"joined\":true},\"sort\":[{\"field\":\"unread_count\",\"direction\":-1}],\"limit\":30}",
+		&sorted));
+	OK(run(w, who, "{\"filter_conditions\":{\"has_unread\":true},\"limit\":30}", &some));
+	size_t with = 0;
+	for (size_t i = 0; i < sorted.n; i++) {
+		int64_t here = unread_in(&t, sorted.items[i].ch.pk);
+		with += here > 0;
+		if (i > 0) assert_true(unread_in(&t, sorted.items[i - 1].ch.pk) >= here);
+		/* and as the state shows it */
+		OK(AS(w, who, store_member_unread(w->tx, &sorted.items[i].ch, &sorted.items[i].own)));
+		assert_int_equal(sorted.items[i].own.unread, here);
+	}
+	assert_int_equal(some.n, with);
+}
+
+static void test_unread(void **state)
+{
+	struct world *w = *state;
+	fill(w);
+	create(w, "ann", "messaging", "c2", "{\"members\":[\"ann\",\"bob\"]}");
+	for (int i = 0; i < 300; i++) {
+		random_step(w);
+		compare_unread(w, "ann");
+		compare_unread(w, "bob");
+	}
 }
 
 /* The same rows after a subscription; what is gone meanwhile is left out. */
@@ -195,7 +292,8 @@ static void test_reload(void **state)
 	OK(run(w, "bob", "{}", &l));
 	int64_t pks[8];
 	for (size_t i = 0; i < l.n; i++) pks[i] = l.items[i].ch.pk;
-	OK(AS(w, "server", chat_update_channel(&w->c, SPAN("messaging"), SPAN("b"), J(w, "{\"remove_members\":[\"bob\"]}"), &w->out)));
+	OK(AS(w, "server",
+		chat_update_channel(&w->c, SPAN("messaging"), SPAN("b"), J(w, "{\"remove_members\":[\"bob\"]}"), &w->out)));
 	OK(AS(w, "bob", chat_reload_channels(&w->c, NULL, pks, l.n, &again)));
 	assert_string_equal(ids(w, &again), "d a");
 }
@@ -207,8 +305,8 @@ static const char *list_members(struct world *w, const char *who, const char *pa
 	struct span out = SPAN("");
 	size_t i, n;
 	yyjson_val *m;
-	yyjson_arr_foreach(json_get(w->answer, "members"), i, n, m)
-		out = arena_printf(&w->arena, "%.*s%s%.*s", SPAN_FMT(out), i ? " " : "", SPAN_FMT(at(m, "user_id")));
+	yyjson_arr_foreach(json_get(w->answer, "members"), i, n, m) out =
+		arena_printf(&w->arena, "%.*s%s%.*s", SPAN_FMT(out), i ? " " : "", SPAN_FMT(at(m, "user_id")));
 	return out.p;
 }
 
@@ -216,7 +314,8 @@ static void test_query_members(void **state)
 {
 	struct world *w = *state;
 	fill(w);
-	OK(AS(w, "server", chat_update_channel(&w->c, SPAN("messaging"), SPAN("b"), J(w, "{\"add_moderators\":[\"dan\"]}"), &w->out)));
+	OK(AS(w, "server",
+		chat_update_channel(&w->c, SPAN("messaging"), SPAN("b"), J(w, "{\"add_moderators\":[\"dan\"]}"), &w->out)));
 #define LIST(who, rest, want) assert_string_equal(list_members(w, (who), "{\"type\":\"messaging\",\"id\":\"b\"" rest "}"), (want))
 	LIST("ann", "", "ann bob cid dan");
 	LIST("ann", ",\"filter_conditions\":null", "ann bob cid dan");
@@ -239,19 +338,22 @@ static void test_query_members(void **state)
 	assert_string_equal(list_members(w, "ann", "{\"type\":\"messaging\",\"id\":\"nope\"}"), "NOT_FOUND");
 	assert_string_equal(list_members(w, "ann", "{\"type\":\"messaging\"}"), "INPUT");
 	assert_string_equal(list_members(w, "ann", "{\"id\":\"a\"}"), "INPUT");
-	assert_string_equal(list_members(w, "cid", "{\"type\":\"messaging\",\"id\":\"e\",\"filter_conditions\":{\"invite\":\"pending\"}}"), "cid");
+	assert_string_equal(
+		list_members(w, "cid", "{\"type\":\"messaging\",\"id\":\"e\",\"filter_conditions\":{\"invite\":\"pending\"}}"),
+		"cid");
 	/* distinct channels by their members */
 	struct channel_want want;
 	struct channel_ctx x;
 	struct chat_ctx *c = world_as(w, "ann");
 	OK(chat_want_parse(c, J(w, "{\"data\":{\"members\":[\"bob\",\"ann\"]}}"), true, &want));
 	OK(world_end(w, chat_get_or_create(c, SPAN("messaging"), SPAN_NONE, &want, &x)));
-	assert_string_equal(list_members(w, "ann", "{\"type\":\"messaging\",\"members\":[\"ann\",{\"user_id\":\"bob\"}]}"), "ann bob");
+	assert_string_equal(
+		list_members(w, "ann", "{\"type\":\"messaging\",\"members\":[\"ann\",{\"user_id\":\"bob\"}]}"), "ann bob");
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = { TEST(test_visibility), TEST(test_members), TEST(test_fields), TEST(test_own_state),
-		TEST(test_sort_and_page), TEST(test_reload), TEST(test_query_members) };
+		TEST(test_sort_and_page), TEST(test_unread), TEST(test_reload), TEST(test_query_members) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

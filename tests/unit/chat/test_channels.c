@@ -1,7 +1,8 @@
 /* Creating, reading and changing channels. */
 #include "world.h"
 
-static enum err create(struct world *w, const char *who, const char *type, const char *id, const char *body, struct channel_ctx *x)
+static enum err create(
+	struct world *w, const char *who, const char *type, const char *id, const char *body, struct channel_ctx *x)
 {
 	struct channel_want want;
 	struct chat_ctx *c = world_as(w, who);
@@ -27,8 +28,14 @@ static void people(struct world *w)
 	for (size_t i = 0; i < BECK_COUNT(ids); i++) (void)world_user(w, ids[i]);
 }
 
-static yyjson_val *channel(struct world *w) { return json_get(w->answer, "channel"); }
-static size_t members(struct world *w) { return yyjson_arr_size(json_get(w->answer, "members")); }
+static yyjson_val *channel(struct world *w)
+{
+	return json_get(w->answer, "channel");
+}
+static size_t members(struct world *w)
+{
+	return yyjson_arr_size(json_get(w->answer, "members"));
+}
 
 static void test_create_and_get(void **state)
 {
@@ -38,7 +45,8 @@ static void test_create_and_get(void **state)
 	w->read_only = true;
 	assert_int_equal(create(w, "ann", "messaging", "one", "{\"data\":{\"members\":[\"ann\",\"bob\"]}}", &x), ERR_AGAIN);
 	w->read_only = false;
-	OK(create(w, "ann", "messaging", "one", "{\"data\":{\"members\":[\"ann\",\"bob\",\"bob\"],\"name\":\"First\",\"x\":1}}", &x));
+	OK(create(w, "ann", "messaging", "one", "{\"data\":{\"members\":[\"ann\",\"bob\",\"bob\"],\"name\":\"First\",\"x\":1}}",
+		&x));
 	assert_text(at(channel(w), "cid"), "messaging:one");
 	assert_text(at(channel(w), "name"), "First");
 	assert_int_equal(num(channel(w), "x"), 1);
@@ -153,7 +161,9 @@ static void test_members_in_and_out(void **state)
 	struct channel_ctx x;
 	people(w);
 	OK(create(w, "ann", "messaging", "one", "{\"data\":{\"members\":[\"ann\"]}}", &x));
-	OK(update(w, "ann", "one", "{\"add_members\":[\"bob\",{\"user_id\":\"cid\",\"color\":\"red\",\"banned\":true,\"channel_role\":\"\"},\"ann\"]}"));
+	OK(update(w, "ann", "one",
+		"{\"add_members\":[\"bob\",{\"user_id\":\"cid\",\"color\":\"red\",\"banned\":true,\"channel_role\":\"\"},\"ann\"]"
+		"}"));
 	assert_int_equal(members(w), 3);
 	assert_int_equal(num(channel(w), "member_count"), 3);
 	assert_non_null(event_of(w, EVENT_MEMBER_ADDED, 1));
@@ -210,12 +220,15 @@ static void test_roles(void **state)
 	people(w);
 	OK(create(w, "ann", "messaging", "one", "{\"data\":{\"members\":[\"ann\",\"bob\"]}}", &x));
 	/* roles see the members added by the same body */
-	OK(update(w, "server", "one", "{\"assign_roles\":[{\"user_id\":\"cid\",\"channel_role\":\"channel_moderator\"}],\"add_members\":[\"cid\"]}"));
+	OK(update(w, "server", "one",
+		"{\"assign_roles\":[{\"user_id\":\"cid\",\"channel_role\":\"channel_moderator\"}],\"add_members\":[\"cid\"]}"));
 	yyjson_val *cid = yyjson_arr_get(json_get(w->answer, "members"), 2);
 	assert_text(at(cid, "channel_role"), "channel_moderator");
 	assert_text(at(cid, "role"), "moderator");
 	assert_non_null(event_of(w, EVENT_MEMBER_UPDATED, 0));
-	assert_int_equal(update(w, "server", "one", "{\"assign_roles\":[{\"user_id\":\"dan\",\"channel_role\":\"channel_member\"}]}"), ERR_INPUT);
+	assert_int_equal(
+		update(w, "server", "one", "{\"assign_roles\":[{\"user_id\":\"dan\",\"channel_role\":\"channel_member\"}]}"),
+		ERR_INPUT);
 	OK(update(w, "server", "one", "{\"demote_moderators\":[\"cid\"],\"add_moderators\":[\"bob\",\"dan\"]}"));
 	assert_int_equal(members(w), 4);
 	assert_text(at(yyjson_arr_get(json_get(w->answer, "members"), 2), "role"), "member");
@@ -236,7 +249,8 @@ static void test_invites(void **state)
 	assert_int_equal(invited->user, world_user(w, "cid").pk);
 	assert_int_equal(invited->move, MOVE_RECOUNT);
 	OK(update(w, "bob", "one", "{\"accept_invite\":true}"));
-	struct event *own = event_of(w, EVENT_NOTIFICATION_INVITE_ACCEPTED, 0), *others = event_of(w, EVENT_NOTIFICATION_INVITE_ACCEPTED, 1);
+	struct event *own = event_of(w, EVENT_NOTIFICATION_INVITE_ACCEPTED, 0),
+		     *others = event_of(w, EVENT_NOTIFICATION_INVITE_ACCEPTED, 1);
 	assert_int_equal(own->move, MOVE_JOIN);
 	assert_int_equal(others->cls, EVENT_CLASS_NOTIFY);
 	assert_true(others->flags & EVENT_NOT_ACTOR);
@@ -284,18 +298,21 @@ static void test_patch(void **state)
 	assert_int_equal(num(json_get(channel(w), "a"), "d"), 3);
 	assert_false(has(channel(w), "c"));
 	assert_non_null(event_of(w, EVENT_CHANNEL_UPDATED, 0));
-	static const char *const refused[] = { "{\"set\":{\"id\":\"x\"}}", "{\"unset\":[\"member_count\"]}", "{\"set\":{\"config\":{}}}",
-		"{\"set\":{\"c.d\":1,\"c\":1}}", "{}", "{\"set\":7}", "{\"unset\":[7]}", "{\"set\":{\"frozen\":1}}" };
+	static const char *const refused[] = { "{\"set\":{\"id\":\"x\"}}", "{\"unset\":[\"member_count\"]}",
+		"{\"set\":{\"config\":{}}}", "{\"set\":{\"c.d\":1,\"c\":1}}", "{}", "{\"set\":7}", "{\"unset\":[7]}",
+		"{\"set\":{\"frozen\":1}}" };
 	OK(patch(w, "ann", "one", "{\"set\":{\"c\":1}}"));
 	for (size_t i = 0; i < BECK_COUNT(refused); i++) assert_int_equal(patch(w, "server", "one", refused[i]), ERR_INPUT);
 	assert_int_equal(patch(w, "ann", "one", "{\"set\":{\"disabled\":true}}"), ERR_NOT_ALLOWED);
 	assert_int_equal(patch(w, "ann", "one", "{\"set\":{\"config_overrides\":{\"replies\":false}}}"), ERR_NOT_ALLOWED);
-	OK(patch(w, "server", "one", "{\"set\":{\"config_overrides\":{\"replies\":false,\"grants\":{\"channel_member\":[\"!create-message\"]}}}}"));
+	OK(patch(w, "server", "one",
+		"{\"set\":{\"config_overrides\":{\"replies\":false,\"grants\":{\"channel_member\":[\"!create-message\"]}}}}"));
 	assert_false(is(json_get(channel(w), "config"), "replies"));
 	OK(create(w, "bob", "messaging", "one", "{}", &x));
 	yyjson_val *capabilities = json_get(channel(w), "own_capabilities"), *v;
 	size_t i, n;
-	yyjson_arr_foreach(capabilities, i, n, v) {
+	yyjson_arr_foreach(capabilities, i, n, v)
+	{
 		assert_false(span_is(json_span(v), "send-message"));
 		assert_false(span_is(json_span(v), "send-reply"));
 	}
@@ -328,7 +345,8 @@ static void test_dialect_2(void **state)
 	people(w);
 	w->dialect = DIALECT_2;
 	OK(create(w, "ann", "messaging", "one",
-		"{\"data\":{\"members\":[{\"user_id\":\"ann\",\"custom\":{\"k\":1}}],\"custom\":{\"name\":\"n\"},\"stray\":1}}", &x));
+		"{\"data\":{\"members\":[{\"user_id\":\"ann\",\"custom\":{\"k\":1}}],\"custom\":{\"name\":\"n\"},\"stray\":1}}",
+		&x));
 	assert_text(at(json_get(channel(w), "custom"), "name"), "n");
 	assert_false(has(channel(w), "stray"));
 	assert_true(yyjson_is_int(json_get(channel(w), "created_at")));
@@ -342,8 +360,9 @@ static void test_dialect_2(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { TEST(test_create_and_get), TEST(test_state_off), TEST(test_create_refusals), TEST(test_custom_bounds),
-		TEST(test_distinct), TEST(test_members_in_and_out), TEST(test_members_per_call), TEST(test_roles), TEST(test_invites),
-		TEST(test_data_replaces), TEST(test_patch), TEST(test_filter_tags), TEST(test_dialect_2) };
+	const struct CMUnitTest tests[] = { TEST(test_create_and_get), TEST(test_state_off), TEST(test_create_refusals),
+		TEST(test_custom_bounds), TEST(test_distinct), TEST(test_members_in_and_out), TEST(test_members_per_call),
+		TEST(test_roles), TEST(test_invites), TEST(test_data_replaces), TEST(test_patch), TEST(test_filter_tags),
+		TEST(test_dialect_2) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

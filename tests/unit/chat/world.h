@@ -1,5 +1,5 @@
-/* An application with users in an in-memory store, and rules run on it as somebody: for tests of src/chat. Every call is one rule inside a
- * savepoint of one long batch; refusals roll back as on the lane. */
+/* An application with users in an in-memory store, and rules run on it as somebody: for tests of src/chat. Every call is one rule
+ * inside a savepoint of one long batch; refusals roll back as on the lane. */
 #ifndef BECK_TESTS_UNIT_CHAT_WORLD_H
 #define BECK_TESTS_UNIT_CHAT_WORLD_H
 
@@ -27,16 +27,22 @@ struct world {
 	struct registry *registry;
 	struct chat chat;
 	struct app *app;
-	struct chat_ctx c;     /* of the last call */
+	struct chat_ctx c; /* of the last call */
 	struct buf reply;
 	struct jsonw out;
-	yyjson_val *answer;    /* of the last call that wrote one */
-	bool read_only;        /* run as on a reader: chat_need_write says ERR_AGAIN */
+	yyjson_val *answer; /* of the last call that wrote one */
+	bool read_only;     /* run as on a reader: chat_need_write says ERR_AGAIN */
 	enum dialect dialect;
 };
 
-static int64_t world_wall(void *ctx) { return ((struct world *)ctx)->now_us; }
-static int64_t world_mono(void *ctx) { return ((struct world *)ctx)->mono_us; }
+static int64_t world_wall(void *ctx)
+{
+	return ((struct world *)ctx)->now_us;
+}
+static int64_t world_mono(void *ctx)
+{
+	return ((struct world *)ctx)->mono_us;
+}
 static void world_fill(void *ctx, void *p, size_t n)
 {
 	struct world *w = ctx;
@@ -61,8 +67,14 @@ static inline struct user world_user(struct world *w, const char *id)
 {
 	struct user u;
 	if (store_user_get(w->tx, w->app->pk, span_str(id), &w->arena, &u) == ERR_OK) return u;
-	u = (struct user){ .id = span_str(id), .role = SPAN("user"), .name = span_str(id), .created_at = w->now_us, .updated_at = w->now_us,
-		.privacy_typing = TRI_UNSET, .privacy_read = TRI_UNSET, .privacy_delivery = TRI_UNSET };
+	u = (struct user){ .id = span_str(id),
+		.role = SPAN("user"),
+		.name = span_str(id),
+		.created_at = w->now_us,
+		.updated_at = w->now_us,
+		.privacy_typing = TRI_UNSET,
+		.privacy_read = TRI_UNSET,
+		.privacy_delivery = TRI_UNSET };
 	assert_int_equal(store_user_put(w->tx, w->app->pk, &u, SPAN_NONE), ERR_OK);
 	return u;
 }
@@ -87,8 +99,13 @@ static inline struct chat_ctx *world_as(struct world *w, const char *who)
 	world_drop_events(w);
 	w->now_us += 1000;
 	w->mono_us += 1000;
-	w->c = (struct chat_ctx){ .chat = &w->chat, .tx = w->tx, .can_write = !w->read_only, .arena = &w->arena, .app = w->app,
-		.dialect = w->dialect, .now_us = w->now_us };
+	w->c = (struct chat_ctx){ .chat = &w->chat,
+		.tx = w->tx,
+		.can_write = !w->read_only,
+		.arena = &w->arena,
+		.app = w->app,
+		.dialect = w->dialect,
+		.now_us = w->now_us };
 	struct span name = span_str(who);
 	if (span_starts(name, SPAN("server"))) {
 		w->c.caller = CALLER_SERVER;
@@ -128,21 +145,30 @@ static inline enum err world_end(struct world *w, enum err e)
 }
 
 #define AS(w, who, call) world_end((w), (world_as((w), (who)), (call)))
-#define OK(e) world_ok(w, (e), __LINE__)
+#define OK(e)            world_ok(w, (e), __LINE__)
 static inline void world_ok(struct world *w, enum err e, int line)
 {
 	if (e != ERR_OK) fail_msg("line %d: %s: %.*s", line, err_name(e), SPAN_FMT(w->c.error.message));
 }
 
 /* ---- looking ---- */
-static inline struct span at(yyjson_val *v, const char *key) { return json_span(json_get(v, key)); }
+static inline struct span at(yyjson_val *v, const char *key)
+{
+	return json_span(json_get(v, key));
+}
 static inline int64_t num(yyjson_val *v, const char *key)
 {
 	yyjson_val *n = json_get(v, key);
 	return yyjson_is_int(n) ? yyjson_get_sint(n) : INT64_MIN;
 }
-static inline bool has(yyjson_val *v, const char *key) { return json_get(v, key) != NULL; }
-static inline bool is(yyjson_val *v, const char *key) { return yyjson_is_true(json_get(v, key)); }
+static inline bool has(yyjson_val *v, const char *key)
+{
+	return json_get(v, key) != NULL;
+}
+static inline bool is(yyjson_val *v, const char *key)
+{
+	return yyjson_is_true(json_get(v, key));
+}
 
 /* The n-th recorded event of a type, NULL when there are not so many. */
 static inline struct event *event_of(struct world *w, enum event_type t, size_t n)
@@ -184,7 +210,8 @@ static inline int world_setup(void **state)
 	w->chat = (struct chat){ .clock = &w->clock, .rng = &w->rng, .registry = w->registry, .apps = chat_apps_create(&w->rng) };
 	assert_int_equal(store_batch_begin(w->store, &w->tx), ERR_OK);
 	struct store_app made;
-	assert_int_equal(chat_app_create(w->tx, &w->clock, &w->rng, &w->arena, SPAN("test"), SPAN("key"), SPAN("secret"), &made), ERR_OK);
+	assert_int_equal(
+		chat_app_create(w->tx, &w->clock, &w->rng, &w->arena, SPAN("test"), SPAN("key"), SPAN("secret"), &made), ERR_OK);
 	assert_int_equal(chat_apps_load(w->chat.apps, w->tx), ERR_OK);
 	w->app = chat_app_by_key(w->chat.apps, SPAN("key"));
 	assert_non_null(w->app);

@@ -96,7 +96,7 @@ CREATE TABLE members (
   PRIMARY KEY (channel_pk, user_pk)) {{clustered}};
 CREATE INDEX members_user ON members (user_pk, channel_pk);
 CREATE INDEX members_order ON members (channel_pk, created_at, user_pk);
-CREATE INDEX members_hidden ON members (channel_pk) WHERE hidden = 1;
+CREATE INDEX members_hidden ON members (channel_pk, hidden, muted) WHERE hidden = 1;
 
 CREATE TABLE messages (
   pk {{pk}},
@@ -126,9 +126,9 @@ CREATE INDEX messages_pin_expires ON messages (pin_expires) WHERE pin_expires > 
 CREATE INDEX messages_exceptions ON messages (channel_pk, seq) WHERE seq <> 0 AND (deleted_at <> 0 OR restricted IS NOT NULL);
 
 -- Counted sequences whose message was erased: exceptions without a row.
-CREATE TABLE seq_holes (channel_pk BIGINT NOT NULL, seq BIGINT NOT NULL, PRIMARY KEY (channel_pk, seq));
+CREATE TABLE seq_holes (channel_pk BIGINT NOT NULL, seq BIGINT NOT NULL, PRIMARY KEY (channel_pk, seq)) {{clustered}};
 -- Slow mode: when a user last sent into a channel with a cooldown. Written only there.
-CREATE TABLE slow_mode (channel_pk BIGINT NOT NULL, user_pk BIGINT NOT NULL, sent_at BIGINT NOT NULL, PRIMARY KEY (channel_pk, user_pk));
+CREATE TABLE slow_mode (channel_pk BIGINT NOT NULL, user_pk BIGINT NOT NULL, sent_at BIGINT NOT NULL, PRIMARY KEY (channel_pk, user_pk)) {{clustered}};
 
 CREATE TABLE threads (
   parent_pk BIGINT PRIMARY KEY, channel_pk BIGINT NOT NULL, app BIGINT NOT NULL,
@@ -137,7 +137,7 @@ CREATE TABLE thread_participants (
   parent_pk BIGINT NOT NULL, user_pk BIGINT NOT NULL, app BIGINT NOT NULL, channel_pk BIGINT NOT NULL,
   last_read BIGINT NOT NULL, last_read_message_id TEXT, created_at BIGINT NOT NULL,
   replied INT NOT NULL DEFAULT 0,      -- 0: takes part as author of the parent or as mentioned
-  PRIMARY KEY (parent_pk, user_pk));
+  PRIMARY KEY (parent_pk, user_pk)) {{clustered}};
 CREATE INDEX thread_participants_user ON thread_participants (user_pk);
 CREATE INDEX thread_participants_seen ON thread_participants (parent_pk, created_at) WHERE replied = 1;
 

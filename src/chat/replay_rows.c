@@ -268,6 +268,27 @@ static void row_removed(struct row *w)
 	write_user(w, &w->c->me);
 }
 
+/* Deleted for good while he was away: his own stream kept the name, nothing else of it may be left. */
+static void row_erased_channel(struct row *w)
+{
+	struct span cid = json_span(json_get(w->data, "cid"));
+	struct span type = json_span(json_get(w->data, "type")), id = json_span(json_get(w->data, "id"));
+	if (cid.n == 0 || type.n == 0 || id.n == 0) return;
+	if (!w->rc || !w->rc->watched) w->type = EVENT_NOTIFICATION_CHANNEL_DELETED;
+	event_text_begin(w->c, w->t, event_type_name(w->type), w->log->created_at, NULL);
+	w->given = true;
+	struct jsonw *j = &w->t->w;
+	jsonw_kstr(j, "cid", cid);
+	jsonw_kstr(j, "channel_type", type);
+	jsonw_kstr(j, "channel_id", id);
+	jsonw_key(j, "channel");
+	jsonw_obj_begin(j);
+	jsonw_kstr(j, "id", id);
+	jsonw_kstr(j, "type", type);
+	jsonw_kstr(j, "cid", cid);
+	jsonw_obj_end(j);
+}
+
 static void row_user_updated(struct row *w)
 {
 	if (w->log->user_pk != w->c->me.pk) return;
@@ -304,7 +325,10 @@ static enum err render(struct row *w)
 	case EVENT_NOTIFICATION_MARK_UNREAD: row_mark_unread(w); return ERR_OK;
 	case EVENT_CHANNEL_CREATED:
 	case EVENT_CHANNEL_UPDATED: row_channel(w, EVENT_COUNT); return ERR_OK;
-	case EVENT_CHANNEL_DELETED: row_channel(w, EVENT_NOTIFICATION_CHANNEL_DELETED); return ERR_OK;
+	case EVENT_CHANNEL_DELETED:
+		if (w->log->user_pk != 0) row_erased_channel(w);
+		else row_channel(w, EVENT_NOTIFICATION_CHANNEL_DELETED);
+		return ERR_OK;
 	case EVENT_CHANNEL_TRUNCATED: row_channel(w, EVENT_NOTIFICATION_CHANNEL_TRUNCATED); return ERR_OK;
 	case EVENT_CHANNEL_HIDDEN:
 	case EVENT_CHANNEL_VISIBLE: row_own_channel(w); return ERR_OK;
@@ -334,7 +358,8 @@ enum err replay_row(struct replay *r, const struct store_event *log, size_t inde
 	*given = false;
 	if (log->user_pk != 0 && log->user_pk != r->c->me.pk) return ERR_OK;
 	if (r->o->is_sync && !is_synced(w.type)) return ERR_OK;
-	if ((needs_channel(w.type) || channel != 0) && (!w.rc || !w.rc->is_there)) return ERR_OK;
+	bool stands_alone = w.type == EVENT_CHANNEL_DELETED && log->user_pk != 0;
+	if (!stands_alone && (needs_channel(w.type) || channel != 0) && (!w.rc || !w.rc->is_there)) return ERR_OK;
 	/* Of a deleted channel only its end is told. */
 	bool tells_end = w.type == EVENT_CHANNEL_DELETED || w.type == EVENT_NOTIFICATION_REMOVED_FROM_CHANNEL;
 	if (w.rc && w.rc->x.ch.deleted_at && !tells_end) return ERR_OK;

@@ -17,8 +17,10 @@ static enum err mark_peaks(struct chat_ctx *c, const struct registry_seen *seen,
 enum err chat_seen_flush(struct chat_ctx *c, const struct registry_seen *seen, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
-		enum err e = store_user_touch(c->tx, seen[i].user, seen[i].at_us);
-		if (e == ERR_OK) e = store_mau_mark(c->tx, seen[i].app, chat_month(seen[i].at_us), seen[i].user);
+		/* Time 0: active this month without having been here (GET /unread). */
+		int64_t at = seen[i].at_us != 0 ? seen[i].at_us : c->now_us;
+		enum err e = seen[i].at_us != 0 ? store_user_touch(c->tx, seen[i].user, at) : ERR_OK;
+		if (e == ERR_OK) e = store_mau_mark(c->tx, seen[i].app, chat_month(at), seen[i].user);
 		if (e != ERR_OK) return chat_store_fail(c, e);
 	}
 	return mark_peaks(c, seen, n);

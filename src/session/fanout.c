@@ -207,19 +207,6 @@ static void deliver(struct fan *f)
 	}
 }
 
-static void close_sessions(struct session_hub *h, const struct event *e)
-{
-	struct hub_user *u = user_find(h, e->user);
-	if (!u || u->app != e->app) return;
-	struct session *next;
-	for (struct session *s = u->sessions; s; s = next) {
-		bool is_last = !s->sibling;
-		next = s->sibling;
-		session_close(s, e->close_code, e->close_frame);
-		if (is_last) break; /* the user is gone with it */
-	}
-}
-
 void fanout(struct session_hub *h, struct event *e)
 {
 	struct fan f;
@@ -234,7 +221,7 @@ void fanout(struct session_hub *h, struct event *e)
 	}
 	if (e->flags & EVENT_DROP_WATCH) subscriptions_drop(h, e);
 	hub_close_doomed(h);
-	if (e->flags & EVENT_CLOSE_SESSIONS) close_sessions(h, e);
+	if (e->flags & EVENT_CLOSE_SESSIONS) hub_close_user(h, e->app, e->user, e->close_code, e->close_frame);
 	if (e->pos || e->move != MOVE_NONE) ring_add(&h->ring, e);
 }
 

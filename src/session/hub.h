@@ -196,6 +196,8 @@ void replay_answered(struct session_hub *h, struct session_replay_page *p);
 bool replay_again(struct session *s, int64_t after) BECK_WARN_UNUSED;
 
 /* ---- post.c ---- */
+/* All sessions of a user; user 0 = of the application, app 0 = of everybody. */
+void hub_close_user(struct session_hub *h, int64_t app, int64_t user, uint16_t code, struct blob *final_frame);
 void post_close_old(struct session_hub *h, struct span old_id, int64_t app, int64_t user);
 void post_drop_all(struct session_hub *h);
 

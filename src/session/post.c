@@ -115,20 +115,21 @@ static void close_one(struct session_hub *h, struct span id, int64_t app, int64_
 	if (s && s->app == app && s->user_pk == user && user) session_close(s, code, final_frame);
 }
 
-static void close_matching(struct session_hub *h, const struct close_request *c)
+static void close_all(struct session_hub *h, int64_t app, uint16_t code, struct blob *final_frame)
 {
 	for (uint32_t i = 0; i < h->slot_count; i++) {
 		struct session *s = h->sessions[i];
-		if (!s || (s->state != SESSION_LIVE && s->state != SESSION_REPLAY)) continue;
-		if ((c->app && s->app != c->app) || (c->user && s->user_pk != c->user)) continue;
-		session_close(s, c->code, c->final_frame);
+		bool is_open = s && (s->state == SESSION_LIVE || s->state == SESSION_REPLAY);
+		if (is_open && (!app || s->app == app)) session_close(s, code, final_frame);
 	}
 }
 
-static void close_user(struct session_hub *h, const struct close_request *c)
+void hub_close_user(struct session_hub *h, int64_t app, int64_t user, uint16_t code, struct blob *final_frame)
 {
 	struct hub_user *u;
-	while ((u = user_find(h, c->user)) && u->app == c->app) session_close(u->sessions, c->code, c->final_frame);
+	if (!user) close_all(h, app, code, final_frame);
+	/* He is gone with the last one. */
+	while ((u = user_find(h, user)) && u->app == app) session_close(u->sessions, code, final_frame);
 }
 
 static void run_close(struct net_message *m)
@@ -137,10 +138,8 @@ static void run_close(struct net_message *m)
 	unlist(c->hub, &c->posted.node);
 	if (c->id[0]) {
 		close_one(c->hub, span_str(c->id), c->app, c->user, c->code, c->final_frame);
-	} else if (c->user) {
-		close_user(c->hub, c);
 	} else {
-		close_matching(c->hub, c);
+		hub_close_user(c->hub, c->app, c->user, c->code, c->final_frame);
 	}
 	free_close(c);
 }

@@ -110,6 +110,25 @@ bool replay_again(struct session *s, int64_t after)
 	return true;
 }
 
+/* Counts are the present ones: what they were then, nobody knows any more. */
+static bool give_event(struct session *s, const struct event *e)
+{
+	struct tail_pool *tails = &s->hub->tails;
+	const struct hub_user *u = s->user;
+	bool is_own = e->cls == EVENT_CLASS_OWN;
+	bool has_counts = (e->flags & EVENT_HAS_COUNTS) && u->is_known && (is_own || totals_is_member(u, e->channel));
+	enum frame_counts counts = !has_counts ? FRAME_NO_COUNTS : is_own ? FRAME_COUNTS_AND_THREADS : FRAME_COUNTS;
+	struct counts c = { u->total_unread, u->unread_channels, u->unread_threads };
+	struct frame *f = frame_make(e->body, counts, e->pos, s->wants_seq ? e->pos : -1);
+	struct tail *t = f && has_counts ? tail_make(tails, f, &c) : NULL;
+	if (!f || (has_counts && !t)) {
+		frame_unref(f);
+		return false;
+	}
+	session_give_always(s, f, t);
+	return true;
+}
+
 static void give_page(struct session *s, const struct session_replay_page *p)
 {
 	struct replay *r = s->replay;
@@ -117,12 +136,10 @@ static void give_page(struct session *s, const struct session_replay_page *p)
 	for (size_t i = 0; i < p->n && !s->is_doomed; i++) {
 		const struct event *e = p->events[i];
 		if (!e->body || e->pos <= r->upto) continue;
-		struct frame *f = frame_make(e->body, FRAME_NO_COUNTS, e->pos, s->wants_seq ? e->pos : -1);
-		if (!f) {
+		if (!give_event(s, e)) {
 			session_doom(s, CLOSE_FAULT);
 			return;
 		}
-		session_give_always(s, f, NULL);
 		if (e->pos > upto) upto = e->pos;
 	}
 	/* A page that neither ends nor gets on would be asked for for ever. */

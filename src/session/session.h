@@ -156,7 +156,7 @@ struct session_replay_page {
 	struct net_message message; /* private */
 	struct session_hub *hub;    /* private */
 	char connection_id[CONNECTION_ID_MAX + 1];
-	struct event **events;      /* rendered for this user; body = what he gets; references pass over */
+	struct event **events;      /* rendered for this user; body = what he gets, EVENT_HAS_COUNTS heeded; references pass over */
 	size_t n;
 	int64_t upto;               /* everything up to here has been looked at */
 	bool at_head;               /* upto is the head of the snapshot */

@@ -358,6 +358,25 @@ static void test_close_sessions(void **state)
 	client_free(bob);
 }
 
+static void test_close_sessions_of_everybody(void **state)
+{
+	struct world *w = *state;
+	struct client *ann = visitor(w, ANN), *bob = visitor(w, BOB);
+	uint16_t code = 0;
+	for (int round = 0; round < 2; round++) {
+		struct event *e = world_event(w, EVENT_USER_UPDATED, 0, 0, NULL);
+		e->cls = EVENT_CLASS_OWN;
+		e->app = WORLD_APP + 1 - round;
+		e->flags = EVENT_CLOSE_SESSIONS;
+		e->close_code = 1000;
+		world_deliver(w, e);
+		assert_int_equal(session_is_closed(ann->session, &code), round);
+		assert_int_equal(session_is_closed(bob->session, &code), round);
+	}
+	client_free(ann);
+	client_free(bob);
+}
+
 static void test_crowds_thin_typing_and_watching(void **state)
 {
 	struct world *w = *state;
@@ -555,7 +574,7 @@ int main(void)
 		T(test_member_not_watching_gets_the_notification_and_the_reverse), T(test_counts_are_those_of_the_receiver),
 		T(test_seq_only_for_those_who_asked_and_only_of_durable_events), T(test_own_class), T(test_own_events_tell_threads),
 		T(test_presence_class), T(test_presence_ends_with_the_channel_that_brought_it), T(test_filters_by_actor),
-		T(test_restricted_visibility), T(test_notify_class), T(test_drop_watch), T(test_close_sessions),
+		T(test_restricted_visibility), T(test_notify_class), T(test_drop_watch), T(test_close_sessions), T(test_close_sessions_of_everybody),
 		T(test_crowds_thin_typing_and_watching), T(test_disconnect_announces), T(test_invisible_users_are_never_announced),
 		T(test_subscribing_needs_the_right_session), T(test_repeated_watch_is_not_announced_again), T(test_open_catches_up),
 		T(test_event_in_the_snapshot_and_still_under_way), T(test_deactivated_between_snapshot_and_open),

@@ -100,6 +100,28 @@ static void test_pages_then_live(void **state)
 	client_free(c);
 }
 
+static void test_replayed_events_tell_present_totals(void **state)
+{
+	struct world *w = *state;
+	struct session_membership m = { CHANNEL, 0, 3, false };
+	struct session_start start = resuming(w, 98);
+	start.memberships = &m;
+	start.membership_count = 1;
+	struct client *c = client_open_as(w, &start, false);
+	struct event *events[] = { at(99), event_new(EVENT_NOTIFICATION_MARK_READ) };
+	assert_non_null(events[1]);
+	events[1]->pos = 100;
+	events[1]->body = world_body("notification.mark_read");
+	events[0]->flags = events[1]->flags = EVENT_HAS_COUNTS;
+	world_page(w, session_id(c->session), events, 2, 100, true);
+	client_drain(c);
+	assert_int_equal(client_int(c, 1, "total_unread_count"), 3);
+	assert_int_equal(client_int(c, 1, "seq"), 99);
+	assert_int_equal(client_int(c, 2, "unread_channels"), 1);
+	assert_int_equal(client_int(c, 2, "unread_threads"), 0);
+	client_free(c);
+}
+
 static void test_nothing_missed(void **state)
 {
 	struct world *w = *state;
@@ -470,7 +492,7 @@ static void test_random_polls_lose_and_repeat_nothing(void **state)
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, up, down)
-	const struct CMUnitTest tests[] = { T(test_pages_then_live), T(test_nothing_missed), T(test_the_next_page_waits_for_the_peer),
+	const struct CMUnitTest tests[] = { T(test_pages_then_live), T(test_nothing_missed), T(test_replayed_events_tell_present_totals), T(test_the_next_page_waits_for_the_peer),
 		T(test_ephemeral_events_wait_their_turn), T(test_more_live_events_than_are_held_come_from_the_log),
 		T(test_events_delivered_before_it_came_are_asked_of_the_log), T(test_events_still_under_way_when_the_log_is_through),
 		T(test_failed_page_ends_the_session), T(test_page_that_gets_nowhere_ends_the_session), T(test_page_for_a_session_that_has_gone),

@@ -6,7 +6,7 @@
 JOBS ?= $(shell nproc)
 QUIET = --log-level=WARNING
 
-.PHONY: help run build dev tsan test test-quick check format bench sim fuzz kill clean
+.PHONY: help docs run build dev tsan test test-quick check format bench sim fuzz kill clean
 help:
 	@sed -n 's/^## //p' Makefile
 
@@ -41,12 +41,19 @@ check:
 	@tools/install-deps test
 	@tools/check_layers
 	@tools/check_banned
+	@tools/make_limits_doc --check
+	@tools/make_api_doc --check
 	@tools/check_format
 	@cmake $(QUIET) --preset dev >/dev/null
 	@tools/check_tidy
 
 format:
 	@tools/check_format --fix
+
+## make docs        pages that are made from data
+docs:
+	@tools/make_limits_doc
+	@tools/make_api_doc
 
 ## make sim         SEEDS=n runs of the whole server in one thread with faults; prints the seed of a failure (SEED=x replays)
 SEEDS ?= 200

@@ -6,6 +6,7 @@
 #include "api/auth.h"
 #include "api/handlers.h"
 #include "base/limits.h"
+#include "base/utf8.h"
 
 static const struct api_route connect_route = { "Connect", HTTP_M_GET, "/connect", API_READ, API_CLIENT_ONLY | API_QUERY_AUTH, api_connect };
 
@@ -20,9 +21,18 @@ static void begin(struct chat *chat, struct api_call *c)
 
 static enum err parse_query(struct api_call *c)
 {
-	if (url_query_parse(&c->arena, c->http.query, &c->query)) return ERR_OK;
+	bool ok = url_query_parse(&c->arena, c->http.query, &c->query);
+	for (size_t i = 0; ok && i < c->query.n; i++) ok = utf8_valid(c->query.items[i].value);
+	if (ok) return ERR_OK;
 	c->query.n = 0;
 	return chat_fail(&c->chat, ERR_INPUT, NULL, "the query string is malformed");
+}
+
+static enum err check_params(struct api_call *c)
+{
+	for (size_t i = 0; i < API_PARAMS_MAX; i++)
+		if (!utf8_valid(c->params[i])) return chat_fail(&c->chat, ERR_INPUT, NULL, "the path is not UTF-8");
+	return ERR_OK;
 }
 
 static enum err parse_object(struct api_call *c, struct span text, const char *what)
@@ -50,6 +60,7 @@ enum err api_prepare(struct chat *chat, struct api_call *c)
 	if (c->route == NULL) return chat_fail(&c->chat, ERR_NOT_FOUND, NULL, "there is nothing at this method and path");
 	enum err e = parse_query(c);
 	if (e == ERR_OK) e = auth_prepare(c);
+	if (e == ERR_OK) e = check_params(c);
 	if (e == ERR_OK && !is_blank(c->http.body)) e = parse_object(c, c->http.body, "the body");
 	return e;
 }

@@ -91,33 +91,6 @@ enum err chat_channel_purge(struct chat_ctx *c, const struct channel_purge *item
 	return ERR_OK;
 }
 
-/* A member of an erased channel: his own stream keeps the news, since the membership that would lead to it goes. */
-static enum err log_for_member(struct chat_ctx *c, const struct channel_purge *p, int64_t user_pk)
-{
-	struct span type, id;
-	if (!cid_split(p->cid, &type, &id)) return ERR_OK;
-	struct store_event row = { .app = c->app->pk,
-		.type = SPAN("channel.deleted"),
-		.user_pk = user_pk,
-		.context_pk = p->channel_pk,
-		.created_at = c->now_us };
-	row.data = arena_printf(
-		c->arena, "{\"cid\":\"%.*s\",\"type\":\"%.*s\",\"id\":\"%.*s\"}", SPAN_FMT(p->cid), SPAN_FMT(type), SPAN_FMT(id));
-	if (!span_given(row.data)) return ERR_UNAVAILABLE;
-	return store_event_add(c->tx, &row);
-}
-
-static enum err purge_members(struct chat_ctx *c, const struct channel_purge *p, bool *more)
-{
-	int64_t *users;
-	size_t n;
-	enum err e = store_members_purge(c->tx, p->channel_pk, LIMIT_PURGE_SLICE, c->arena, &users, &n);
-	if (e == ERR_OK && n > 0) e = store_channel_add_members(c->tx, p->channel_pk, -(int64_t)n);
-	for (size_t i = 0; e == ERR_OK && i < n; i++) e = log_for_member(c, p, users[i]);
-	if (e == ERR_OK) *more = n > 0;
-	return e;
-}
-
 /* One slice of one channel. */
 static enum err purge_slice(struct chat_ctx *c, const struct channel_purge *p, bool *more)
 {
@@ -125,9 +98,7 @@ static enum err purge_slice(struct chat_ctx *c, const struct channel_purge *p, b
 	if (p->cut < 0) return ERR_OK;
 	enum err e = store_channel_purge_messages(c->tx, p->channel_pk, p->cut > 0 ? p->cut : INT64_MAX, LIMIT_PURGE_SLICE, more);
 	if (e != ERR_OK || *more || p->cut > 0) return e;
-	e = purge_members(c, p, more);
-	if (e != ERR_OK || *more) return e;
-	return store_channel_purge_rest(c->tx, p->channel_pk, LIMIT_PURGE_SLICE, more);
+	return store_channel_blank(c->tx, p->channel_pk, LIMIT_PURGE_SLICE, more);
 }
 
 static struct channel_purge purge_read(yyjson_val *v)

@@ -35,9 +35,10 @@ static enum err check_sender(struct chat_ctx *c, struct sending *s)
 static enum err find_retry(struct chat_ctx *c, struct sending *s, bool *is_retry)
 {
 	*is_retry = false;
+	s->hash = SPAN("");
+	if (!span_given(s->d.id)) return ERR_OK; /* an id of our making cannot come again */
 	s->hash = draft_hash(c, &s->d);
 	if (!span_given(s->hash)) return chat_store_fail(c, ERR_UNAVAILABLE);
-	if (!span_given(s->d.id)) return ERR_OK;
 	struct span hash = SPAN_NONE;
 	enum err e = store_message_get(c->tx, c->app->pk, s->d.id, c->arena, &s->m);
 	if (e == ERR_NOT_FOUND) return ERR_OK;

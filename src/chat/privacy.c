@@ -3,9 +3,18 @@
 #include "chat/chat.h"
 #include "chat/user_rules.h"
 
+void user_seen(struct chat_ctx *c, struct user *u)
+{
+	int64_t at = registry_seen_at(c->chat->registry, u->pk);
+	if (at > u->last_active) u->last_active = at;
+}
+
 void chat_user_for_viewer(struct chat_ctx *c, struct user *u)
 {
-	if (u->pk != 0 && c->app != NULL) u->online = registry_is_online(c->chat->registry, c->app->pk, u->pk);
+	if (u->pk != 0 && c->app != NULL) {
+		u->online = registry_is_online(c->chat->registry, c->app->pk, u->pk);
+		user_seen(c, u);
+	}
 	if (u->ban_expires != 0 && u->ban_expires <= c->now_us) {
 		u->banned = u->shadow_banned = false;
 		u->ban_expires = 0;

@@ -149,7 +149,7 @@ static enum err write_summary(struct chat_ctx *c, struct jsonw *w, int64_t user_
 enum err chat_unread_counts(struct chat_ctx *c, struct jsonw *w)
 {
 	if (c->me.pk == 0 && chat_is_server(c)) return chat_fail(c, ERR_INPUT, "user_id", "a server call names the user in user_id");
-	if (c->me.pk != 0) registry_mark_seen(c->chat->registry, c->app->pk, c->me.pk, c->now_us);
+	if (c->me.pk != 0) registry_mark_seen(c->chat->registry, c->app->pk, c->me.pk, 0);
 	return write_summary(c, w, c->me.pk);
 }
 

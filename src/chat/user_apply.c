@@ -262,7 +262,11 @@ enum err user_check(struct chat_ctx *c, const struct user *before, struct user *
 	if (!fits(u)) return chat_fail(c, ERR_INPUT, "user", "the user object is larger than %lld bytes", (long long)LIMIT_USER_OBJECT_BYTES);
 	enum err e = check_name(c, before, u);
 	if (e != ERR_OK) return e;
-	if (u->invisible && !before->invisible) u->invisible_since_last_active = before->last_active;
+	if (u->invisible && !before->invisible) {
+		struct user then = *before;
+		user_seen(c, &then);
+		u->invisible_since_last_active = then.last_active;
+	}
 	if (!u->invisible && before->invisible) u->invisible_since_last_active = 0;
 	*changed = u->pk == 0 || differs(c, before, u);
 	return ERR_OK;

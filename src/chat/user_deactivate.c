@@ -17,10 +17,21 @@ static enum err take_flag(struct chat_ctx *c, yyjson_val *body, const char *key,
 	return ERR_OK;
 }
 
+static enum err take_text(struct chat_ctx *c, yyjson_val *body, const char *key, struct span *out)
+{
+	yyjson_val *v = json_get(body, key);
+	if (v != NULL && !yyjson_is_null(v) && !yyjson_is_str(v)) return chat_fail(c, ERR_INPUT, key, "%s must be a string", key);
+	*out = json_span(v);
+	return ERR_OK;
+}
+
 static enum err parse(struct chat_ctx *c, yyjson_val *body, const char *messages, const char *channels, struct wishes *out)
 {
-	*out = (struct wishes){ false, false, json_span(json_get(body, "name")) };
-	enum err e = take_flag(c, body, messages, &out->messages);
+	struct span by; /* for hooks alone */
+	*out = (struct wishes){ false, false, SPAN_NONE };
+	enum err e = take_text(c, body, "name", &out->name);
+	if (e == ERR_OK) e = take_text(c, body, "created_by_id", &by);
+	if (e == ERR_OK) e = take_flag(c, body, messages, &out->messages);
 	return e == ERR_OK ? take_flag(c, body, channels, &out->channels) : e;
 }
 

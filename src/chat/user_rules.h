@@ -13,6 +13,8 @@
 bool user_key_reserved(struct span key);
 /* privacy_settings of a request: given sub-settings overwrite, the others stay. */
 enum err user_privacy_apply(struct chat_ctx *c, struct user *u, yyjson_val *v) BECK_WARN_UNUSED;
+/* last_active as it will be when the batch of the last second is written. */
+void user_seen(struct chat_ctx *c, struct user *u);
 /* One built-in key (any but id); for partial updates. *known false: it is custom data. */
 enum err user_key_apply(struct chat_ctx *c, struct user *u, struct span key, yyjson_val *v, bool *known) BECK_WARN_UNUSED;
 /* Rights, size and name of *u beside what is stored; *changed: something differs. */

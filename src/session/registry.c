@@ -210,8 +210,17 @@ void registry_mark_seen(struct registry *r, int64_t app, int64_t user, int64_t w
 			s = NULL;
 		}
 	}
-	if (s) *s = (struct registry_seen){ app, user, wall_us };
+	if (s && (s->user == 0 || wall_us > s->at_us)) *s = (struct registry_seen){ app, user, wall_us };
 	pthread_mutex_unlock(&r->lock);
+}
+
+int64_t registry_seen_at(struct registry *r, int64_t user)
+{
+	pthread_mutex_lock(&r->lock);
+	const struct registry_seen *s = user ? u64map_get(&r->seen, (uint64_t)user) : NULL;
+	int64_t at = s ? s->at_us : 0;
+	pthread_mutex_unlock(&r->lock);
+	return at;
 }
 
 size_t registry_take_seen(struct registry *r, struct registry_seen *out, size_t cap)

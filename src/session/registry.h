@@ -40,7 +40,9 @@ bool registry_may_announce(struct registry *r, int64_t app, int64_t channel, int
 struct registry_seen {
 	int64_t app, user, at_us;
 };
+/* The latest time counts. 0: active this month, without having been here. */
 void registry_mark_seen(struct registry *r, int64_t app, int64_t user, int64_t wall_us);
+int64_t registry_seen_at(struct registry *r, int64_t user); /* when, if it is not taken yet; else 0 */
 size_t registry_take_seen(struct registry *r, struct registry_seen *out, size_t cap);
 
 #endif

@@ -62,28 +62,62 @@ enum err store_channel_purge_messages(struct store_tx *tx, int64_t pk, int64_t c
 	return ERR_OK;
 }
 
+/* Runs each of "... ?1 = channel, ?2 = limit" until it finds nothing more. */
+static enum err run_slices(struct store_tx *tx, const char *const *texts, size_t n, int64_t pk, int64_t slice, bool *more)
+{
+	*more = false;
+	for (size_t i = 0; i < n && !*more; i++) {
+		int64_t rows = 0;
+		enum err e = delete_by(tx, texts[i], pk, slice, &rows);
+		if (e != ERR_OK) return e;
+		*more = rows >= slice;
+	}
+	return ERR_OK;
+}
+
+/* The row that tells of the deletion stays, for those who were away. */
+#define FORGET_EVENTS                                                                                                \
+	"DELETE FROM events WHERE pos IN (SELECT pos FROM events WHERE channel_pk = ?1 AND channel_pk <> 0 "         \
+	"AND type <> 'channel.deleted' LIMIT ?2)"
+#define FORGET_HOLES "DELETE FROM seq_holes WHERE channel_pk = ?1 AND seq IN (SELECT seq FROM seq_holes WHERE channel_pk = ?1 LIMIT ?2)"
+#define FORGET_SLOW_MODE                                                                                             \
+	"DELETE FROM slow_mode WHERE channel_pk = ?1 AND user_pk IN (SELECT user_pk FROM slow_mode WHERE channel_pk = ?1 LIMIT ?2)"
+
+enum err store_channel_blank(struct store_tx *tx, int64_t pk, int64_t slice, bool *more)
+{
+	static const char *const slices[] = { FORGET_EVENTS, FORGET_HOLES, FORGET_SLOW_MODE,
+		"UPDATE members SET custom = NULL WHERE channel_pk = ?1 AND user_pk IN "
+		"(SELECT user_pk FROM members WHERE channel_pk = ?1 AND custom IS NOT NULL LIMIT ?2)" };
+	enum err e = run_slices(tx, slices, BECK_COUNT(slices), pk, slice, more);
+	if (e != ERR_OK || *more) return e;
+	int64_t rows = 0;
+	return delete_by(tx,
+		"UPDATE channels SET team = NULL, custom = NULL, config_overrides = NULL, filter_tags = NULL, name_folded = NULL WHERE pk = ?1",
+		pk, 0, &rows);
+}
+
 enum err store_channel_purge_rest(struct store_tx *tx, int64_t pk, int64_t slice, bool *more)
 {
-	static const char *const slices[] = {
-		/* The row that tells of the deletion stays, for those who were away. */
-		"DELETE FROM events WHERE pos IN (SELECT pos FROM events WHERE channel_pk = ?1 AND channel_pk <> 0 "
-		"AND type <> 'channel.deleted' LIMIT ?2)",
-		"DELETE FROM seq_holes WHERE channel_pk = ?1 AND seq IN (SELECT seq FROM seq_holes WHERE channel_pk = ?1 LIMIT "
-		"?2)",
-		"DELETE FROM slow_mode WHERE channel_pk = ?1 AND user_pk IN (SELECT user_pk FROM slow_mode WHERE channel_pk = ?1 "
-		"LIMIT ?2)",
-	};
-	for (size_t i = 0; i < BECK_COUNT(slices); i++) {
-		int64_t rows = 0;
-		enum err e = delete_by(tx, slices[i], pk, slice, &rows);
-		if (e != ERR_OK) return e;
-		if (rows >= slice) {
-			*more = true;
-			return ERR_OK;
-		}
-	}
+	static const char *const slices[] = { FORGET_EVENTS, FORGET_HOLES, FORGET_SLOW_MODE };
+	enum err e = run_slices(tx, slices, BECK_COUNT(slices), pk, slice, more);
 	int64_t rows = 0;
-	enum err e = delete_by(tx, "DELETE FROM channels WHERE pk = ?1", pk, 0, &rows);
-	if (e == ERR_OK) *more = false;
-	return e;
+	return e != ERR_OK || *more ? e : delete_by(tx, "DELETE FROM channels WHERE pk = ?1", pk, 0, &rows);
+}
+
+enum err store_channels_forget(struct store_tx *tx, int64_t before_us, int64_t slice, bool *more)
+{
+	int64_t pk = 0, rows = 0;
+	struct sql_stmt *s = sql_prepare(tx,
+		"SELECT pk FROM channels WHERE deleted_at <> 0 AND deleted_at < ?1 AND id = '~' || pk ORDER BY deleted_at LIMIT 1");
+	sql_int(s, 1, before_us);
+	enum err e = sql_get_int(s, &pk, more);
+	if (e != ERR_OK || !*more) return e;
+	bool left;
+	e = store_channel_purge_messages(tx, pk, INT64_MAX, slice, &left); /* nothing, when its erasing is through */
+	if (e != ERR_OK || left) return e;
+	e = delete_by(tx,
+		"DELETE FROM members WHERE channel_pk = ?1 AND user_pk IN (SELECT user_pk FROM members WHERE channel_pk = ?1 LIMIT ?2)", pk,
+		slice, &rows);
+	if (e != ERR_OK || rows >= slice) return e;
+	return store_channel_purge_rest(tx, pk, slice, &left);
 }

@@ -177,15 +177,3 @@ enum err store_members_pks(struct store_tx *tx, int64_t channel_pk, int64_t limi
 	sql_int(s, 2, limit);
 	return read_pks(s, a, limit, out, n);
 }
-
-enum err store_members_purge(struct store_tx *tx, int64_t channel_pk, int64_t slice, struct arena *a, int64_t **out, size_t *n)
-{
-	int64_t *pks;
-	size_t count;
-	enum err e = store_members_pks(tx, channel_pk, slice, a, &pks, &count);
-	for (size_t i = 0; e == ERR_OK && i < count; i++) e = store_member_remove(tx, channel_pk, pks[i]);
-	if (e != ERR_OK) return e;
-	*out = pks;
-	*n = count;
-	return ERR_OK;
-}

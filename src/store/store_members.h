@@ -26,9 +26,6 @@ enum err store_member_unread(struct store_tx *tx, const struct channel *c, struc
 /* The user keys of such a page alone. */
 enum err store_members_pks(
 	struct store_tx *tx, int64_t channel_pk, int64_t limit, struct arena *a, int64_t **out, size_t *n) BECK_WARN_UNUSED;
-/* Removes up to `slice` memberships of a deleted channel, oldest first; the users' keys in *out. None left: *n == 0. */
-enum err store_members_purge(
-	struct store_tx *tx, int64_t channel_pk, int64_t slice, struct arena *a, int64_t **out, size_t *n) BECK_WARN_UNUSED;
 
 struct member_query {
 	const struct filter *filter; /* passed filter_check with store_member_fields */

@@ -76,41 +76,52 @@ enum err store_messages_get_pk(struct store_tx *tx, const int64_t *pks, size_t n
 
 /* One statement, so that the new time, the sequence and all counters come from one read of the row. ?2 is the clock, ?8 a given time. */
 #define ADVANCE_AT "CASE WHEN ?8 <> 0 THEN ?8 WHEN last_created_at >= ?2 THEN last_created_at + 1 ELSE ?2 END"
-#define ADVANCE_COUNTS "(?3 = 1 AND (?8 = 0 OR ?8 > last_created_at))"
 static const char advance_sql[] = "UPDATE channels SET "
 	"last_created_at = CASE WHEN ?8 = 0 OR ?8 > last_created_at THEN " ADVANCE_AT " ELSE last_created_at END, "
-	"counted_seq = counted_seq + CASE WHEN " ADVANCE_COUNTS " THEN 1 ELSE 0 END, "
-	"exception_seq = CASE WHEN ?6 = 1 AND " ADVANCE_COUNTS " THEN counted_seq + 1 ELSE exception_seq END, "
+	"counted_seq = counted_seq + ?3, "
+	"exception_seq = CASE WHEN ?6 = 1 AND ?3 = 1 THEN counted_seq + 1 ELSE exception_seq END, "
 	"message_count = message_count + ?5, "
 	"last_message_at = CASE WHEN ?4 = 1 AND " ADVANCE_AT " > last_message_at THEN " ADVANCE_AT " ELSE last_message_at END, "
 	"sort_at = CASE WHEN ?4 = 1 AND " ADVANCE_AT " > sort_at THEN " ADVANCE_AT " ELSE sort_at END "
 	"WHERE pk = ?7 RETURNING last_created_at, counted_seq, message_count, last_message_at";
 
+/* Whether a message with a given time counts depends on the newest one there is. */
+static enum err given_counts(struct store_tx *tx, const struct store_advance *v, bool *counts)
+{
+	int64_t newest = 0;
+	bool found = false;
+	struct sql_stmt *s = sql_prepare(tx, "SELECT last_created_at FROM channels WHERE pk = ?1");
+	sql_int(s, 1, v->channel_pk);
+	enum err e = sql_get_int(s, &newest, &found);
+	*counts = v->counts && v->given_created_at > newest;
+	return e == ERR_OK && !found ? ERR_NOT_FOUND : e;
+}
+
 enum err store_channel_advance(struct store_tx *tx, struct store_advance *v)
 {
-	int64_t old_seq = 0;
-	struct sql_stmt *s = sql_prepare(tx, "SELECT counted_seq FROM channels WHERE pk = ?1");
-	sql_int(s, 1, v->channel_pk);
-	bool found = false;
-	enum err e = sql_get_int(s, &old_seq, &found);
-	if (e != ERR_OK || !found) return e != ERR_OK ? e : ERR_NOT_FOUND;
-	s = sql_prepare(tx, advance_sql);
+	bool counts = v->counts;
+	enum err e = v->given_created_at ? given_counts(tx, v, &counts) : ERR_OK;
+	if (e != ERR_OK) return e;
+	struct sql_stmt *s = sql_prepare(tx, advance_sql);
 	sql_int(s, 2, v->now_us);
-	sql_int(s, 3, v->counts);
+	sql_int(s, 3, counts);
 	sql_int(s, 4, v->moves_last);
 	sql_int(s, 5, v->in_message_count);
 	sql_int(s, 6, v->has_exception);
 	sql_int(s, 7, v->channel_pk);
 	sql_int(s, 8, v->given_created_at);
 	struct store_advance r = *v;
+	bool found = false;
 	while (sql_step(s) == SQL_ROW) {
+		found = true;
 		r.created_at = v->given_created_at ? v->given_created_at : sql_col_int(s, 0);
 		r.counted_seq = sql_col_int(s, 1);
 		r.message_count = sql_col_int(s, 2);
 		r.last_message_at = sql_col_int(s, 3);
 	}
-	r.seq = r.counted_seq > old_seq ? r.counted_seq : 0;
+	r.seq = counts ? r.counted_seq : 0;
 	e = sql_done(s);
+	if (e == ERR_OK && !found) e = ERR_NOT_FOUND;
 	if (e == ERR_OK) *v = r;
 	return e;
 }

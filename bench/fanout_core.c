@@ -2,8 +2,8 @@
  *
  *   fanout_core [--sessions N] [--burst N] [--rounds N]
  *
- * Members watch the channel, have 50 channels each with unread messages, and get their own counts; a tenth does not watch and gets the
- * notification. Prints deliveries per second and core for single events and for bursts, and memory per idle session. */
+ * Members watch the channel, have 50 channels each with unread messages, and get their own counts; a tenth does not watch and
+ * gets the notification. Prints deliveries per second and core for single events and for bursts, and memory per idle session. */
 #include <malloc.h>
 #include <stdio.h>
 #include <time.h>
@@ -31,8 +31,8 @@ struct bench {
 };
 
 static void on_ready(struct session_carrier *c) { BECK_CONTAINER(c, struct reader, carrier)->is_ready = true; }
-static void no_replay(void *ctx, struct session_hub *h, struct span id, int64_t app, int64_t user, int64_t after, const int64_t *channels,
-	size_t n, enum dialect d)
+static void no_replay(void *ctx, struct session_hub *h, struct span id, int64_t app, int64_t user, int64_t after,
+	const int64_t *channels, size_t n, enum dialect d)
 {
 	(void)ctx, (void)h, (void)id, (void)app, (void)user, (void)after, (void)channels, (void)n, (void)d;
 }
@@ -73,14 +73,23 @@ static void open_all(struct bench *b)
 		bool came;
 		/* The first channel is everybody's, the others are shared by some hundred each. */
 		for (int64_t c = 0; c < CHANNELS; c++)
-			m[c] = (struct session_membership){ c ? 2 + (int64_t)fake_below(&b->time, b->n / 2 + 1) : CHANNEL, 10, (uint32_t)(c % 2), false };
-		struct session_start start = { .app = APP, .user = (int64_t)i + 1, .me = SPAN("{\"id\":\"u\"}"), .snapshot_pos = b->pos,
-			.memberships = m, .membership_count = CHANNELS, .dialect = DIALECT_1, .wants_seq = i % 2 };
+			m[c] = (struct session_membership){ c ? 2 + (int64_t)fake_below(&b->time, b->n / 2 + 1) : CHANNEL, 10,
+				(uint32_t)(c % 2), false };
+		struct session_start start = { .app = APP,
+			.user = (int64_t)i + 1,
+			.me = SPAN("{\"id\":\"u\"}"),
+			.snapshot_pos = b->pos,
+			.memberships = m,
+			.membership_count = CHANNELS,
+			.dialect = DIALECT_1,
+			.wants_seq = i % 2 };
 		r->carrier.ready = on_ready;
 		r->session = session_create(b->hub, &r->carrier, false);
 		BECK_ASSERT(r->session && session_open(r->session, &start, &came) == ERR_OK);
 		int64_t channel = CHANNEL;
-		struct session_subscribe s = { .app = APP, .user = start.user, .channels = &channel, .channel_count = i % 10 ? 1 : 0, .done = no_done };
+		struct session_subscribe s = {
+			.app = APP, .user = start.user, .channels = &channel, .channel_count = i % 10 ? 1 : 0, .done = no_done
+		};
 		memcpy(s.connection_id, session_id(r->session).p, session_id(r->session).n);
 		session_hub_post_subscribe(b->hub, &s);
 		fake_loop_turn(b->loop);
@@ -131,7 +140,8 @@ static void run(struct bench *b, const char *name, size_t burst, size_t rounds)
 		out += now_s() - middle;
 	}
 	double n = (double)(burst * rounds * b->n);
-	printf("%-28s %10.0f deliveries/s/core (%.0f ns queueing, %.0f ns draining)\n", name, n / (in + out), in / n * 1e9, out / n * 1e9);
+	printf("%-28s %10.0f deliveries/s/core (%.0f ns queueing, %.0f ns draining)\n", name, n / (in + out), in / n * 1e9,
+		out / n * 1e9);
 }
 
 static size_t option(int argc, char **argv, const char *name, size_t otherwise)
@@ -156,7 +166,8 @@ int main(int argc, char **argv)
 	size_t before = mallinfo2().uordblks;
 	open_all(&b);
 	size_t after = mallinfo2().uordblks;
-	printf("%-28s %10.0f bytes (session, user, registry, %d memberships)\n", "idle session", (double)(after - before) / (double)b.n, CHANNELS);
+	printf("%-28s %10.0f bytes (session, user, registry, %d memberships)\n", "idle session",
+		(double)(after - before) / (double)b.n, CHANNELS);
 	run(&b, "1 event", 1, rounds * burst);
 	run(&b, "burst", burst, rounds);
 	for (size_t i = 0; i < b.n; i++) {

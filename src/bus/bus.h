@@ -1,7 +1,7 @@
 /* "This was committed": carries events from the lane (and ephemeral ones from readers) to every loop of every node. The local bus
  * posts to mailboxes; the bus between nodes comes later behind the same table.
- * Delivery to each loop is in publishing order. Back-pressure: publish blocks the caller (never a loop thread) while a loop is more
- * than LIMIT_MAILBOX_BYTES behind. */
+ * Delivery to each loop is in publishing order. Back-pressure: publish blocks the caller (never a loop thread) while a loop is
+ * more than LIMIT_MAILBOX_BYTES behind. */
 #ifndef BECK_BUS_BUS_H
 #define BECK_BUS_BUS_H
 
@@ -18,8 +18,8 @@ struct bus;
 struct bus *bus_create_local(const struct bus_sink *sinks, size_t n) BECK_WARN_UNUSED;
 /* After every loop has stopped and nobody publishes any more. What was not delivered is freed. */
 void bus_destroy(struct bus *b);
-/* From now on bus_publish waits for nobody: for a simulator's one thread, and for shutting down, when loops have stopped (who waits
- * then goes on). Any thread. */
+/* From now on bus_publish waits for nobody: for a simulator's one thread, and for shutting down, when loops have stopped (who
+ * waits then goes on). Any thread. */
 void bus_never_wait(struct bus *b);
 /* Any thread but a loop's. Takes over the caller's references. */
 void bus_publish(struct bus *b, struct event **events, size_t n);

@@ -1,5 +1,5 @@
-/* connection_id: base64url of node (2 bytes), loop (2), slot (4), random (12). The random part is what nobody can guess, and what tells a
- * session from an earlier one in its slot. */
+/* connection_id: base64url of node (2 bytes), loop (2), slot (4), random (12). The random part is what nobody can guess, and what
+ * tells a session from an earlier one in its slot. */
 #include <string.h>
 
 #include "session/hub.h"
@@ -10,8 +10,8 @@ static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx
 
 void connection_id_make(char out[CONNECTION_ID_BYTES + 1], unsigned node, unsigned loop, uint32_t slot, const struct rng *rng)
 {
-	uint8_t raw[RAW_BYTES + 1] = { (uint8_t)(node >> 8), (uint8_t)node, (uint8_t)(loop >> 8), (uint8_t)loop, (uint8_t)(slot >> 24),
-		(uint8_t)(slot >> 16), (uint8_t)(slot >> 8), (uint8_t)slot };
+	uint8_t raw[RAW_BYTES + 1] = { (uint8_t)(node >> 8), (uint8_t)node, (uint8_t)(loop >> 8), (uint8_t)loop,
+		(uint8_t)(slot >> 24), (uint8_t)(slot >> 16), (uint8_t)(slot >> 8), (uint8_t)slot };
 	rng_fill(rng, raw + RAW_BYTES - RANDOM_BYTES, RANDOM_BYTES);
 	for (size_t i = 0; i < CONNECTION_ID_BYTES; i++) {
 		const uint8_t *p = raw + i / 4 * 3;

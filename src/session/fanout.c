@@ -1,5 +1,5 @@
-/* One event to those sessions of this loop that get it (contract: connection-and-users-events.md 1). Order: totals move; frames and
- * tails are made as receivers need them; then what the event ends, ends. */
+/* One event to those sessions of this loop that get it (contract: connection-and-users-events.md 1). Order: totals move; frames
+ * and tails are made as receivers need them; then what the event ends, ends. */
 #include "session/hub.h"
 
 enum view { VIEW_BODY, VIEW_NOTIFY, VIEW_NONE };
@@ -58,8 +58,8 @@ static struct frame *fan_frame(struct fan *f, enum view view, bool seq)
 	fr->is_droppable = e->flags & EVENT_DROPPABLE;
 	/* Watching events are about their actor, presence about its user. */
 	if (e->flags & EVENT_LATEST_ONLY) {
-		fr->subject = (struct frame_subject){ e->channel, e->cls == EVENT_CLASS_PRESENCE || !e->actor ? e->user : e->actor,
-			subject_kind(e->type) };
+		fr->subject = (struct frame_subject){ e->channel,
+			e->cls == EVENT_CLASS_PRESENCE || !e->actor ? e->user : e->actor, subject_kind(e->type) };
 	}
 	return *at = fr;
 }
@@ -163,7 +163,8 @@ static void to_followers(struct fan *f)
 		if (t->refs[i].session->app == f->e->app) fan_give(f, t->refs[i].session, VIEW_BODY);
 }
 
-/* Crowded channels: typing and read events are left out, watching events come at most once per while. Each loop decides for its own. */
+/* Crowded channels: typing and read events are left out, watching events come at most once per while. Each loop decides for its
+ * own. */
 static bool is_thinned(struct session_hub *h, const struct event *e, struct topic *t)
 {
 	if (!(e->flags & (EVENT_THIN_WATCHERS | EVENT_THIN_5S))) return false;
@@ -238,7 +239,8 @@ static enum view view_for(const struct session *s, const struct event *e)
 		return e->notify && is_member ? VIEW_NOTIFY : VIEW_NONE;
 	case EVENT_CLASS_NOTIFY: return e->body && is_member && !watches ? VIEW_BODY : VIEW_NONE;
 	case EVENT_CLASS_OWN:
-		return e->body && u->pk && u->pk == e->user && !((e->flags & EVENT_NOT_WATCHING) && watches) ? VIEW_BODY : VIEW_NONE;
+		return e->body && u->pk && u->pk == e->user && !((e->flags & EVENT_NOT_WATCHING) && watches) ? VIEW_BODY
+													     : VIEW_NONE;
 	case EVENT_CLASS_PRESENCE: return e->body && topic_subscription(&s->presence, e->user) ? VIEW_BODY : VIEW_NONE;
 	case EVENT_CLASS_ONE: break;
 	}

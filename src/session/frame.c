@@ -5,13 +5,16 @@
 #include "wire/ws.h"
 
 /* The counts of a tail, in order. Blanks after a colon are white space to JSON, and so are blanks in place of all of it. */
-#define TOTAL ",\"total_unread_count\":"
+#define TOTAL    ",\"total_unread_count\":"
 #define CHANNELS ",\"unread_channels\":"
-#define COUNT ",\"unread_count\":"
-#define THREADS ",\"unread_threads\":"
-#define SEQ ",\"seq\":"
+#define COUNT    ",\"unread_count\":"
+#define THREADS  ",\"unread_threads\":"
+#define SEQ      ",\"seq\":"
 enum {
-	WIDTH_TOTAL = 12, WIDTH_FEW = 8, WIDTH_SEQ = 19, POOL_MAX = 4096,
+	WIDTH_TOTAL = 12,
+	WIDTH_FEW = 8,
+	WIDTH_SEQ = 19,
+	POOL_MAX = 4096,
 	COUNTS_N = sizeof(TOTAL CHANNELS COUNT) - 1 + WIDTH_TOTAL + WIDTH_FEW + WIDTH_TOTAL,
 	THREADS_N = sizeof(THREADS) - 1 + WIDTH_FEW,
 };

@@ -1,6 +1,6 @@
-/* An event made ready for the wire: shared body, WebSocket head, and the tail that closes the JSON object. Made once per event, view and
- * seq-ness and shared by all queues of the loop that hold it, so counts of references are plain. What differs per receiver (his unread
- * totals) is a `tail` of the same width, so that head and length fit everybody. One thread. */
+/* An event made ready for the wire: shared body, WebSocket head, and the tail that closes the JSON object. Made once per event,
+ * view and seq-ness and shared by all queues of the loop that hold it, so counts of references are plain. What differs per
+ * receiver (his unread totals) is a `tail` of the same width, so that head and length fit everybody. One thread. */
 #ifndef BECK_SESSION_FRAME_H
 #define BECK_SESSION_FRAME_H
 
@@ -28,8 +28,8 @@ struct frame {
 	bool is_droppable;
 	char tail[]; /* blanks where the counts would be */
 };
-/* NULL without memory. The body (without its closing brace) is referenced. seq: the number shown, < 0 = none; pos: what the frame is
- * in the log. */
+/* NULL without memory. The body (without its closing brace) is referenced. seq: the number shown, < 0 = none; pos: what the frame
+ * is in the log. */
 struct frame *frame_make(struct blob *body, enum frame_counts counts, int64_t pos, int64_t seq) BECK_WARN_UNUSED;
 /* A body that is complete as it is. */
 struct frame *frame_make_whole(struct blob *json) BECK_WARN_UNUSED;

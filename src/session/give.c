@@ -85,7 +85,7 @@ void session_give(struct session *s, struct frame *f, struct tail *t)
 		return;
 	}
 	bool may_be_slow = s->queue.bytes + f->bytes > (uint64_t)LIMIT_QUEUE_SOFT_BYTES ||
-		(s->is_poll && queue_waiting(&s->queue) >= (uint64_t)LIMIT_POLL_QUEUE_EVENTS);
+			   (s->is_poll && queue_waiting(&s->queue) >= (uint64_t)LIMIT_POLL_QUEUE_EVENTS);
 	if (BECK_UNLIKELY(may_be_slow) && give_slow(s, f, t)) return;
 	put(s, f, t);
 	if (BECK_UNLIKELY(may_be_slow)) session_watch_slowness(s);

@@ -61,8 +61,8 @@ void hub_close_doomed(struct session_hub *h)
 
 /* ---- life ---- */
 
-struct session_hub *session_hub_create(struct net_loop *loop, unsigned node, unsigned index, struct registry *reg,
-	const struct session_ops *ops)
+struct session_hub *session_hub_create(
+	struct net_loop *loop, unsigned node, unsigned index, struct registry *reg, const struct session_ops *ops)
 {
 	struct session_hub *h = calloc(1, sizeof *h);
 	if (!h) return NULL;

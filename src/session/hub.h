@@ -1,5 +1,5 @@
-/* What the files of src/session share: the tables of one loop and the structs in them. Everything belongs to the loop's thread but what is
- * marked otherwise.
+/* What the files of src/session share: the tables of one loop and the structs in them. Everything belongs to the loop's thread
+ * but what is marked otherwise.
  *
  *   sessions   slot -> session; the slot stands in the connection_id
  *   users      row number -> hub_user: his sessions; for stored users his memberships and totals
@@ -8,8 +8,8 @@
  *   presence   user -> sessions that follow him (topic.h)
  *   ring       the newest durable events (ring.h)
  *
- * Nothing that fan-out walks over changes while it walks: a session that must end then (too slow, no memory) is doomed, and closed when
- * the events are through. */
+ * Nothing that fan-out walks over changes while it walks: a session that must end then (too slow, no memory) is doomed, and
+ * closed when the events are through. */
 #ifndef BECK_SESSION_HUB_H
 #define BECK_SESSION_HUB_H
 
@@ -39,7 +39,7 @@ struct hub_user {
 	uint32_t membership_count, membership_cap;
 	int64_t total_unread;
 	uint32_t unread_channels, unread_threads;
-	int64_t totals_pos;  /* moves up to it are in the totals */
+	int64_t totals_pos;              /* moves up to it are in the totals */
 	uint64_t only_mark, member_mark; /* last fan-out that named him in `only` / found him a member of its channel */
 	uint32_t handle, seen_tick;
 	bool is_known;      /* totals are right; else counts are left out until they are */
@@ -56,11 +56,11 @@ enum session_state { SESSION_CONNECTING, SESSION_REPLAY, SESSION_LIVE, SESSION_C
 /* Of a session in REPLAY. Live events wait in `held`; durable ones are let go when they grow too many, the log has them. */
 struct replay {
 	struct queue held;
-	int64_t upto;   /* the log has been queued so far */
-	int64_t need;   /* ... and must be at least so far before live takes over */
-	bool is_asked;  /* a page is under way */
-	bool is_stale;  /* ... but for a place that no longer matters */
-	bool at_head;   /* the last page ended at the head of its snapshot */
+	int64_t upto;  /* the log has been queued so far */
+	int64_t need;  /* ... and must be at least so far before live takes over */
+	bool is_asked; /* a page is under way */
+	bool is_stale; /* ... but for a place that no longer matters */
+	bool at_head;  /* the last page ended at the head of its snapshot */
 	char old_id[CONNECTION_ID_MAX + 1];
 };
 
@@ -76,9 +76,9 @@ struct session {
 	struct subscriptions watches, presence;
 	struct queue queue;
 	int64_t app, user_pk; /* stay when it is closed */
-	int64_t floor;      /* durable events up to it are not for this session */
-	int64_t kept_floor; /* what was consumed up to it can no longer be rewound to */
-	uint64_t watch_mark; /* last fan-out that reached it as a watcher */
+	int64_t floor;        /* durable events up to it are not for this session */
+	int64_t kept_floor;   /* what was consumed up to it can no longer be rewound to */
+	uint64_t watch_mark;  /* last fan-out that reached it as a watcher */
 	uint32_t slot, health_tick, slow_tick;
 	uint16_t close_code;
 	uint8_t state, dialect;
@@ -111,10 +111,10 @@ struct session_hub {
 	uint32_t tick, open_count;
 	uint32_t recounts_wanted; /* users to be asked for at the next tick */
 
-	struct session_stats stats;   /* plain, copied to `shown` at the end of each call */
+	struct session_stats stats; /* plain, copied to `shown` at the end of each call */
 	_Atomic int64_t shown[6];
-	pthread_mutex_t posted_lock;  /* any thread */
-	struct list posted;           /* what net_post holds of ours, so that nothing leaks when the loop has stopped */
+	pthread_mutex_t posted_lock; /* any thread */
+	struct list posted;          /* what net_post holds of ours, so that nothing leaks when the loop has stopped */
 };
 
 /* ---- hub.c ---- */

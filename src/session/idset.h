@@ -1,5 +1,5 @@
-/* A set of handles (0 excluded). Up to IDSET_SMALL a plain array, above an open-addressed table: 4 to 16 bytes per element, and a channel
- * of 2 costs what one of 100,000 costs per head. Order of iteration follows from the history alone. One thread. */
+/* A set of handles (0 excluded). Up to IDSET_SMALL a plain array, above an open-addressed table: 4 to 16 bytes per element, and a
+ * channel of 2 costs what one of 100,000 costs per head. Order of iteration follows from the history alone. One thread. */
 #ifndef BECK_SESSION_IDSET_H
 #define BECK_SESSION_IDSET_H
 

@@ -1,4 +1,5 @@
-/* CONNECTING -> LIVE or REPLAY: closes the gap between the snapshot that the connect rule read and what this loop delivers now. */
+/* CONNECTING -> LIVE or REPLAY: closes the gap between the snapshot that the connect rule read and what this loop delivers now.
+ */
 #include <stdlib.h>
 
 #include "session/hub.h"
@@ -26,7 +27,8 @@ static void watch_again(struct session *s, const struct session_start *start)
 	free(channels);
 }
 
-/* What was committed after the snapshot and has been delivered here before this session was. Returns what closes it at once, or NULL. */
+/* What was committed after the snapshot and has been delivered here before this session was. Returns what closes it at once, or
+ * NULL. */
 static struct event *catch_up(struct session *s, int64_t snapshot, bool is_new_user)
 {
 	struct session_hub *h = s->hub;
@@ -78,7 +80,8 @@ static void go(struct session *s, const struct session_start *start, bool is_new
 }
 
 /* Everything that can fail for want of memory, in an order that can be taken back. */
-static bool prepare(struct session *s, const struct session_start *start, struct hub_user **u, bool *is_new_user, struct frame **hello)
+static bool prepare(
+	struct session *s, const struct session_start *start, struct hub_user **u, bool *is_new_user, struct frame **hello)
 {
 	struct session_hub *h = s->hub;
 	bool reaches = ring_reaches(&h->ring, start->snapshot_pos);

@@ -1,4 +1,5 @@
-/* What other threads ask of a hub: messages into its loop's mailbox. Those whose memory is ours are listed until they have run. */
+/* What other threads ask of a hub: messages into its loop's mailbox. Those whose memory is ours are listed until they have run.
+ */
 #include <stdlib.h>
 
 #include "session/hub.h"
@@ -148,7 +149,12 @@ static void post_close(struct session_hub *h, struct span id, int64_t app, int64
 {
 	struct close_request *c = calloc(1, sizeof *c);
 	if (!c) beck_panic(__FILE__, __LINE__, "out of memory to close sessions"); /* revoked people must not go on listening */
-	*c = (struct close_request){ .message.run = run_close, .posted.drop = drop_close, .hub = h, .app = app, .user = user, .code = code,
+	*c = (struct close_request){ .message.run = run_close,
+		.posted.drop = drop_close,
+		.hub = h,
+		.app = app,
+		.user = user,
+		.code = code,
 		.final_frame = final_frame ? blob_ref(final_frame) : NULL };
 	if (id.n && id.n <= CONNECTION_ID_MAX) memcpy(c->id, id.p, id.n);
 	list_posted(h, &c->posted.node, &c->message);

@@ -1,6 +1,6 @@
-/* Outbound queue of a session: a ring of references, in the struct itself while short, freed when empty. The first `kept` items were
- * consumed already and wait for their acknowledgement (long poll with resume); indexes of the calls count from the first unconsumed.
- * It knows no limits: session_give does. One thread. */
+/* Outbound queue of a session: a ring of references, in the struct itself while short, freed when empty. The first `kept` items
+ * were consumed already and wait for their acknowledgement (long poll with resume); indexes of the calls count from the first
+ * unconsumed. It knows no limits: session_give does. One thread. */
 #ifndef BECK_SESSION_QUEUE_H
 #define BECK_SESSION_QUEUE_H
 
@@ -46,8 +46,8 @@ void queue_unkeep(struct queue *q);
 void queue_cut(struct queue *q, struct tail_pool *pool, uint32_t from);
 /* Drops unconsumed durable items up to a position; the newest position dropped, 0 = none. Nothing may be kept. */
 int64_t queue_drop_durable(struct queue *q, struct tail_pool *pool, int64_t upto);
-/* Puts f in the place of the newest unconsumed item of the same subject, the first excepted (it may be half written). The caller's
- * reference passes over when it returns true. */
+/* Puts f in the place of the newest unconsumed item of the same subject, the first excepted (it may be half written). The
+ * caller's reference passes over when it returns true. */
 bool queue_replace(struct queue *q, struct tail_pool *pool, struct frame *f);
 
 #endif

@@ -1,5 +1,5 @@
-/* Who is connected and who watches what, over all loops of this process. Read by rules (online, watchers), written by loops and rules.
- * Any thread; short critical sections, sharded; no callback runs under a lock. Users are (app, pk); anonymous sessions
+/* Who is connected and who watches what, over all loops of this process. Read by rules (online, watchers), written by loops and
+ * rules. Any thread; short critical sections, sharded; no callback runs under a lock. Users are (app, pk); anonymous sessions
  * count as connections and as watchers, each its own (key = -serial). */
 #ifndef BECK_SESSION_REGISTRY_H
 #define BECK_SESSION_REGISTRY_H
@@ -18,17 +18,21 @@ void registry_destroy(struct registry *r);
 bool registry_connect(struct registry *r, int64_t app, int64_t user, int64_t limit, bool *first) BECK_WARN_UNUSED;
 /* *last: he is offline now. */
 void registry_disconnect(struct registry *r, int64_t app, int64_t user, bool *last);
-bool registry_is_online(struct registry *r, int64_t app, int64_t user); /* has >= 1 session; invisibility is the caller's matter */
+bool registry_is_online(
+	struct registry *r, int64_t app, int64_t user); /* has >= 1 session; invisibility is the caller's matter */
 int64_t registry_sessions(struct registry *r, int64_t app, int64_t user);
 int64_t registry_concurrent(struct registry *r, int64_t app); /* app 0 = all */
 int64_t registry_peak(struct registry *r, int64_t app, bool reset);
 
-/* Counts one watching session (`visible` false: not counted as long as registry_set_visible does not say so). *first: the user did not watch before. *count: visible watching users after. False without memory. */
-bool registry_watch(struct registry *r, int64_t app, int64_t channel, int64_t user, bool visible, bool *first, int64_t *count) BECK_WARN_UNUSED;
+/* Counts one watching session (`visible` false: not counted as long as registry_set_visible does not say so). *first: the user
+ * did not watch before. *count: visible watching users after. False without memory. */
+bool registry_watch(struct registry *r, int64_t app, int64_t channel, int64_t user, bool visible, bool *first,
+	int64_t *count) BECK_WARN_UNUSED;
 void registry_unwatch(struct registry *r, int64_t app, int64_t channel, int64_t user, bool *last, int64_t *count);
 int64_t registry_watcher_count(struct registry *r, int64_t app, int64_t channel);
 /* Visible watching users in order of their coming (anonymous left out). */
-size_t registry_watchers(struct registry *r, int64_t app, int64_t channel, int64_t offset, int64_t limit, struct arena *a, int64_t **users);
+size_t registry_watchers(
+	struct registry *r, int64_t app, int64_t channel, int64_t offset, int64_t limit, struct arena *a, int64_t **users);
 bool registry_is_watching(struct registry *r, int64_t app, int64_t channel, int64_t user);
 bool registry_is_visible(struct registry *r, int64_t app, int64_t user); /* false too when he neither is connected nor watches */
 /* The user became invisible or visible: his watches count or not. Nothing happens when he neither is connected nor watches. */

@@ -42,7 +42,7 @@ struct registry {
 	pthread_mutex_t lock; /* what follows */
 	struct u64map apps;   /* app -> struct reg_count */
 	struct reg_count all;
-	struct u64map seen;   /* user -> struct registry_seen */
+	struct u64map seen; /* user -> struct registry_seen */
 };
 
 /* Returns locked. */

@@ -246,7 +246,8 @@ int64_t registry_watcher_count(struct registry *r, int64_t app, int64_t channel_
 	return n;
 }
 
-size_t registry_watchers(struct registry *r, int64_t app, int64_t channel_pk, int64_t offset, int64_t limit, struct arena *a, int64_t **users)
+size_t registry_watchers(
+	struct registry *r, int64_t app, int64_t channel_pk, int64_t offset, int64_t limit, struct arena *a, int64_t **users)
 {
 	(void)app;
 	size_t n = 0;

@@ -1,6 +1,8 @@
-/* A resuming session: the log page by page into its queue, while live events are held back; when the log is through, live takes over.
+/* A resuming session: the log page by page into its queue, while live events are held back; when the log is through, live takes
+ * over.
  *
- *   asks a page -> its events are queued -> (the queue drains) -> asks the next ... -> the page at the head -> (drains) -> held ones -> LIVE
+ *   asks a page -> its events are queued -> (the queue drains) -> asks the next ... -> the page at the head -> (drains) -> held
+ * ones -> LIVE
  *
  * At any time log and `held` together have everything: what `held` lets go of, a later page must cover (`need`). */
 #include <stdlib.h>
@@ -102,7 +104,8 @@ bool replay_again(struct session *s, int64_t after)
 	struct tail_pool *tails = &s->hub->tails;
 	if (!s->replay && !replay_begin(s, after, SPAN_NONE)) return false;
 	struct replay *r = s->replay;
-	while (queue_forget(&s->queue, tails)) {}
+	while (queue_forget(&s->queue, tails)) {
+	}
 	queue_drop_durable(&s->queue, tails, INT64_MAX);
 	r->upto = after;
 	r->at_head = false;

@@ -69,7 +69,8 @@ struct session *session_find(struct session_hub *h, struct span id)
 {
 	unsigned node, loop;
 	uint32_t slot;
-	if (!connection_id_parse(id, &node, &loop, &slot) || node != h->node || loop != h->index || slot >= h->slot_count) return NULL;
+	if (!connection_id_parse(id, &node, &loop, &slot) || node != h->node || loop != h->index || slot >= h->slot_count)
+		return NULL;
 	struct session *s = h->sessions[slot];
 	bool is_open = s && (s->state == SESSION_LIVE || s->state == SESSION_REPLAY);
 	return is_open && span_eq(session_id(s), id) ? s : NULL;
@@ -159,7 +160,8 @@ static void trim_queue(struct session *s)
 {
 	struct tail_pool *tails = &s->hub->tails;
 	int64_t before = (int64_t)(s->queue.bytes + s->queue.kept_bytes);
-	while (queue_forget(&s->queue, tails)) {}
+	while (queue_forget(&s->queue, tails)) {
+	}
 	if (s->close_code == 0 || s->close_code == CLOSE_SLOW) queue_cut(&s->queue, tails, 1);
 	s->hub->stats.bytes_queued += (int64_t)s->queue.bytes - before;
 }
@@ -216,7 +218,8 @@ void session_consume(struct session *s, size_t n)
 	int64_t before = (int64_t)(q->bytes + q->kept_bytes);
 	bool keep = s->is_poll && s->wants_seq && s->state != SESSION_CLOSED;
 	queue_consume(q, &h->tails, (uint32_t)n, keep);
-	while (q->kept > LIMIT_POLL_QUEUE_EVENTS || q->kept_bytes > (uint64_t)LIMIT_QUEUE_HARD_BYTES) s->kept_floor = queue_forget(q, &h->tails);
+	while (q->kept > LIMIT_POLL_QUEUE_EVENTS || q->kept_bytes > (uint64_t)LIMIT_QUEUE_HARD_BYTES)
+		s->kept_floor = queue_forget(q, &h->tails);
 	h->stats.bytes_queued += (int64_t)(q->bytes + q->kept_bytes) - before;
 	if (BECK_UNLIKELY(list_linked(&s->care))) {
 		/* While a replay fills the queue, getting on at all is enough. */

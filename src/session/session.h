@@ -26,18 +26,21 @@ struct session_hub;
 /* Names node, loop and slot and carries 96 random bits; base64url. */
 bool connection_id_loop(struct span id, unsigned *node, unsigned *loop);
 
-/* What the hub asks of the layers above (filled in by src/server). Called on the loop's thread; answers come by the functions named,
- * through the mailbox. */
+/* What the hub asks of the layers above (filled in by src/server). Called on the loop's thread; answers come by the functions
+ * named, through the mailbox. */
 struct session_ops {
-	/* Render one page of the log for this user: positions after `after`, watching `channels`. Answer: session_hub_post_replay. */
+	/* Render one page of the log for this user: positions after `after`, watching `channels`. Answer:
+	 * session_hub_post_replay. */
 	void (*replay)(void *ctx, struct session_hub *hub, struct span connection_id, int64_t app, int64_t user, int64_t after,
 		const int64_t *channels, size_t n, enum dialect d);
 	/* A MOVE_RECOUNT or a missed ring: load the user's totals anew. Answer: session_hub_post_totals. */
 	void (*recount)(void *ctx, struct session_hub *hub, int64_t app, int64_t user);
-	/* A session (or a right to watch) ended: announce user.watching.stop for `channels` (where it was the user's last), and presence when
-	 * last. Never called for invisible or anonymous users, nor for channels watched quietly. */
-	void (*ended)(void *ctx, int64_t app, int64_t user, const int64_t *channels, const int64_t *watcher_counts, size_t n, bool last);
-	/* May be NULL. A resumed session made the user watch `channels` anew (his old one was gone): announce user.watching.start. */
+	/* A session (or a right to watch) ended: announce user.watching.stop for `channels` (where it was the user's last), and
+	 * presence when last. Never called for invisible or anonymous users, nor for channels watched quietly. */
+	void (*ended)(void *ctx, int64_t app, int64_t user, const int64_t *channels, const int64_t *watcher_counts, size_t n,
+		bool last);
+	/* May be NULL. A resumed session made the user watch `channels` anew (his old one was gone): announce
+	 * user.watching.start. */
 	void (*watching)(void *ctx, int64_t app, int64_t user, const int64_t *channels, const int64_t *watcher_counts, size_t n);
 	void *ctx;
 };
@@ -45,10 +48,11 @@ struct session_ops {
 /* Calls of ops only hand on: what answers comes back through a session_hub_post_*. NULL without memory. */
 struct session_hub *session_hub_create(struct net_loop *loop, unsigned node, unsigned index, struct registry *reg,
 	const struct session_ops *ops) BECK_WARN_UNUSED;
-/* After the loop has stopped. Frees what was posted and never ran. Sessions that their carriers did not release are freed in silence. */
+/* After the loop has stopped. Frees what was posted and never ran. Sessions that their carriers did not release are freed in
+ * silence. */
 void session_hub_destroy(struct session_hub *h);
-/* The hubs of this node by loop index (the table is borrowed until the hub is destroyed): a resumed session ends the old one there.
- * Before the loop runs. Without it only sessions of the same loop are ended so. */
+/* The hubs of this node by loop index (the table is borrowed until the hub is destroyed): a resumed session ends the old one
+ * there. Before the loop runs. Without it only sessions of the same loop are ended so. */
 void session_hub_set_peers(struct session_hub *h, struct session_hub *const *peers, size_t n);
 /* The bus sink: delivers committed events to this loop's sessions, moves totals, keeps the ring. */
 void session_hub_deliver(void *hub, struct event *const *events, size_t n);
@@ -71,11 +75,11 @@ struct session_membership {
 };
 /* What the connect rule found; made on a worker, arena-backed, copied by session_open. */
 struct session_start {
-	int64_t app, user;          /* user 0 = anonymous */
+	int64_t app, user; /* user 0 = anonymous */
 	struct span user_id;
-	struct span me;             /* JSON of `me` */
+	struct span me; /* JSON of `me` */
 	bool invisible;
-	int64_t snapshot_pos;       /* the log head of the snapshot that memberships were read in */
+	int64_t snapshot_pos; /* the log head of the snapshot that memberships were read in */
 	struct session_membership *memberships;
 	size_t membership_count;
 	int64_t total_unread, unread_channels, unread_threads;
@@ -84,20 +88,20 @@ struct session_start {
 	/* resume (DESIGN 5) */
 	bool wants_seq, has_resume, gap;
 	int64_t resume_seq;
-	int64_t *watch;             /* channels checked anew by the rule */
+	int64_t *watch; /* channels checked anew by the rule */
 	size_t watch_count;
-	int64_t *presence;          /* users */
+	int64_t *presence; /* users */
 	size_t presence_count;
 	struct span old_connection_id; /* ends when the replay is through; not given = none */
 };
-/* CONNECTING -> LIVE or REPLAY; queues the first health.check. ERR_RATE_LIMIT: too many connections; ERR_UNAVAILABLE: no memory, or the
- * snapshot is too old to be followed up. Nothing has changed then. *came_online: his first session and he is not invisible, so presence
- * is to be announced. */
+/* CONNECTING -> LIVE or REPLAY; queues the first health.check. ERR_RATE_LIMIT: too many connections; ERR_UNAVAILABLE: no memory,
+ * or the snapshot is too old to be followed up. Nothing has changed then. *came_online: his first session and he is not
+ * invisible, so presence is to be announced. */
 enum err session_open(struct session *s, const struct session_start *start, bool *came_online) BECK_WARN_UNUSED;
 void session_abort(struct session *s); /* CONNECTING only */
-/* LIVE/REPLAY -> CLOSED: leaves all tables, registry, calls ops.ended. close_code 0 = the peer left. The carrier still drains what is
- * queued (the final error frame, borrowed here) and then calls session_release. A session closed as too slow (1008) keeps of its queue
- * only the item that may be half written, and the final frame. A session without carrier is freed at once. */
+/* LIVE/REPLAY -> CLOSED: leaves all tables, registry, calls ops.ended. close_code 0 = the peer left. The carrier still drains
+ * what is queued (the final error frame, borrowed here) and then calls session_release. A session closed as too slow (1008) keeps
+ * of its queue only the item that may be half written, and the final frame. A session without carrier is freed at once. */
 void session_close(struct session *s, uint16_t close_code, struct blob *final_frame);
 void session_release(struct session *s);
 bool session_is_closed(const struct session *s, uint16_t *close_code);
@@ -113,12 +117,14 @@ struct session_out {
 	struct span body, tail;
 	int64_t pos;
 };
-/* Up to `max` queued items from `from` (0 = the first unconsumed), without removing them. Valid until the next call that consumes. */
+/* Up to `max` queued items from `from` (0 = the first unconsumed), without removing them. Valid until the next call that
+ * consumes. */
 size_t session_peek(struct session *s, size_t from, struct session_out *out, size_t max);
 void session_consume(struct session *s, size_t n); /* the carrier has handed n items on */
 size_t session_queued(const struct session *s, size_t *bytes);
-/* Long poll with resume: everything durable after `seq` is wanted again (what carries no seq is given out once). Consumed durable items
- * stay until a rewind past them. False when the queue no longer holds it: replay from the log starts, what comes of it is queued. */
+/* Long poll with resume: everything durable after `seq` is wanted again (what carries no seq is given out once). Consumed durable
+ * items stay until a rewind past them. False when the queue no longer holds it: replay from the log starts, what comes of it is
+ * queued. */
 bool session_rewind(struct session *s, int64_t seq);
 
 /* ---- by connection_id, from any thread ---- */
@@ -127,21 +133,22 @@ struct session_subscribe {
 	struct net_message message; /* private */
 	struct session_hub *hub;    /* private */
 	char connection_id[CONNECTION_ID_MAX + 1];
-	int64_t app, user;          /* must match the session's, else not found */
-	const int64_t *channels;    /* to watch */
+	int64_t app, user;       /* must match the session's, else not found */
+	const int64_t *channels; /* to watch */
 	size_t channel_count;
-	const bool *quiet;          /* per channel: connect_events off, nothing is announced */
+	const bool *quiet; /* per channel: connect_events off, nothing is announced */
 	const int64_t *unwatch;
 	size_t unwatch_count;
 	const int64_t *presence;
 	size_t presence_count;
-	/* Per presence entry the channel whose unwatching ends it again, 0 = none. NULL: `channels[0]` when it is the only one, else none. */
+	/* Per presence entry the channel whose unwatching ends it again, 0 = none. NULL: `channels[0]` when it is the only one,
+	 * else none. */
 	const int64_t *presence_channels;
 	/* answer */
 	bool found;
-	bool *first;                /* per channel watched: to be announced: his first watching session, and he is visible (caller's memory) */
-	int64_t *watcher_count;     /* per channel (watched, or when unwatching: unwatched) */
-	bool *last;                 /* per channel unwatched: to be announced likewise */
+	bool *first; /* per channel watched: to be announced: his first watching session, and he is visible (caller's memory) */
+	int64_t *watcher_count; /* per channel (watched, or when unwatching: unwatched) */
+	bool *last;             /* per channel unwatched: to be announced likewise */
 	void (*done)(struct session_subscribe *s);
 };
 void session_hub_post_subscribe(struct session_hub *h, struct session_subscribe *s);
@@ -156,12 +163,12 @@ struct session_replay_page {
 	struct net_message message; /* private */
 	struct session_hub *hub;    /* private */
 	char connection_id[CONNECTION_ID_MAX + 1];
-	struct event **events;      /* rendered for this user; body = what he gets, EVENT_HAS_COUNTS heeded; references pass over */
+	struct event **events; /* rendered for this user; body = what he gets, EVENT_HAS_COUNTS heeded; references pass over */
 	size_t n;
-	int64_t upto;               /* everything up to here has been looked at */
-	bool at_head;               /* upto is the head of the snapshot */
-	bool failed;                /* the session ends with 1011; the client comes again */
-	struct arena arena;         /* owns `events` array; freed by the hub */
+	int64_t upto;       /* everything up to here has been looked at */
+	bool at_head;       /* upto is the head of the snapshot */
+	bool failed;        /* the session ends with 1011; the client comes again */
+	struct arena arena; /* owns `events` array; freed by the hub */
 	void (*free_page)(struct session_replay_page *p);
 	struct session_posted posted; /* private */
 };
@@ -178,7 +185,8 @@ struct session_totals_answer {
 };
 void session_hub_post_totals(struct session_hub *h, struct session_totals_answer *t);
 
-/* Closes every session of a user (0 = all of the app, app 0 = all): revocation, deactivation, drain. Any thread. The frame is borrowed. */
+/* Closes every session of a user (0 = all of the app, app 0 = all): revocation, deactivation, drain. Any thread. The frame is
+ * borrowed. */
 void session_hub_post_close(struct session_hub *h, int64_t app, int64_t user, uint16_t code, struct blob *final_frame);
 
 struct session_stats {

@@ -2,7 +2,10 @@
 
 #include <string.h>
 
-void slab_init(struct slab *s, size_t element_size) { *s = (struct slab){ .next = 1, .size = (uint32_t)((element_size + 7) & ~(size_t)7) }; }
+void slab_init(struct slab *s, size_t element_size)
+{
+	*s = (struct slab){ .next = 1, .size = (uint32_t)((element_size + 7) & ~(size_t)7) };
+}
 
 void slab_deinit(struct slab *s)
 {

@@ -1,5 +1,5 @@
-/* Fixed-size elements named by a 32-bit handle (0 = none). Elements never move; a freed handle is given out again. For the hub's tables,
- * where a handle of 4 bytes instead of a pointer halves the memory of a membership. One thread. */
+/* Fixed-size elements named by a 32-bit handle (0 = none). Elements never move; a freed handle is given out again. For the hub's
+ * tables, where a handle of 4 bytes instead of a pointer halves the memory of a membership. One thread. */
 #ifndef BECK_SESSION_SLAB_H
 #define BECK_SESSION_SLAB_H
 

@@ -65,7 +65,8 @@ void session_unsubscribe_all(struct session *s, bool visible, bool last_session)
 {
 	struct session_hub *h = s->hub;
 	uint32_t n = 0, most = s->watches.n;
-	int64_t *channels = most && visible ? malloc(2 * most * sizeof *channels) : NULL, *counts = channels ? channels + most : NULL;
+	int64_t *channels = most && visible ? malloc(2 * most * sizeof *channels) : NULL,
+		*counts = channels ? channels + most : NULL;
 	while (s->watches.n) {
 		struct subscription *w = &s->watches.items[s->watches.n - 1];
 		int64_t channel = w->topic->key, count;
@@ -89,7 +90,8 @@ void session_drop_watch(struct session *s, int64_t channel, bool is_told)
 	if (!w) return;
 	is_quiet = w->is_quiet;
 	session_unwatch(s, w, &last, &count);
-	if (is_told && last && !is_quiet && is_visible(s)) h->ops->ended(h->ops->ctx, s->app, s->user_pk, &channel, &count, 1, false);
+	if (is_told && last && !is_quiet && is_visible(s))
+		h->ops->ended(h->ops->ctx, s->app, s->user_pk, &channel, &count, 1, false);
 }
 
 /* When the channel itself ends nobody is left to be told. */
@@ -97,7 +99,8 @@ void subscriptions_drop(struct session_hub *h, const struct event *e)
 {
 	if (e->user) {
 		struct hub_user *u = user_find(h, e->user);
-		for (struct session *s = u && u->app == e->app ? u->sessions : NULL; s; s = s->sibling) session_drop_watch(s, e->channel, true);
+		for (struct session *s = u && u->app == e->app ? u->sessions : NULL; s; s = s->sibling)
+			session_drop_watch(s, e->channel, true);
 		return;
 	}
 	struct topic *t;

@@ -1,5 +1,5 @@
-/* Who listens to what: sessions by a row number (a watched channel, a user whose presence is followed). Both ends hold the other's
- * place, so that adding and removing cost the same whatever the crowd. One thread. */
+/* Who listens to what: sessions by a row number (a watched channel, a user whose presence is followed). Both ends hold the
+ * other's place, so that adding and removing cost the same whatever the crowd. One thread. */
 #ifndef BECK_SESSION_TOPIC_H
 #define BECK_SESSION_TOPIC_H
 
@@ -34,7 +34,7 @@ struct topic_table {
 };
 
 void topic_table_init(struct topic_table *t, struct subscriptions *(*of)(struct session *s));
-void topic_table_deinit(struct topic_table *t); /* sessions' ends are not touched */
+void topic_table_deinit(struct topic_table *t);                     /* sessions' ends are not touched */
 struct topic *topic_find(const struct topic_table *t, int64_t key); /* NULL = nobody listens */
 /* NULL when the session does not listen to it. Valid until the session's next add or remove. */
 struct subscription *topic_subscription(const struct subscriptions *s, int64_t key);

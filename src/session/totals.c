@@ -1,13 +1,15 @@
-/* Unread totals of connected users: loaded once, moved by events, never recounted but where an event says that it is too intricate.
+/* Unread totals of connected users: loaded once, moved by events, never recounted but where an event says that it is too
+ * intricate.
  *
- * A membership keeps how far its member has read (a counted sequence) and how many counted messages lie behind it. READ_ALL does not say
- * sequences: SEQ_ALL stands for "everything so far" and becomes a number with the next counted message, before which all was read. */
+ * A membership keeps how far its member has read (a counted sequence) and how many counted messages lie behind it. READ_ALL does
+ * not say sequences: SEQ_ALL stands for "everything so far" and becomes a number with the next counted message, before which all
+ * was read. */
 #include <stdlib.h>
 
 #include "session/hub.h"
 
 enum { UNREAD_BITS = 27 };
-#define SEQ_ALL ((UINT64_C(1) << 36) - 1)
+#define SEQ_ALL    ((UINT64_C(1) << 36) - 1)
 #define UNREAD_MAX ((UINT32_C(1) << UNREAD_BITS) - 1)
 
 static uint64_t seq_of(const struct membership *m) { return m->packed >> (UNREAD_BITS + 1); }
@@ -115,7 +117,8 @@ bool totals_load(struct session_hub *h, struct hub_user *u, const struct session
 	struct membership *items = cap ? malloc(cap * sizeof *items) : NULL;
 	if (cap && !items) return false;
 	uint32_t n = cap ? fill(items, start) : 0;
-	/* New entries of the index first: so far nothing of the old is gone. Those that were there already are not to be taken back. */
+	/* New entries of the index first: so far nothing of the old is gone. Those that were there already are not to be taken
+	 * back. */
 	for (uint32_t i = 0; i < n; i++) {
 		if (member_index_add(&h->members, items[i].channel, u->handle)) continue;
 		while (i-- > 0)
@@ -125,7 +128,8 @@ bool totals_load(struct session_hub *h, struct hub_user *u, const struct session
 	}
 	struct hub_user fresh = { .memberships = items, .membership_count = n };
 	for (uint32_t i = 0; i < u->membership_count; i++)
-		if (!find(&fresh, u->memberships[i].channel)) member_index_remove(&h->members, u->memberships[i].channel, u->handle);
+		if (!find(&fresh, u->memberships[i].channel))
+			member_index_remove(&h->members, u->memberships[i].channel, u->handle);
 	free(u->memberships);
 	u->total_unread = 0;
 	u->unread_channels = 0;
@@ -156,8 +160,8 @@ static void put_off(struct session_hub *h, struct hub_user *u)
 	u->wants_recount = true;
 }
 
-/* What came after the answer's snapshot. Unnumbered wishes for a recount were noted when they came, and so were all moves without a
- * position when the snapshot is ahead of what has been delivered here. */
+/* What came after the answer's snapshot. Unnumbered wishes for a recount were noted when they came, and so were all moves without
+ * a position when the snapshot is ahead of what has been delivered here. */
 static void follow_ring(struct session_hub *h, struct hub_user *u)
 {
 	if (u->totals_pos > h->ring.newest) return;

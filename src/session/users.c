@@ -2,7 +2,10 @@
 
 #include "session/hub.h"
 
-struct hub_user *user_find(const struct session_hub *h, int64_t pk) { return pk ? u64map_get(&h->user_by_pk, (uint64_t)pk) : NULL; }
+struct hub_user *user_find(const struct session_hub *h, int64_t pk)
+{
+	return pk ? u64map_get(&h->user_by_pk, (uint64_t)pk) : NULL;
+}
 
 static struct hub_user *user_make(struct session_hub *h, const struct session_start *start)
 {

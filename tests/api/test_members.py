@@ -64,6 +64,14 @@ def test_hide_history(app):
     assert channel.texts(bob) == ["third"] and channel.texts(eve) == ["second", "third"] and len(channel.texts(ann)) == 3
 
 
+@pytest.mark.parametrize("verbs", [{"hide_history": "yes"}, {"hide_history_before": 7}, {"hide_history_before": "yesterday"}], ids=json.dumps)
+def test_bad_history_cut_is_400_4_and_adds_nobody(app, verbs):
+    ann, bob = app.users(2)
+    channel = app.channel(ann)
+    change(app.api, channel, add_members=[bob.id], **verbs).fails(400, 4)
+    assert listed(app.api, channel) == [ann.id]
+
+
 @pytest.mark.parametrize("verbs", [{"add_members": "x"}, {"add_members": [7]}, {"add_members": [{}]}, {"add_members": ["no-such-user"]},
                                    {"add_members": ["x"] * 101}, {"remove_members": "x"}, {"remove_members": [7]}, {"remove_members": ["x"] * 101},
                                    {"assign_roles": [{}]}, {"assign_roles": "x"}, {"assign_roles": [{"user_id": "stranger", "channel_role": "channel_moderator"}]},

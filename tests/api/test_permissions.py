@@ -20,6 +20,10 @@ class Stage:
         self.fresh = lambda who: self.channel.send(self.people[who], "x")["id"]
         self.added = app.user("added").id
 
+    def then_undo(self, reply):
+        self.app.api.patch(self.channel.path, {"set": {"frozen": False, "cooldown": 0}}).ok(200)
+        return reply
+
 
 ACTIONS = {
     "read": lambda s, u: u.post(f"{s.channel.path}/query", {"state": True}),
@@ -32,10 +36,10 @@ ACTIONS = {
     "delete of another": lambda s, u: u.delete(f"/messages/{s.fresh('member' if u.id != s.people['member'].id else 'owner')}"),
     "custom event": lambda s, u: u.event(s.channel, "wave"),
     "channel data": lambda s, u: u.patch(s.channel.path, {"set": {"color": "red"}}),
-    "freeze": lambda s, u: u.patch(s.channel.path, {"set": {"frozen": False}}),
-    "slow mode": lambda s, u: u.post(s.channel.path, {"cooldown": 0}),
+    "freeze": lambda s, u: s.then_undo(u.patch(s.channel.path, {"set": {"frozen": True}})),
+    "slow mode": lambda s, u: s.then_undo(u.post(s.channel.path, {"cooldown": 1})),
     "add a member": lambda s, u: u.post(s.channel.path, {"add_members": [s.added]}),
-    "create": lambda s, u: u.post(f"/channels/{s.type}/{uid('new')}/query", {"data": {"members": [u.id]}}),
+    "create": lambda s, u: u.post(f"/channels/{s.type}/{uid('new')}/query", {"data": {"members": [u.id]} if u.id != "!anon" else {}}),
     "get a message": lambda s, u: u.get(f"/messages/{s.fresh('owner')}"),
     "search users": lambda s, u: u.get("/users", payload={"filter_conditions": {}, "limit": 1}),
 }

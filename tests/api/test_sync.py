@@ -157,14 +157,6 @@ def test_server_side_names_the_user(app, room):
     assert "message.new" in types(sync(app.api, since, channel, user_id=ann.id))
 
 
-def test_anonymous_syncs_what_he_may_read(app):
-    host = app.user("host")
-    channel = app.channel(host, type="livestream")
-    since = format_time(now_us() - 1_000_000)
-    host.send(channel)
-    assert "message.new" in types(sync(app.anonymous(), since, channel))
-
-
 def test_watch_by_sync(room):
     channel, ann, bob, since = room
     session = ann.connect()

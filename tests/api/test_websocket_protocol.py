@@ -94,9 +94,9 @@ def test_first_frame_in_the_segment_of_the_handshake(user):
     with RawWebSocket(user) as ws:
         ws.send(ws.handshake_bytes() + frame(TEXT, HEALTH) + frame(PING, b"early"))
         assert ws.reply().status == 101
-        first, second = ws.event(), ws.event()
-        assert "me" in first and "me" not in second and second["type"] == "health.check"
-        assert ws.frame_of(PONG) == b"early"
+        frames = [ws.read_frame() for _ in range(3)]
+        assert frames[0][0] == TEXT and "me" in json.loads(frames[0][1])
+        assert sorted(opcode for opcode, _ in frames[1:]) == [TEXT, PONG] and (PONG, b"early") in frames
 
 
 def test_handshake_after_other_requests_on_the_connection(user):
@@ -194,7 +194,7 @@ BROKEN = {
     "ping of 126": (frame(PING, b"x" * 126), (1002,)), "pong of 126": (frame(PONG, b"x" * 126), (1002,)), "close of 126": (frame(CLOSE, close_payload(1000, b"x" * 124)), (1002,)),
     "64 bit length with sign": (frame(TEXT, b"", length=1 << 63, length_bytes=8), (1002, 1009)),
     "length not minimal, 16 bit": (frame(TEXT, b"{}", length_bytes=2), (1002,)), "length not minimal, 64 bit": (frame(TEXT, b"{}", length_bytes=8), (1002,)),
-    "binary": (frame(BINARY, b"\x00\x01"), (1003,)), "empty binary": (frame(BINARY, b""), (1003,)), "fragmented binary": (frame(BINARY, b"a", fin=False), (1003,)),
+    "binary": (frame(BINARY, b"\x00\x01"), (1003,)), "empty binary": (frame(BINARY, b""), (1003,)), "fragmented binary": (frame(BINARY, b"a", fin=False) + frame(CONTINUATION, b"b"), (1003,)),
     "not JSON": (frame(TEXT, b"hello"), (1003, 1007)), "empty text": (frame(TEXT, b""), (1003, 1007)), "half JSON": (frame(TEXT, b'{"type":'), (1003, 1007)),
     "one byte too many": (frame(TEXT, padded_health(MAX + 1)), (1009,)),
     "announced too long": (frame(TEXT, b"", length=1 << 30), (1009,)),

@@ -238,6 +238,7 @@ class Beckd:
         assert os.access(BECKD, os.X_OK), f"no server at {BECKD} (set BECKD)"
         env = {**os.environ, "BECK_API_SECRET": self.secret, **self.env}
         env.setdefault("UBSAN_OPTIONS", "print_stacktrace=1:halt_on_error=1")
+        env.setdefault("ASAN_OPTIONS", "quarantine_size_mb=16")  # so that the size of the process says something
         argv = [BECKD, "--listen", "127.0.0.1:0", "--data", str(self.data), "--api-key", self.key, *BECKD_ARGS, *self.args]
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=log, env=env)
@@ -710,8 +711,10 @@ class WebSocketSession(Session):
         self.expect_closed()
 
     def drop(self):
-        """The cable is pulled: no close frame."""
+        """The cable is pulled: no close frame. Nothing more is taken in when this returns."""
         loop().loop.call_soon_threadsafe(self.socket.transport.abort)
+        self.resume_reading()
+        self.expect_closed()
 
 
 class LongPollSession(Session):
@@ -777,14 +780,16 @@ class LongPollSession(Session):
             self.expect_closed()
 
     def drop(self):
-        """Polls no more; a parked poll is cut."""
+        """Polls no more; a parked poll is cut. Nothing more is taken in when this returns."""
         self._stop.set()
-        connection = self._connection
-        if connection is not None and connection.sock is not None:
-            try:
-                connection.sock.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
+        while self._thread and self._thread.is_alive():
+            sock = getattr(self._connection, "sock", None)
+            if sock is not None:
+                try:
+                    sock.shutdown(socket.SHUT_RDWR)
+                except OSError:
+                    pass
+            self._thread.join(0.02)
 
 
 # ---- checks of common objects ----

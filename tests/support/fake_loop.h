@@ -1,4 +1,5 @@
-/* A loop without sockets for unit tests: the test holds the clock and runs each turn by hand. Include in one file of a program. */
+/* A loop without sockets for unit tests: the test holds the clock and runs each turn by hand. Include in one file of a program.
+ */
 #ifndef BECK_TESTS_FAKE_LOOP_H
 #define BECK_TESTS_FAKE_LOOP_H
 

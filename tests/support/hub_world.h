@@ -1,4 +1,5 @@
-/* A hub in a fake loop, with clients that keep what they get, and ops that keep what was asked. Include in one file of a program. */
+/* A hub in a fake loop, with clients that keep what they get, and ops that keep what was asked. Include in one file of a program.
+ */
 #ifndef BECK_TESTS_HUB_WORLD_H
 #define BECK_TESTS_HUB_WORLD_H
 
@@ -72,7 +73,8 @@ static inline void world_announce(struct world *w, struct asked a, const int64_t
 	*world_note(w) = a;
 }
 
-static inline void world_ended(void *ctx, int64_t app, int64_t user, const int64_t *channels, const int64_t *counts, size_t n, bool last)
+static inline void world_ended(
+	void *ctx, int64_t app, int64_t user, const int64_t *channels, const int64_t *counts, size_t n, bool last)
 {
 	(void)app;
 	world_announce(ctx, (struct asked){ .what = ASKED_ENDED, .user = user, .n = n, .last = last }, channels, counts);
@@ -125,7 +127,9 @@ static inline void client_ready(struct session_carrier *c) { BECK_CONTAINER(c, s
 
 static inline struct session_start world_start(const struct world *w, int64_t user)
 {
-	return (struct session_start){ .app = WORLD_APP, .user = user, .me = SPAN("{\"id\":\"u\"}"), .snapshot_pos = w->pos, .dialect = DIALECT_1 };
+	return (struct session_start){
+		.app = WORLD_APP, .user = user, .me = SPAN("{\"id\":\"u\"}"), .snapshot_pos = w->pos, .dialect = DIALECT_1
+	};
 }
 
 static inline struct client *client_make(struct world *w, bool is_poll)
@@ -311,7 +315,8 @@ static inline void world_free_totals(struct session_totals_answer *t)
 }
 
 /* Answers a recount; memberships NULL and n == SIZE_MAX: it failed. */
-static inline void world_totals(struct world *w, int64_t user, const struct session_membership *m, size_t n, int64_t threads, int64_t pos)
+static inline void world_totals(
+	struct world *w, int64_t user, const struct session_membership *m, size_t n, int64_t threads, int64_t pos)
 {
 	struct session_totals_answer *t = calloc(1, sizeof *t);
 	BECK_ASSERT(t);

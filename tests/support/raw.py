@@ -185,14 +185,14 @@ class RawWebSocket(RawHttp):
         return first & 0x0F, self._exactly(n)
 
     def event(self):
-        """The next text frame as JSON; pings are answered on the way."""
+        """The next text frame as JSON; pings are answered on the way, pongs passed over."""
         while True:
             opcode, payload = self.read_frame()
             if opcode == PING:
                 self.send(frame(PONG, payload))
             elif opcode == TEXT:
                 return json.loads(payload)
-            else:
+            elif opcode != PONG:
                 raise AssertionError(f"opcode {opcode} {payload!r} instead of text")
 
     def frame_of(self, opcode):

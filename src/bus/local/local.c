@@ -1,5 +1,5 @@
-/* The bus of one process. Each loop has a lane: a queue of batches in publishing order and one message that wakes the loop. A batch is
- * made once and shared by all lanes. */
+/* The bus of one process. Each loop has a lane: a queue of batches in publishing order and one message that wakes the loop. A
+ * batch is made once and shared by all lanes. */
 #include <pthread.h>
 #include <stdlib.h>
 

@@ -105,10 +105,7 @@ static void test_a_turn_has_a_budget(void **state)
 	for (int64_t k = 0; k < 440; k++) assert_int_equal(r->sinks[0].got[k], k);
 }
 
-static void test_what_was_not_delivered_is_freed(void **state)
-{
-	publish(*state, 0, 5, 10);
-}
+static void test_what_was_not_delivered_is_freed(void **state) { publish(*state, 0, 5, 10); }
 
 static void test_loops_never_wait_and_miss_only_what_may_be_missed(void **state)
 {

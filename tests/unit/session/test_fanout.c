@@ -127,7 +127,8 @@ static void test_counts_are_those_of_the_receiver(void **state)
 	struct session_start start = world_start(w, ANN);
 	start.memberships = m;
 	start.membership_count = 2;
-	struct client *ann = client_open_as(w, &start, false), *bob = member(w, BOB), *cat = visitor(w, CAT), *none = visitor(w, 0);
+	struct client *ann = client_open_as(w, &start, false), *bob = member(w, BOB), *cat = visitor(w, CAT),
+		      *none = visitor(w, 0);
 	world_watch(w, ann, CHANNEL);
 	world_watch(w, cat, CHANNEL);
 	world_watch(w, none, CHANNEL);
@@ -233,7 +234,9 @@ static void test_presence_ends_with_the_channel_that_brought_it(void **state)
 	int64_t channels[] = { CHANNEL, OTHER }, people[] = { BOB, CAT };
 	struct session_subscribe r = { .channels = channels, .channel_count = 1, .presence = people, .presence_count = 2 };
 	world_subscribe(w, &r, ann);
-	struct session_subscribe again = { .channels = channels + 1, .channel_count = 1, .presence = people + 1, .presence_count = 1 };
+	struct session_subscribe again = {
+		.channels = channels + 1, .channel_count = 1, .presence = people + 1, .presence_count = 1
+	};
 	world_subscribe(w, &again, ann);
 	world_unwatch(w, ann, CHANNEL);
 	world_deliver(w, world_event(w, EVENT_USER_PRESENCE_CHANGED, 0, BOB, NULL));
@@ -415,7 +418,9 @@ static void test_disconnect_announces(void **state)
 	int64_t other = OTHER, count;
 	world_watch(w, one, CHANNEL);
 	world_watch(w, two, CHANNEL);
-	struct session_subscribe r = { .channels = &other, .channel_count = 1, .quiet = &quiet, .first = &first, .watcher_count = &count };
+	struct session_subscribe r = {
+		.channels = &other, .channel_count = 1, .quiet = &quiet, .first = &first, .watcher_count = &count
+	};
 	world_subscribe(w, &r, two);
 	client_free(one);
 	assert_int_equal(world_count(w, ASKED_ENDED), 0);
@@ -447,7 +452,9 @@ static void test_subscribing_needs_the_right_session(void **state)
 	struct world *w = *state;
 	struct client *ann = visitor(w, ANN);
 	int64_t channel = CHANNEL;
-	struct session_subscribe r = { .app = WORLD_APP, .user = BOB, .channels = &channel, .channel_count = 1, .done = world_done };
+	struct session_subscribe r = {
+		.app = WORLD_APP, .user = BOB, .channels = &channel, .channel_count = 1, .done = world_done
+	};
 	memcpy(r.connection_id, session_id(ann->session).p, session_id(ann->session).n);
 	session_hub_post_subscribe(w->hub, &r);
 	fake_loop_turn(w->loop);
@@ -472,7 +479,9 @@ static void test_repeated_watch_is_not_announced_again(void **state)
 	int64_t channel = CHANNEL, count;
 	bool first, last;
 	for (int i = 0; i < 3; i++) {
-		struct session_subscribe r = { .channels = &channel, .channel_count = 1, .first = &first, .watcher_count = &count };
+		struct session_subscribe r = {
+			.channels = &channel, .channel_count = 1, .first = &first, .watcher_count = &count
+		};
 		world_subscribe(w, &r, ann);
 		assert_int_equal(first, i == 0);
 		assert_int_equal(count, 1);
@@ -572,12 +581,13 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, up, down)
 	const struct CMUnitTest tests[] = { T(test_first_health_check), T(test_first_health_check_says_position_and_gap),
 		T(test_member_not_watching_gets_the_notification_and_the_reverse), T(test_counts_are_those_of_the_receiver),
-		T(test_seq_only_for_those_who_asked_and_only_of_durable_events), T(test_own_class), T(test_own_events_tell_threads),
-		T(test_presence_class), T(test_presence_ends_with_the_channel_that_brought_it), T(test_filters_by_actor),
-		T(test_restricted_visibility), T(test_notify_class), T(test_drop_watch), T(test_close_sessions), T(test_close_sessions_of_everybody),
-		T(test_crowds_thin_typing_and_watching), T(test_disconnect_announces), T(test_invisible_users_are_never_announced),
-		T(test_subscribing_needs_the_right_session), T(test_repeated_watch_is_not_announced_again), T(test_open_catches_up),
-		T(test_event_in_the_snapshot_and_still_under_way), T(test_deactivated_between_snapshot_and_open),
-		T(test_close_from_any_thread) };
+		T(test_seq_only_for_those_who_asked_and_only_of_durable_events), T(test_own_class),
+		T(test_own_events_tell_threads), T(test_presence_class), T(test_presence_ends_with_the_channel_that_brought_it),
+		T(test_filters_by_actor), T(test_restricted_visibility), T(test_notify_class), T(test_drop_watch),
+		T(test_close_sessions), T(test_close_sessions_of_everybody), T(test_crowds_thin_typing_and_watching),
+		T(test_disconnect_announces), T(test_invisible_users_are_never_announced),
+		T(test_subscribing_needs_the_right_session), T(test_repeated_watch_is_not_announced_again),
+		T(test_open_catches_up), T(test_event_in_the_snapshot_and_still_under_way),
+		T(test_deactivated_between_snapshot_and_open), T(test_close_from_any_thread) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -81,7 +81,8 @@ static void test_counts(void **state)
 			check_counts(&pool, f, (struct counts){ 0, 0, 0 }, 0, 0);
 			check_counts(&pool, f, (struct counts){ 1, 1, 7 }, 1, 1);
 			check_counts(&pool, f, (struct counts){ 1234567, 89, 99999999 }, 1234567, 89);
-			check_counts(&pool, f, (struct counts){ INT64_C(999999999999), 99999999, 0 }, INT64_C(999999999999), 99999999);
+			check_counts(
+				&pool, f, (struct counts){ INT64_C(999999999999), 99999999, 0 }, INT64_C(999999999999), 99999999);
 			check_counts(&pool, f, (struct counts){ INT64_MAX, UINT32_MAX, 3 }, INT64_C(999999999999), 99999999);
 			check_counts(&pool, f, (struct counts){ -5, 0, 0 }, 0, 0);
 			frame_unref(f);

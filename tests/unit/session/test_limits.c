@@ -159,8 +159,12 @@ static void test_watches_and_presence_of_a_session(void **state)
 	static bool first[1000 + MORE];
 	assert_int_equal(LIMIT_WATCHES_PER_SESSION, 1000);
 	for (int i = 0; i < 1000 + MORE; i++) keys[i] = 1000 + i;
-	struct session_subscribe r = { .channels = keys, .channel_count = 1000 + MORE, .first = first, .watcher_count = counts,
-		.presence = keys, .presence_count = 1000 + MORE };
+	struct session_subscribe r = { .channels = keys,
+		.channel_count = 1000 + MORE,
+		.first = first,
+		.watcher_count = counts,
+		.presence = keys,
+		.presence_count = 1000 + MORE };
 	world_subscribe(w, &r, c);
 	assert_true(r.found);
 	assert_true(first[999]);
@@ -253,9 +257,9 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, up, down)
 	const struct CMUnitTest tests[] = { T(test_hard_limit), T(test_soft_limit_has_a_grace_time),
-		T(test_slow_sessions_lose_typing_and_keep_the_newest_presence), T(test_polls_queue_a_number), T(test_connections_of_a_user),
-		T(test_watches_and_presence_of_a_session), T(test_health_every_30_seconds_from_the_last),
-		T(test_the_connected_are_seen_every_quarter), T(test_idle_sessions_are_small), T(test_aborted_before_open),
-		T(test_without_carrier) };
+		T(test_slow_sessions_lose_typing_and_keep_the_newest_presence), T(test_polls_queue_a_number),
+		T(test_connections_of_a_user), T(test_watches_and_presence_of_a_session),
+		T(test_health_every_30_seconds_from_the_last), T(test_the_connected_are_seen_every_quarter),
+		T(test_idle_sessions_are_small), T(test_aborted_before_open), T(test_without_carrier) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -161,7 +161,8 @@ static void test_ephemeral_events_wait_their_turn(void **state)
 	struct world *w = *state;
 	struct session_start start = resuming(w, 98);
 	struct client *c = client_open_as(w, &start, false);
-	struct event *typing = world_event(w, EVENT_TYPING_START, CHANNEL, 0, NULL), *custom = world_event(w, EVENT_CUSTOM_CHANNEL, CHANNEL, 0, NULL);
+	struct event *typing = world_event(w, EVENT_TYPING_START, CHANNEL, 0, NULL),
+		     *custom = world_event(w, EVENT_CUSTOM_CHANNEL, CHANNEL, 0, NULL);
 	typing->flags = EVENT_DROPPABLE;
 	world_deliver(w, typing);
 	live(w);
@@ -492,13 +493,16 @@ static void test_random_polls_lose_and_repeat_nothing(void **state)
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, up, down)
-	const struct CMUnitTest tests[] = { T(test_pages_then_live), T(test_nothing_missed), T(test_replayed_events_tell_present_totals), T(test_the_next_page_waits_for_the_peer),
+	const struct CMUnitTest tests[] = { T(test_pages_then_live), T(test_nothing_missed),
+		T(test_replayed_events_tell_present_totals), T(test_the_next_page_waits_for_the_peer),
 		T(test_ephemeral_events_wait_their_turn), T(test_more_live_events_than_are_held_come_from_the_log),
-		T(test_events_delivered_before_it_came_are_asked_of_the_log), T(test_events_still_under_way_when_the_log_is_through),
-		T(test_failed_page_ends_the_session), T(test_page_that_gets_nowhere_ends_the_session), T(test_page_for_a_session_that_has_gone),
+		T(test_events_delivered_before_it_came_are_asked_of_the_log),
+		T(test_events_still_under_way_when_the_log_is_through), T(test_failed_page_ends_the_session),
+		T(test_page_that_gets_nowhere_ends_the_session), T(test_page_for_a_session_that_has_gone),
 		T(test_the_old_session_ends_when_live), T(test_the_old_session_on_another_loop),
 		T(test_watching_again_is_announced_when_it_had_ended), T(test_right_to_watch_lost_between_snapshot_and_open),
-		T(test_rewind_within_the_queue), T(test_rewind_beyond_the_queue_reads_the_log_again), T(test_what_is_kept_for_a_rewind_is_bounded), T(test_rewind_while_a_page_is_under_way),
+		T(test_rewind_within_the_queue), T(test_rewind_beyond_the_queue_reads_the_log_again),
+		T(test_what_is_kept_for_a_rewind_is_bounded), T(test_rewind_while_a_page_is_under_way),
 		T(test_random_polls_lose_and_repeat_nothing) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
-/* The small structures under the hub, against plain arrays: sets of handles, the member index, topics, queue, ring, connection ids. */
+/* The small structures under the hub, against plain arrays: sets of handles, the member index, topics, queue, ring, connection
+ * ids. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

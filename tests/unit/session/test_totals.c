@@ -60,8 +60,8 @@ static struct session_start snapshot(struct naive *n, int user)
 	for (int i = CHANNELS; i-- > 0;) { /* not in order of channel */
 		const struct naive_member *m = &n->c[i].of[user];
 		if (!m->in) continue;
-		s.memberships[s.membership_count++] = (struct session_membership){ FIRST_CHANNEL + i, m->read_seq,
-			(uint32_t)unread(&n->c[i], user), m->quiet };
+		s.memberships[s.membership_count++] =
+			(struct session_membership){ FIRST_CHANNEL + i, m->read_seq, (uint32_t)unread(&n->c[i], user), m->quiet };
 	}
 	s.unread_threads = n->threads[user];
 	return s;
@@ -178,15 +178,24 @@ static void act(struct naive *n)
 {
 	int c = (int)below(n, CHANNELS), u = (int)below(n, USERS);
 	uint64_t what = below(n, 100);
-	if (what < 45) act_send(n, c, u);
-	else if (what < 60) act_delete(n, c);
-	else if (what < 74) act_read(n, c, u);
-	else if (what < 78) act_read_all(n, u);
-	else if (what < 88) act_join_or_leave(n, c, u);
-	else if (what < 90) act_reset(n, c);
-	else if (what < 95) act_mute(n, c, u);
-	else if (what < 98) act_threads(n, u);
-	else if (what == 98) happen(n, MOVE_RECOUNT, c, -1);
+	if (what < 45)
+		act_send(n, c, u);
+	else if (what < 60)
+		act_delete(n, c);
+	else if (what < 74)
+		act_read(n, c, u);
+	else if (what < 78)
+		act_read_all(n, u);
+	else if (what < 88)
+		act_join_or_leave(n, c, u);
+	else if (what < 90)
+		act_reset(n, c);
+	else if (what < 95)
+		act_mute(n, c, u);
+	else if (what < 98)
+		act_threads(n, u);
+	else if (what == 98)
+		happen(n, MOVE_RECOUNT, c, -1);
 }
 
 /* ---- the loop's side ---- */
@@ -366,7 +375,8 @@ static void test_unnumbered_reasons_ask_again(void **state)
 	(void)state;
 	struct world w;
 	world_init(&w, 11);
-	world_deliver(&w, world_event(&w, EVENT_MESSAGE_NEW, 99, 0, NULL)); /* the reasons lie at its position, like the snapshots */
+	world_deliver(
+		&w, world_event(&w, EVENT_MESSAGE_NEW, 99, 0, NULL)); /* the reasons lie at its position, like the snapshots */
 	struct client *c = client_open(&w, 1);
 	for (int i = 0; i < 2; i++) {
 		struct event *e = event_new(EVENT_NOTIFICATION_MARK_READ);

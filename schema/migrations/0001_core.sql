@@ -78,6 +78,7 @@ CREATE TABLE channels (
 CREATE INDEX channels_sort ON channels (app, sort_at, pk);
 CREATE INDEX channels_type_sort ON channels (app, type, sort_at, pk);
 CREATE INDEX channels_creator ON channels (created_by);
+CREATE INDEX channels_gone ON channels (deleted_at) WHERE deleted_at <> 0;
 
 CREATE TABLE members (
   channel_pk BIGINT NOT NULL, user_pk BIGINT NOT NULL, app BIGINT NOT NULL,

@@ -8,7 +8,8 @@
 #include "base/limits.h"
 #include "base/utf8.h"
 
-static const struct api_route connect_route = { "Connect", HTTP_M_GET, "/connect", API_READ, API_CLIENT_ONLY | API_QUERY_AUTH, api_connect };
+static const struct api_route connect_route = { "Connect", HTTP_M_GET, "/connect", API_READ, API_CLIENT_ONLY | API_QUERY_AUTH,
+	api_connect };
 
 bool api_is_connect(const struct api_call *c) { return c->route == &connect_route; }
 
@@ -90,9 +91,11 @@ static enum err run_rule(struct api_call *c)
 {
 	enum err e = auth_load(c);
 	if (e == ERR_OK && c->subscribe.done && !c->subscribe.found)
-		e = chat_fail(&c->chat, ERR_CONNECTION_ID, "connection_id", "there is no connection of yours with this connection_id");
+		e = chat_fail(
+			&c->chat, ERR_CONNECTION_ID, "connection_id", "there is no connection of yours with this connection_id");
 	if (e == ERR_OK) e = c->route->run(c);
-	if (e == ERR_OK && c->reply.failed) e = chat_fail(&c->chat, ERR_UNAVAILABLE, NULL, "the reply is too large, or there is no memory for it");
+	if (e == ERR_OK && c->reply.failed)
+		e = chat_fail(&c->chat, ERR_UNAVAILABLE, NULL, "the reply is too large, or there is no memory for it");
 	return e;
 }
 
@@ -111,7 +114,10 @@ enum api_next api_run(struct api_call *c)
 }
 
 /* ---- on the loop again ---- */
-static struct span operation_of(const struct api_call *c) { return c->route != NULL ? span_str(c->route->name) : SPAN("Request"); }
+static struct span operation_of(const struct api_call *c)
+{
+	return c->route != NULL ? span_str(c->route->name) : SPAN("Request");
+}
 
 static void finish_error(struct api_call *c, int64_t duration_us)
 {
@@ -135,7 +141,8 @@ void api_finish(struct api_call *c, int64_t now_us)
 	int64_t took = now_us - c->started_us;
 	if (c->reply.max == 0) buf_init(&c->reply, (size_t)LIMIT_REPLY_BYTES);
 	if (c->chat.error.err == ERR_OK && c->reply.failed)
-		c->chat.error = (struct error){ .err = ERR_UNAVAILABLE, .message = SPAN("the reply is too large, or there is no memory for it") };
+		c->chat.error = (struct error){ .err = ERR_UNAVAILABLE,
+			.message = SPAN("the reply is too large, or there is no memory for it") };
 	if (c->chat.error.err != ERR_OK) {
 		finish_error(c, took);
 		return;

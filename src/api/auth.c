@@ -46,8 +46,10 @@ static enum err check_times(struct api_call *c)
 	int64_t now = clock_wall_us(c->chat.chat->clock) / 1000000;
 	bool skips = !t->is_server && chat_app_skips_token_checks(c->chat.chat, c->app);
 	if (t->has_exp && now >= t->exp_s && !skips) return chat_fail(&c->chat, ERR_TOKEN_EXPIRED, NULL, "token is expired");
-	if (t->has_nbf && t->nbf_s > now + LEEWAY_S) return chat_fail(&c->chat, ERR_TOKEN_NOT_YET, NULL, "token is not valid yet (nbf)");
-	if (t->has_iat && t->iat_s > now + LEEWAY_S) return chat_fail(&c->chat, ERR_TOKEN_IAT, NULL, "token is used before it was issued (iat)");
+	if (t->has_nbf && t->nbf_s > now + LEEWAY_S)
+		return chat_fail(&c->chat, ERR_TOKEN_NOT_YET, NULL, "token is not valid yet (nbf)");
+	if (t->has_iat && t->iat_s > now + LEEWAY_S)
+		return chat_fail(&c->chat, ERR_TOKEN_IAT, NULL, "token is used before it was issued (iat)");
 	return ERR_OK;
 }
 
@@ -93,8 +95,10 @@ static enum err check_side(struct api_call *c)
 {
 	unsigned flags = c->route->flags;
 	bool server = c->chat.caller == CALLER_SERVER;
-	if (flags & API_SERVER_ONLY && !server) return chat_fail(&c->chat, ERR_NOT_ALLOWED, NULL, "this is for server-side calls only");
-	if (flags & API_CLIENT_ONLY && server) return chat_fail(&c->chat, ERR_NOT_ALLOWED, NULL, "this is for client-side calls only");
+	if (flags & API_SERVER_ONLY && !server)
+		return chat_fail(&c->chat, ERR_NOT_ALLOWED, NULL, "this is for server-side calls only");
+	if (flags & API_CLIENT_ONLY && server)
+		return chat_fail(&c->chat, ERR_NOT_ALLOWED, NULL, "this is for client-side calls only");
 	if (c->chat.caller == CALLER_ANONYMOUS && c->route->kind == API_WRITE && !(flags & API_KEY_ONLY))
 		return chat_fail(&c->chat, ERR_NOT_ALLOWED, NULL, "anonymous users may not write");
 	return ERR_OK;
@@ -121,7 +125,8 @@ static enum err check_stored(struct api_call *c, const struct user *u)
 	if (is_revoked(&c->token, c->app->revoke_before) || is_revoked(&c->token, u->revoke_before))
 		return chat_fail(&c->chat, ERR_TOKEN_EXPIRED, NULL, "this token has been revoked, please generate a new one");
 	if (u->deleted_at != 0) return chat_fail(&c->chat, ERR_NOT_FOUND, NULL, "the user %.*s was deleted", SPAN_FMT(u->id));
-	if (u->deactivated_at != 0) return chat_fail(&c->chat, ERR_NOT_ALLOWED, NULL, "the user %.*s was deactivated", SPAN_FMT(u->id));
+	if (u->deactivated_at != 0)
+		return chat_fail(&c->chat, ERR_NOT_ALLOWED, NULL, "the user %.*s was deactivated", SPAN_FMT(u->id));
 	return ERR_OK;
 }
 

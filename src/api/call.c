@@ -24,7 +24,8 @@ enum err api_query_int(struct api_call *c, const char *name, int64_t min, int64_
 	long long n;
 	if (!span_given(v)) return ERR_OK;
 	if (!span_to_i64(v, &n) || n < min || n > max)
-		return chat_fail(&c->chat, ERR_INPUT, name, "%s must be an integer from %lld to %lld", name, (long long)min, (long long)max);
+		return chat_fail(&c->chat, ERR_INPUT, name, "%s must be an integer from %lld to %lld", name, (long long)min,
+			(long long)max);
 	*out = n;
 	return ERR_OK;
 }
@@ -48,7 +49,8 @@ enum err api_payload(struct api_call *c, yyjson_val **out)
 		enum err e = parse(c, "payload", text, &v);
 		if (e != ERR_OK) return e;
 	}
-	if (v != NULL && !yyjson_is_null(v) && !yyjson_is_obj(v)) return chat_fail(&c->chat, ERR_INPUT, "payload", "payload must be an object");
+	if (v != NULL && !yyjson_is_null(v) && !yyjson_is_obj(v))
+		return chat_fail(&c->chat, ERR_INPUT, "payload", "payload must be an object");
 	*out = yyjson_is_obj(v) ? v : NULL;
 	return ERR_OK;
 }
@@ -73,7 +75,8 @@ enum err api_require_connection(struct api_call *c)
 	struct span id = api_query(c, "connection_id");
 	if (!span_given(id)) id = json_span(json_get(c->body, "connection_id"));
 	if (chat_is_server(&c->chat))
-		return chat_fail(&c->chat, ERR_INPUT, "watch", "watch and presence are for clients: a server-side call has no connection");
+		return chat_fail(
+			&c->chat, ERR_INPUT, "watch", "watch and presence are for clients: a server-side call has no connection");
 	if (id.n == 0)
 		return chat_fail(&c->chat, ERR_INPUT, "connection_id",
 			"watch or presence needs an active websocket connection; please make sure to pass its connection_id");

@@ -20,7 +20,8 @@ enum err api_list_channel_types(struct api_call *c)
 enum err api_get_channel_type(struct api_call *c)
 {
 	const struct channel_type *t = chat_app_type(c->app, c->params[0]);
-	if (t == NULL) return chat_fail(&c->chat, ERR_NOT_FOUND, NULL, "channel type %.*s does not exist", SPAN_FMT(c->params[0]));
+	if (t == NULL)
+		return chat_fail(&c->chat, ERR_NOT_FOUND, NULL, "channel type %.*s does not exist", SPAN_FMT(c->params[0]));
 	chat_channel_type_write(&c->out, c->chat.dialect, t, true, true);
 	return ERR_OK;
 }

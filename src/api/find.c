@@ -82,7 +82,8 @@ static bool decode_params(const struct path *p, const char *pattern, struct aren
 	return true;
 }
 
-const struct api_route *api_find(enum http_method m, struct span path, struct arena *a, struct span params[API_PARAMS_MAX], enum dialect *d)
+const struct api_route *api_find(
+	enum http_method m, struct span path, struct arena *a, struct span params[API_PARAMS_MAX], enum dialect *d)
 {
 	struct path p;
 	const struct api_route *best = NULL;

@@ -1,6 +1,7 @@
-/* One handler per row of routes.c, named api_<operation in snake case>; each decodes and validates its request, calls a rule of chat and
- * writes the reply's members to c->out. They run on a worker with c->chat.tx set and c->chat.me loaded, and may run more than once.
- * ERR_AGAIN (chat_need_write) sends the call to the lane; ERR_OK with c->subscribe.wanted set to the hub of its connection. */
+/* One handler per row of routes.c, named api_<operation in snake case>; each decodes and validates its request, calls a rule of
+ * chat and writes the reply's members to c->out. They run on a worker with c->chat.tx set and c->chat.me loaded, and may run more
+ * than once. ERR_AGAIN (chat_need_write) sends the call to the lane; ERR_OK with c->subscribe.wanted set to the hub of its
+ * connection. */
 #ifndef BECK_API_HANDLERS_H
 #define BECK_API_HANDLERS_H
 
@@ -85,8 +86,8 @@ enum err api_query_int(struct api_call *c, const char *name, int64_t min, int64_
 enum err api_payload(struct api_call *c, yyjson_val **out) BECK_WARN_UNUSED;
 /* A JSON parameter, parsed: a list may come without its brackets. NULL when not given. */
 enum err api_query_json(struct api_call *c, const char *name, bool is_list, yyjson_val **out) BECK_WARN_UNUSED;
-/* Sets c->chat.me of a server call from `object` (the body or the part of it that names the user; NULL = none) and the query's user_id; a
- * client call only checks that it names himself. */
+/* Sets c->chat.me of a server call from `object` (the body or the part of it that names the user; NULL = none) and the query's
+ * user_id; a client call only checks that it names himself. */
 enum err api_acting_user(struct api_call *c, yyjson_val *object, bool may_create) BECK_WARN_UNUSED;
 /* For calls that watch or subscribe: the connection_id of query or body in c->subscribe.connection_id. Missing, or a server call:
  * ERR_INPUT. */

@@ -62,8 +62,8 @@ enum err api_undelete_message(struct api_call *c)
 /* The window parameters of a query string as the object that bodies carry. */
 static enum err page_from_query(struct api_call *c, yyjson_val **out)
 {
-	static const char *const names[] = { "id_lt", "id_lte", "id_gt", "id_gte", "id_around", "created_at_before", "created_at_before_or_equal",
-		"created_at_after", "created_at_after_or_equal", "created_at_around" };
+	static const char *const names[] = { "id_lt", "id_lte", "id_gt", "id_gte", "id_around", "created_at_before",
+		"created_at_before_or_equal", "created_at_after", "created_at_after_or_equal", "created_at_around" };
 	struct chat_ctx *chat = &c->chat;
 	struct buf b;
 	struct jsonw w;

@@ -1,16 +1,16 @@
 /* The whole HTTP surface. Names are those of the contract's operations: they stand in error texts, rate limits and metrics. */
 #include "api/handlers.h"
 
-#define S API_SERVER_ONLY
-#define C API_CLIENT_ONLY
-#define CHAT API_CHAT
-#define GET HTTP_M_GET
-#define POST HTTP_M_POST
-#define PUT HTTP_M_PUT
-#define PATCH HTTP_M_PATCH
+#define S      API_SERVER_ONLY
+#define C      API_CLIENT_ONLY
+#define CHAT   API_CHAT
+#define GET    HTTP_M_GET
+#define POST   HTTP_M_POST
+#define PUT    HTTP_M_PUT
+#define PATCH  HTTP_M_PATCH
 #define DELETE HTTP_M_DELETE
-#define READ API_READ
-#define WRITE API_WRITE
+#define READ   API_READ
+#define WRITE  API_WRITE
 
 const struct api_route api_routes[] = {
 	/* connection */

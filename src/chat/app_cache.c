@@ -1,5 +1,5 @@
-/* The applications of a server, kept in memory. A snapshot is immutable and shared by reference; a reload makes new ones for what changed
- * and swaps the tables under a lock that is held for a look-up only. */
+/* The applications of a server, kept in memory. A snapshot is immutable and shared by reference; a reload makes new ones for what
+ * changed and swaps the tables under a lock that is held for a look-up only. */
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,8 +12,8 @@ enum { APP_BYTES = 16 << 20 }; /* settings and channel types of one application,
 struct chat_apps {
 	pthread_mutex_t lock;
 	uint64_t seed[2];
-	struct map by_key;    /* values: struct app, one reference each */
-	struct u64map by_pk;  /* the same, borrowed */
+	struct map by_key;   /* values: struct app, one reference each */
+	struct u64map by_pk; /* the same, borrowed */
 };
 
 struct app *chat_app_ref(struct app *a)
@@ -115,8 +115,8 @@ static bool same_types(const struct app *a, const struct store_channel_type *row
 static struct app *snapshot_of(struct chat_apps *c, const struct store_app *row, const struct store_channel_type *types, size_t n)
 {
 	struct app *old = chat_app_by_pk(c, row->pk);
-	if (old != NULL && span_eq(old->name, row->name) && span_eq(old->key, row->key) && span_eq(old->settings_json, row->settings) &&
-		same_secrets(old, row) && same_types(old, types, n))
+	if (old != NULL && span_eq(old->name, row->name) && span_eq(old->key, row->key) &&
+		span_eq(old->settings_json, row->settings) && same_secrets(old, row) && same_types(old, types, n))
 		return old;
 	chat_app_unref(old);
 	return build(row, types, n);
@@ -219,8 +219,12 @@ enum err chat_app_create(struct store_tx *tx, const struct clock *clock, const s
 	int64_t now = clock_wall_us(clock);
 	struct span *secrets = arena_array(a, struct span, 1);
 	struct store_app app = { .name = span_given(name) && name.n > 0 ? arena_dup(a, name) : SPAN("application"),
-		.key = span_given(key) ? arena_dup(a, key) : random_text(rng, a, KEY_LETTERS), .settings = SPAN("{}"), .secrets = secrets,
-		.secret_count = 1, .created_at = now, .updated_at = now };
+		.key = span_given(key) ? arena_dup(a, key) : random_text(rng, a, KEY_LETTERS),
+		.settings = SPAN("{}"),
+		.secrets = secrets,
+		.secret_count = 1,
+		.created_at = now,
+		.updated_at = now };
 	if (secrets != NULL) *secrets = span_given(secret) ? arena_dup(a, secret) : random_text(rng, a, SECRET_LETTERS);
 	if (arena_failed(a)) return ERR_UNAVAILABLE;
 	enum err e = store_app_create(tx, &app, &app.pk);

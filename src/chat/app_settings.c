@@ -1,5 +1,5 @@
-/* Application settings: what there is, what values they take, how PATCH merges them and how they are shown. They are kept as one JSON
- * object with only what was ever set; defaults are applied when they are shown or used. */
+/* Application settings: what there is, what values they take, how PATCH merges them and how they are shown. They are kept as one
+ * JSON object with only what was ever set; defaults are applied when they are shown or used. */
 #include "base/limits.h"
 #include "chat/apps.h"
 #include "chat/permissions.h"
@@ -15,7 +15,9 @@ struct setting {
 	int64_t min, max;     /* SET_INT */
 };
 
-#define UPLOADS "{\"allowed_file_extensions\":[],\"blocked_file_extensions\":[],\"allowed_mime_types\":[],\"blocked_mime_types\":[],\"size_limit\":0}"
+#define UPLOADS                                                                                                                  \
+	"{\"allowed_file_extensions\":[],\"blocked_file_extensions\":[],\"allowed_mime_types\":[],\"blocked_mime_types\":[],"    \
+	"\"size_limit\":0}"
 
 static const struct setting settings[] = {
 	{ "disable_auth_checks", SET_BOOL, 0, "false", 0, 0 },
@@ -89,12 +91,14 @@ static bool load_grants(struct app *a)
 	yyjson_val *defaults = base.failed ? NULL : json_parse(&a->arena, buf_span(&base), &why, &at);
 	jsonw_init(&w, &merged);
 	jsonw_obj_begin(&w);
-	yyjson_obj_foreach(defaults, i, n, key, list) {
+	yyjson_obj_foreach(defaults, i, n, key, list)
+	{
 		if (yyjson_obj_getn(own, yyjson_get_str(key), yyjson_get_len(key)) != NULL) continue;
 		jsonw_key_span(&w, json_span(key));
 		jsonw_val(&w, list);
 	}
-	yyjson_obj_foreach(own, i, n, key, list) {
+	yyjson_obj_foreach(own, i, n, key, list)
+	{
 		jsonw_key_span(&w, json_span(key));
 		jsonw_val(&w, list);
 	}
@@ -141,7 +145,8 @@ static bool all_strings(yyjson_val *list)
 {
 	size_t i, n;
 	yyjson_val *v;
-	yyjson_arr_foreach(list, i, n, v) {
+	yyjson_arr_foreach(list, i, n, v)
+	{
 		if (!yyjson_is_str(v)) return false;
 	}
 	return true;
@@ -150,21 +155,25 @@ static bool all_strings(yyjson_val *list)
 static enum err check_int(struct chat_ctx *c, const struct setting *s, yyjson_val *v)
 {
 	if (yyjson_is_int(v) && yyjson_get_sint(v) >= s->min && yyjson_get_sint(v) <= s->max) return ERR_OK;
-	return chat_fail(c, ERR_INPUT, s->name, "%s must be an integer from %lld to %lld", s->name, (long long)s->min, (long long)s->max);
+	return chat_fail(
+		c, ERR_INPUT, s->name, "%s must be an integer from %lld to %lld", s->name, (long long)s->min, (long long)s->max);
 }
 
 static enum err check_grants(struct chat_ctx *c, yyjson_val *grants)
 {
 	size_t i, n, k, m;
 	yyjson_val *role, *list, *id;
-	yyjson_obj_foreach(grants, i, n, role, list) {
+	yyjson_obj_foreach(grants, i, n, role, list)
+	{
 		if (!role_known(json_span(role), true))
 			return chat_fail(c, ERR_INPUT, "grants", "role %.*s does not exist", SPAN_FMT(json_span(role)));
 		if (!yyjson_is_arr(list) || !all_strings(list))
 			return chat_fail(c, ERR_INPUT, "grants", "grants of a role must be an array of permission ids");
-		yyjson_arr_foreach(list, k, m, id) {
+		yyjson_arr_foreach(list, k, m, id)
+		{
 			if (!permission_known(json_span(id)))
-				return chat_fail(c, ERR_INPUT, "grants", "permission %.*s does not exist", SPAN_FMT(json_span(id)));
+				return chat_fail(
+					c, ERR_INPUT, "grants", "permission %.*s does not exist", SPAN_FMT(json_span(id)));
 		}
 	}
 	return ERR_OK;
@@ -177,7 +186,8 @@ static enum err check_list(struct chat_ctx *c, const struct setting *s, yyjson_v
 	if (!of_objects && !all_strings(v)) return chat_fail(c, ERR_INPUT, s->name, "%s must be an array of strings", s->name);
 	size_t i, n;
 	yyjson_val *item;
-	yyjson_arr_foreach(v, i, n, item) {
+	yyjson_arr_foreach(v, i, n, item)
+	{
 		if (of_objects && !yyjson_is_obj(item)) return chat_fail(c, ERR_INPUT, s->name, "a hook must be an object");
 		if (strcmp(s->name, "user_search_disallowed_roles") == 0 && !role_known(json_span(item), true))
 			return chat_fail(c, ERR_INPUT, s->name, "role %.*s does not exist", SPAN_FMT(json_span(item)));
@@ -194,7 +204,8 @@ static enum err check_text(struct chat_ctx *c, const struct setting *s, yyjson_v
 	return chat_fail(c, ERR_INPUT, s->name, "enforce_unique_usernames must be no, app or team");
 }
 
-static const char *const upload_lists[] = { "allowed_file_extensions", "blocked_file_extensions", "allowed_mime_types", "blocked_mime_types" };
+static const char *const upload_lists[] = { "allowed_file_extensions", "blocked_file_extensions", "allowed_mime_types",
+	"blocked_mime_types" };
 
 static enum err check_uploads(struct chat_ctx *c, const struct setting *s, yyjson_val *v)
 {
@@ -237,7 +248,8 @@ static bool is_sent(const struct setting *s, yyjson_val *v)
 	if (v == NULL) return false;
 	if (yyjson_is_null(v)) return s->kind != SET_LIST && s->kind != SET_MAP;
 	if (yyjson_is_str(v) && yyjson_get_len(v) == 0)
-		return strcmp(s->name, "enforce_unique_usernames") != 0 && strcmp(s->name, "permission_version") != 0 && s->kind != SET_TIME;
+		return strcmp(s->name, "enforce_unique_usernames") != 0 && strcmp(s->name, "permission_version") != 0 &&
+		       s->kind != SET_TIME;
 	if (s->kind == SET_INT && s->min > 0 && yyjson_is_int(v) && yyjson_get_sint(v) == 0) return false;
 	int64_t us;
 	return !(s->kind == SET_TIME && time_parse(json_span(v), &us) && us == TIME_ZERO);
@@ -253,12 +265,14 @@ static void write_value(struct jsonw *w, const struct setting *s, yyjson_val *ol
 	size_t i, n;
 	yyjson_val *role, *list;
 	jsonw_obj_begin(w);
-	yyjson_obj_foreach(old, i, n, role, list) {
+	yyjson_obj_foreach(old, i, n, role, list)
+	{
 		if (yyjson_obj_getn(v, yyjson_get_str(role), yyjson_get_len(role)) != NULL) continue;
 		jsonw_key_span(w, json_span(role));
 		jsonw_val(w, list);
 	}
-	yyjson_obj_foreach(v, i, n, role, list) {
+	yyjson_obj_foreach(v, i, n, role, list)
+	{
 		jsonw_key_span(w, json_span(role));
 		jsonw_val(w, list);
 	}
@@ -270,7 +284,8 @@ static enum err merge(struct chat_ctx *c, struct jsonw *w, yyjson_val *old, yyjs
 	size_t i, n;
 	yyjson_val *key, *value;
 	jsonw_obj_begin(w);
-	yyjson_obj_foreach(old, i, n, key, value) { /* what the table does not list (suspended) is the operator's: kept */
+	yyjson_obj_foreach(old, i, n, key, value)
+	{ /* what the table does not list (suspended) is the operator's: kept */
 		const struct setting *s = find(json_span(key));
 		if (s != NULL && is_sent(s, json_get(body, s->name))) continue;
 		jsonw_key_span(w, json_span(key));
@@ -315,7 +330,8 @@ enum err chat_app_update(struct chat_ctx *c, yyjson_val *body)
 	if (e != ERR_OK) return chat_store_fail(c, e);
 	size_t at;
 	e = merge(c, &w, json_parse(c->arena, apps[i].settings, &why, &at), body);
-	if (e == ERR_OK && text.failed) e = chat_fail(c, ERR_INPUT, NULL, "the settings are larger than %d bytes", SETTINGS_BYTES);
+	if (e == ERR_OK && text.failed)
+		e = chat_fail(c, ERR_INPUT, NULL, "the settings are larger than %d bytes", SETTINGS_BYTES);
 	if (e == ERR_OK) {
 		e = store_app_set_settings(c->tx, c->app->pk, buf_span(&text), c->now_us);
 		if (e != ERR_OK) e = chat_store_fail(c, e);

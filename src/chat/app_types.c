@@ -46,8 +46,11 @@ enum err app_types_create(struct store_tx *tx, struct arena *a, int64_t app, int
 		write_config(&w, &built_in[i]);
 		jsonw_init(&w, &grants);
 		default_grants_write(&w, span_str(built_in[i].name));
-		struct store_channel_type row = { .name = span_str(built_in[i].name), .config = buf_span(&config), .grants = buf_span(&grants),
-			.created_at = now_us, .updated_at = now_us };
+		struct store_channel_type row = { .name = span_str(built_in[i].name),
+			.config = buf_span(&config),
+			.grants = buf_span(&grants),
+			.created_at = now_us,
+			.updated_at = now_us };
 		e = config.failed || grants.failed ? ERR_UNAVAILABLE : store_type_put(tx, app, &row);
 	}
 	buf_deinit(&config);
@@ -60,9 +63,23 @@ static const struct {
 	const char *key;
 	size_t offset;
 } switches[] = {
-#define SWITCH(name) { #name, offsetof(struct channel_type, name) }
-	SWITCH(typing_events), SWITCH(read_events), SWITCH(connect_events), SWITCH(delivery_events), SWITCH(custom_events), SWITCH(search),
-	SWITCH(reactions), SWITCH(replies), SWITCH(quotes), SWITCH(mutes), SWITCH(uploads), SWITCH(url_enrichment), SWITCH(count_messages),
+#define SWITCH(name)                                                                                                             \
+	{                                                                                                                        \
+#name, offsetof(struct channel_type, name)                                                                       \
+	}
+	SWITCH(typing_events),
+	SWITCH(read_events),
+	SWITCH(connect_events),
+	SWITCH(delivery_events),
+	SWITCH(custom_events),
+	SWITCH(search),
+	SWITCH(reactions),
+	SWITCH(replies),
+	SWITCH(quotes),
+	SWITCH(mutes),
+	SWITCH(uploads),
+	SWITCH(url_enrichment),
+	SWITCH(count_messages),
 	SWITCH(skip_last_msg_update_for_system_msgs),
 #undef SWITCH
 };
@@ -71,8 +88,11 @@ bool channel_type_load(struct arena *a, const struct store_channel_type *row, st
 {
 	const char *why;
 	size_t at;
-	*out = (struct channel_type){ .name = arena_dup(a, row->name), .config_json = arena_dup(a, row->config),
-		.grants_json = arena_dup(a, row->grants), .created_at = row->created_at, .updated_at = row->updated_at };
+	*out = (struct channel_type){ .name = arena_dup(a, row->name),
+		.config_json = arena_dup(a, row->config),
+		.grants_json = arena_dup(a, row->grants),
+		.created_at = row->created_at,
+		.updated_at = row->updated_at };
 	out->config = json_parse(a, out->config_json, &why, &at);
 	out->grants = json_parse(a, out->grants_json, &why, &at);
 	if (!yyjson_is_obj(out->config) || !yyjson_is_obj(out->grants)) return false;
@@ -84,7 +104,8 @@ bool channel_type_load(struct arena *a, const struct store_channel_type *row, st
 }
 
 /* ---- JSON ---- */
-void chat_channel_type_write(struct jsonw *w, enum dialect d, const struct channel_type *t, bool commands_as_objects, bool with_grants)
+void chat_channel_type_write(
+	struct jsonw *w, enum dialect d, const struct channel_type *t, bool commands_as_objects, bool with_grants)
 {
 	struct buf text;
 	struct jsonw inner;

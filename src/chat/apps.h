@@ -17,6 +17,7 @@ void chat_app_write(struct chat_ctx *c, struct jsonw *w);
 bool channel_type_load(struct arena *a, const struct store_channel_type *row, struct channel_type *out);
 enum err app_types_create(struct store_tx *tx, struct arena *a, int64_t app, int64_t now_us) BECK_WARN_UNUSED;
 /* A type as GET /channeltypes shows it: the members of the object. */
-void chat_channel_type_write(struct jsonw *w, enum dialect d, const struct channel_type *t, bool commands_as_objects, bool with_grants);
+void chat_channel_type_write(
+	struct jsonw *w, enum dialect d, const struct channel_type *t, bool commands_as_objects, bool with_grants);
 
 #endif

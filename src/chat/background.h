@@ -1,5 +1,5 @@
-/* Duties of the server that nobody asks for. Each is a rule on the lane whose context has no application (c->app NULL); *again: there is
- * more to do at once. */
+/* Duties of the server that nobody asks for. Each is a rule on the lane whose context has no application (c->app NULL); *again:
+ * there is more to do at once. */
 #ifndef BECK_CHAT_BACKGROUND_H
 #define BECK_CHAT_BACKGROUND_H
 

@@ -70,10 +70,7 @@ struct state_writer *chat_state_begin(struct chat_ctx *c)
 	return s;
 }
 
-void chat_state_end(struct state_writer *s)
-{
-	people_unshare(s->c);
-}
+void chat_state_end(struct state_writer *s) { people_unshare(s->c); }
 
 static enum err shared_config(struct state_writer *s, const struct channel_ctx *x, struct span *out)
 {

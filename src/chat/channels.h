@@ -2,13 +2,13 @@
  * routes are in channel_rules.h.
  *
  * What the log rows hold beside channel and actor (all else is rendered from the tables at replay):
- *   channel.created                       -
- *   channel.updated, channel.truncated    message_pk when a system message came along
- *   channel.deleted                       data {"cid":..,"type":..,"id":..}; members of a hard-deleted channel get one each in
- * their own stream (user_pk, context_pk) as their membership is erased channel.hidden, channel.visible       user_pk, context_pk;
- * hidden: data {"clear_history":bool} member.added / updated / removed      data {"user_pk":n,"user_id":..}
- *   notification.added_to_channel, removed_from_channel, invited, invite_accepted, invite_rejected
- *                                         user_pk, context_pk; removed: data {"user_id":..} (the membership is gone) */
+ * - channel.created: nothing more
+ * - channel.updated, channel.truncated: message_pk, when a system message came along
+ * - channel.deleted: data {"cid":..,"type":..,"id":..}, since a channel deleted for good has lost its name
+ * - channel.hidden, channel.visible: user_pk, context_pk; hidden: data {"clear_history":bool}
+ * - member.added, member.updated, member.removed: data {"user_pk":n,"user_id":..}
+ * - notification.added_to_channel, invited, invite_accepted, invite_rejected: user_pk, context_pk
+ * - notification.removed_from_channel: the same, and data {"user_pk":n,"user_id":..} */
 #ifndef BECK_CHAT_CHANNELS_H
 #define BECK_CHAT_CHANNELS_H
 

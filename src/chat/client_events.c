@@ -14,9 +14,10 @@ struct sent {
 
 static bool key_reserved(struct span key)
 {
-	static const char *const names[] = { "type", "user", "user_id", "cid", "channel_type", "channel_id", "channel", "created_at", "received_at",
-		"channel_last_message_at", "team", "channel_custom", "channel_member_count", "channel_message_count", "connection_id", "me",
-		"watcher_count", "parent_id", "custom", "total_unread_count", "unread_channels", "unread_count", "unread_threads", "seq" };
+	static const char *const names[] = { "type", "user", "user_id", "cid", "channel_type", "channel_id", "channel",
+		"created_at", "received_at", "channel_last_message_at", "team", "channel_custom", "channel_member_count",
+		"channel_message_count", "connection_id", "me", "watcher_count", "parent_id", "custom", "total_unread_count",
+		"unread_channels", "unread_count", "unread_threads", "seq" };
 	for (size_t i = 0; i < BECK_COUNT(names); i++)
 		if (span_is(key, names[i])) return true;
 	return false;
@@ -35,7 +36,8 @@ static enum err take_event(struct chat_ctx *c, yyjson_val *body, struct sent *s)
 	s->obj = json_get(body, "event");
 	if (!yyjson_is_obj(s->obj)) return chat_fail(c, ERR_INPUT, "event", "event must be an object");
 	s->name = json_span(json_get(s->obj, "type"));
-	if (s->name.n == 0 || s->name.n > 255) return chat_fail(c, ERR_INPUT, "type", "event.type must be a string of 1 to 255 bytes");
+	if (s->name.n == 0 || s->name.n > 255)
+		return chat_fail(c, ERR_INPUT, "type", "event.type must be a string of 1 to 255 bytes");
 	struct span text = json_text(c->arena, s->obj);
 	if (!span_given(text)) return chat_store_fail(c, ERR_UNAVAILABLE);
 	if (text.n > (size_t)LIMIT_EVENT_BYTES)
@@ -47,9 +49,9 @@ static enum err take_event(struct chat_ctx *c, yyjson_val *body, struct sent *s)
 /* Every name that the server sends or the documentation knows is taken, ours or not. */
 static bool is_built_in(struct span name)
 {
-	static const char *const families[] = { "health.", "user.", "typing.", "message.", "notification.", "channel.", "member.", "reaction.",
-		"thread.", "draft.", "poll.", "reminder.", "connection.", "ai_indicator.", "transport.", "user_group.", "channel_batch_update.",
-		"flag.", "export.", "live_location_sharing." };
+	static const char *const families[] = { "health.", "user.", "typing.", "message.", "notification.", "channel.", "member.",
+		"reaction.", "thread.", "draft.", "poll.", "reminder.", "connection.", "ai_indicator.", "transport.",
+		"user_group.", "channel_batch_update.", "flag.", "export.", "live_location_sharing." };
 	if (event_type_find(name) != EVENT_COUNT) return true;
 	for (size_t i = 0; i < BECK_COUNT(families); i++)
 		if (span_starts(name, span_str(families[i]))) return true;
@@ -71,7 +73,8 @@ static enum err classify(struct chat_ctx *c, struct sent *s)
 	case EVENT_MESSAGE_READ: s->type = t; return ERR_OK;
 	default: break;
 	}
-	if (is_built_in(s->name)) return chat_fail(c, ERR_EVENT_TYPE, "type", "events of type %.*s cannot be sent", SPAN_FMT(s->name));
+	if (is_built_in(s->name))
+		return chat_fail(c, ERR_EVENT_TYPE, "type", "events of type %.*s cannot be sent", SPAN_FMT(s->name));
 	s->type = EVENT_CUSTOM_CHANNEL;
 	return ERR_OK;
 }
@@ -90,7 +93,8 @@ static enum err check_sender(struct chat_ctx *c, const struct channel_ctx *x, co
 
 static enum err check_feature(struct chat_ctx *c, const struct channel_ctx *x, const struct sent *s)
 {
-	if (is_typing(s->type) && !x->effective.typing_events) return chat_fail(c, ERR_FEATURE_OFF, NULL, "typing events not enabled");
+	if (is_typing(s->type) && !x->effective.typing_events)
+		return chat_fail(c, ERR_FEATURE_OFF, NULL, "typing events not enabled");
 	if (s->type == EVENT_CUSTOM_CHANNEL && !x->effective.custom_events)
 		return chat_fail(c, ERR_FEATURE_OFF, NULL, "custom events not enabled");
 	return ERR_OK;
@@ -153,7 +157,8 @@ enum err chat_send_event(struct chat_ctx *c, struct span type, struct span id, y
 {
 	struct channel_ctx x;
 	struct sent s = { 0 };
-	if (c->me.pk == 0 && chat_is_server(c)) return chat_fail(c, ERR_INPUT, "user_id", "a server call names the sender in user_id or user");
+	if (c->me.pk == 0 && chat_is_server(c))
+		return chat_fail(c, ERR_INPUT, "user_id", "a server call names the sender in user_id or user");
 	enum err e = take_event(c, body, &s);
 	if (e == ERR_OK) e = classify(c, &s);
 	if (e == ERR_OK && s.type == EVENT_MESSAGE_READ) {
@@ -176,7 +181,8 @@ enum err chat_send_user_event(struct chat_ctx *c, struct span user_id, yyjson_va
 	struct user target;
 	enum err e = take_event(c, body, &s);
 	if (e != ERR_OK) return e;
-	if (span_find(s.name, '.') < s.name.n) return chat_fail(c, ERR_INPUT, "type", "the type of an event to a user has no dot");
+	if (span_find(s.name, '.') < s.name.n)
+		return chat_fail(c, ERR_INPUT, "type", "the type of an event to a user has no dot");
 	if (!user_id_valid(user_id)) return chat_fail(c, ERR_NOT_FOUND, NULL, "there is no such user");
 	e = store_user_get(c->tx, c->app->pk, user_id, c->arena, &target);
 	if (e == ERR_NOT_FOUND || (e == ERR_OK && target.deleted_at != 0))

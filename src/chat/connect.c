@@ -1,5 +1,5 @@
-/* Connecting: the user as the client describes him is merged into the stored one, and the session gets what it starts with. A connect that
- * changes nothing is a read and waits for no commit. Contract: connection-and-users.md 2.2, 2.3. */
+/* Connecting: the user as the client describes him is merged into the stored one, and the session gets what it starts with. A
+ * connect that changes nothing is a read and waits for no commit. Contract: connection-and-users.md 2.2, 2.3. */
 #include "chat/connect.h"
 
 #include "base/limits.h"
@@ -17,9 +17,11 @@ static enum err check_payload(struct chat_ctx *c, yyjson_val *payload, yyjson_va
 	if (!span_given(id)) return chat_fail(c, ERR_INPUT, "user_id", "user_id must be a string");
 	if (!yyjson_is_obj(user)) return chat_fail(c, ERR_INPUT, "user_details", "user_details must be an object");
 	if (!span_eq(id, c->me.id)) return chat_fail(c, ERR_AUTH, "user_id", "user_id is not the user of the token");
-	if (!span_given(own) || !span_eq(own, id)) return chat_fail(c, ERR_INPUT, "user_details", "user_details.id must equal user_id");
+	if (!span_given(own) || !span_eq(own, id))
+		return chat_fail(c, ERR_INPUT, "user_details", "user_details.id must equal user_id");
 	if (!user_id_valid(id))
-		return chat_fail(c, ERR_INPUT, "user_id", "a user id is 1 to %lld of the characters a-z A-Z 0-9 @ _ -", (long long)LIMIT_USER_ID_BYTES);
+		return chat_fail(c, ERR_INPUT, "user_id", "a user id is 1 to %lld of the characters a-z A-Z 0-9 @ _ -",
+			(long long)LIMIT_USER_ID_BYTES);
 	return ERR_OK;
 }
 
@@ -48,11 +50,14 @@ static bool provider_known(struct span provider)
 
 static enum err take_device(struct chat_ctx *c, yyjson_val *v, struct device *d)
 {
-	*d = (struct device){ .id = json_span(json_get(v, "id")), .push_provider = json_span(json_get(v, "push_provider")),
-		.push_provider_name = json_span(json_get(v, "push_provider_name")), .created_at = c->now_us };
+	*d = (struct device){ .id = json_span(json_get(v, "id")),
+		.push_provider = json_span(json_get(v, "push_provider")),
+		.push_provider_name = json_span(json_get(v, "push_provider_name")),
+		.created_at = c->now_us };
 	if (!yyjson_is_obj(v) || d->id.n == 0 || d->id.n > (size_t)LIMIT_USER_OBJECT_BYTES)
 		return chat_fail(c, ERR_INPUT, "device", "device must be an object with id and push_provider");
-	if (!provider_known(d->push_provider)) return chat_fail(c, ERR_INPUT, "device", "push_provider must be apn, firebase, huawei or xiaomi");
+	if (!provider_known(d->push_provider))
+		return chat_fail(c, ERR_INPUT, "device", "push_provider must be apn, firebase, huawei or xiaomi");
 	if (d->push_provider_name.n == 0) d->push_provider_name = SPAN_NONE;
 	return ERR_OK;
 }
@@ -92,7 +97,8 @@ enum err session_totals_fill(struct chat_ctx *c, int64_t user_pk, struct session
 	out->memberships = arena_array(c->arena, struct session_membership, t.n ? t.n : 1);
 	if (out->memberships == NULL) return chat_store_fail(c, ERR_UNAVAILABLE);
 	for (size_t i = 0; i < t.n; i++)
-		out->memberships[i] = (struct session_membership){ .channel = t.items[i].channel_pk, .read_seq = t.items[i].read_seq,
+		out->memberships[i] = (struct session_membership){ .channel = t.items[i].channel_pk,
+			.read_seq = t.items[i].read_seq,
 			.unread = (uint32_t)(t.items[i].unread < UINT32_MAX ? t.items[i].unread : UINT32_MAX),
 			.quiet = t.items[i].muted || t.items[i].pending };
 	out->membership_count = t.n;
@@ -104,8 +110,14 @@ enum err session_totals_fill(struct chat_ctx *c, int64_t user_pk, struct session
 
 static enum err start_of(struct chat_ctx *c, const struct user *u, struct session_start *out)
 {
-	*out = (struct session_start){ .app = c->app->pk, .user = u->pk, .user_id = u->id, .invisible = u->invisible, .dialect = c->dialect,
-		.connection_limit = u->pk == 0 ? 0 : c->app->is_development ? LIMIT_CONNS_PER_USER_DEV : LIMIT_CONNS_PER_USER };
+	*out = (struct session_start){ .app = c->app->pk,
+		.user = u->pk,
+		.user_id = u->id,
+		.invisible = u->invisible,
+		.dialect = c->dialect,
+		.connection_limit = u->pk == 0               ? 0
+				    : c->app->is_development ? LIMIT_CONNS_PER_USER_DEV
+							     : LIMIT_CONNS_PER_USER };
 	if (u->pk != 0) return session_totals_fill(c, u->pk, out);
 	enum err e = store_event_head(c->tx, &out->snapshot_pos);
 	return e == ERR_OK ? ERR_OK : chat_store_fail(c, e);

@@ -13,9 +13,12 @@ static enum err check_strings(struct chat_ctx *c, yyjson_val *list, const char *
 	size_t i, n;
 	yyjson_val *v;
 	if (!is_given(list)) return ERR_OK;
-	if (!yyjson_is_arr(list)) return chat_fail(c, ERR_INPUT, "resume_from", "resume_from.%s must be an array of strings", key);
-	yyjson_arr_foreach(list, i, n, v) {
-		if (!yyjson_is_str(v)) return chat_fail(c, ERR_INPUT, "resume_from", "resume_from.%s must be an array of strings", key);
+	if (!yyjson_is_arr(list))
+		return chat_fail(c, ERR_INPUT, "resume_from", "resume_from.%s must be an array of strings", key);
+	yyjson_arr_foreach(list, i, n, v)
+	{
+		if (!yyjson_is_str(v))
+			return chat_fail(c, ERR_INPUT, "resume_from", "resume_from.%s must be an array of strings", key);
 	}
 	return ERR_OK;
 }
@@ -24,8 +27,10 @@ static enum err check_shape(struct chat_ctx *c, yyjson_val *place)
 {
 	yyjson_val *seq = json_get(place, "seq"), *old = json_get(place, "connection_id");
 	if (!yyjson_is_obj(place)) return chat_fail(c, ERR_INPUT, "resume_from", "resume_from must be an object");
-	if (!yyjson_is_int(seq) || yyjson_get_sint(seq) < 0) return chat_fail(c, ERR_INPUT, "resume_from", "resume_from.seq must be a position");
-	if (is_given(old) && !yyjson_is_str(old)) return chat_fail(c, ERR_INPUT, "resume_from", "resume_from.connection_id must be a string");
+	if (!yyjson_is_int(seq) || yyjson_get_sint(seq) < 0)
+		return chat_fail(c, ERR_INPUT, "resume_from", "resume_from.seq must be a position");
+	if (is_given(old) && !yyjson_is_str(old))
+		return chat_fail(c, ERR_INPUT, "resume_from", "resume_from.connection_id must be a string");
 	enum err e = check_strings(c, json_get(place, "watch"), "watch");
 	return e == ERR_OK ? check_strings(c, json_get(place, "presence"), "presence") : e;
 }
@@ -55,7 +60,8 @@ static enum err find_watches(struct chat_ctx *c, yyjson_val *list, struct sessio
 	struct span type, id;
 	s->watch = arena_array(c->arena, int64_t, yyjson_arr_size(list) < max ? yyjson_arr_size(list) + 1 : max);
 	if (s->watch == NULL) return chat_store_fail(c, ERR_UNAVAILABLE);
-	yyjson_arr_foreach(list, i, n, v) {
+	yyjson_arr_foreach(list, i, n, v)
+	{
 		struct channel_ctx x;
 		if (s->watch_count == max) break;
 		if (!cid_split(json_span(v), &type, &id)) continue;
@@ -76,7 +82,8 @@ static enum err find_presence(struct chat_ctx *c, yyjson_val *list, struct sessi
 	yyjson_val *v;
 	s->presence = arena_array(c->arena, int64_t, yyjson_arr_size(list) < max ? yyjson_arr_size(list) + 1 : max);
 	if (s->presence == NULL) return chat_store_fail(c, ERR_UNAVAILABLE);
-	yyjson_arr_foreach(list, i, n, v) {
+	yyjson_arr_foreach(list, i, n, v)
+	{
 		struct user u;
 		if (s->presence_count == max) break;
 		enum err e = store_user_get(c->tx, c->app->pk, json_span(v), c->arena, &u);
@@ -99,7 +106,11 @@ enum err connect_resume(struct chat_ctx *c, yyjson_val *payload, struct session_
 	out->has_resume = true;
 	out->resume_seq = yyjson_get_sint(json_get(place, "seq"));
 	out->old_connection_id = json_span(json_get(place, "connection_id"));
-	e = find_gap(c, out);
+	/* Anonymous sessions have no stream of their own to go on from; their watches do. */
+	if (out->user == 0)
+		out->gap = true;
+	else
+		e = find_gap(c, out);
 	if (e == ERR_OK) e = find_watches(c, json_get(place, "watch"), out);
 	return e == ERR_OK ? find_presence(c, json_get(place, "presence"), out) : e;
 }

@@ -15,7 +15,8 @@ enum err chat_fail(struct chat_ctx *c, enum err e, const char *field, const char
 	int n = vsnprintf(text, sizeof text, fmt, args);
 	va_end(args);
 	size_t len = n < 0 ? 0 : (size_t)n < sizeof text ? (size_t)n : sizeof text - 1;
-	while ((size_t)n >= sizeof text && len > 0 && ((unsigned char)text[len] & 0xc0) == 0x80) len--; /* not inside a character */
+	while ((size_t)n >= sizeof text && len > 0 && ((unsigned char)text[len] & 0xc0) == 0x80)
+		len--; /* not inside a character */
 	struct span message = arena_dup(c->arena, span_make(text, len));
 	c->error = (struct error){ .err = e, .message = span_given(message) ? message : err_text(e) };
 	if (field == NULL) return e;
@@ -42,7 +43,10 @@ enum err chat_store_fail(struct chat_ctx *c, enum err e)
 enum err chat_need_write(struct chat_ctx *c) { return c->can_write ? ERR_OK : ERR_AGAIN; }
 
 /* Retrying as it is cannot help: the request, the caller or the object has to change first. */
-static bool is_unrecoverable(enum err e) { return err_http(e) < 500 && e != ERR_RATE_LIMIT && e != ERR_TIMEOUT && e != ERR_TOKEN_EXPIRED; }
+static bool is_unrecoverable(enum err e)
+{
+	return err_http(e) < 500 && e != ERR_RATE_LIMIT && e != ERR_TIMEOUT && e != ERR_TOKEN_EXPIRED;
+}
 
 static void write_message(struct jsonw *w, struct span operation, const struct error *e)
 {

@@ -1,11 +1,13 @@
-/* Recording what happened: the log row in the transaction of the change, and the deliverable that goes out when it has committed. */
+/* Recording what happened: the log row in the transaction of the change, and the deliverable that goes out when it has committed.
+ */
 #include "chat/chat.h"
 
 static bool keep(struct chat_ctx *c, struct event *ev)
 {
 	if (c->event_count == c->event_cap) {
 		size_t cap = c->event_cap ? c->event_cap * 2 : 8;
-		struct event **grown = arena_realloc(c->arena, c->events, c->event_cap * sizeof(struct event *), cap * sizeof(struct event *));
+		struct event **grown =
+			arena_realloc(c->arena, c->events, c->event_cap * sizeof(struct event *), cap * sizeof(struct event *));
 		if (grown == NULL) return false;
 		c->events = grown;
 		c->event_cap = cap;
@@ -44,7 +46,8 @@ static enum err add_row(struct chat_ctx *c, enum event_type t, const struct stor
 	return e;
 }
 
-struct event *chat_record(struct chat_ctx *c, enum event_type t, const struct store_event *log, struct span body, struct span notify)
+struct event *chat_record(
+	struct chat_ctx *c, enum event_type t, const struct store_event *log, struct span body, struct span notify)
 {
 	int64_t pos = 0;
 	enum err e = log != NULL && event_type_durable(t) ? add_row(c, t, log, &pos) : ERR_OK;

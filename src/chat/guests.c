@@ -43,8 +43,8 @@ int chat_month(int64_t wall_us)
 {
 	char text[28];
 	time_format(wall_us, text);
-	return (text[0] - '0') * 100000 + (text[1] - '0') * 10000 + (text[2] - '0') * 1000 + (text[3] - '0') * 100 + (text[5] - '0') * 10 +
-		(text[6] - '0');
+	return (text[0] - '0') * 100000 + (text[1] - '0') * 10000 + (text[2] - '0') * 1000 + (text[3] - '0') * 100 +
+	       (text[5] - '0') * 10 + (text[6] - '0');
 }
 
 enum err chat_create_guest(struct chat_ctx *c, yyjson_val *body, struct jsonw *w)
@@ -53,7 +53,8 @@ enum err chat_create_guest(struct chat_ctx *c, yyjson_val *body, struct jsonw *w
 	struct span wanted = json_span(json_get(object, "id"));
 	char uuid[37];
 	struct user u;
-	if (!chat_app_allows_guests(c->chat, c->app)) return chat_fail(c, ERR_NOT_ALLOWED, NULL, "guests are switched off in this application");
+	if (!chat_app_allows_guests(c->chat, c->app))
+		return chat_fail(c, ERR_NOT_ALLOWED, NULL, "guests are switched off in this application");
 	if (!yyjson_is_obj(object)) return chat_fail(c, ERR_INPUT, "user", "user must be an object with an id");
 	if (!user_id_valid(wanted)) return chat_fail(c, ERR_INPUT, "user", "the id of a guest must be made of a-z A-Z 0-9 @ _ -");
 	rng_uuid4(c->chat->rng, uuid);

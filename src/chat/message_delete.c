@@ -64,7 +64,8 @@ enum err chat_delete_message(struct chat_ctx *c, struct span id, bool hard, stru
 	enum err e = message_load(c, id, &x, &m);
 	if (e == ERR_OK) e = check_right(c, &x, &m, hard);
 	if (e != ERR_OK) return e;
-	bool was_deleted = m.deleted_at != 0, replies_counted = hard && m.parent_pk == 0 && m.reply_count + m.deleted_reply_count > 0;
+	bool was_deleted = m.deleted_at != 0,
+	     replies_counted = hard && m.parent_pk == 0 && m.reply_count + m.deleted_reply_count > 0;
 	struct message shown = m;
 	e = fill_tombstone(c, &x, &shown);
 	if (e != ERR_OK) return e;

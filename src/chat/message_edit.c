@@ -22,7 +22,8 @@ static enum err pin(struct chat_ctx *c, const struct channel_ctx *x, struct mess
 	if (pinned == m->pinned && (!pinned || expires == m->pin_expires)) return ERR_OK;
 	enum err e = chat_require(c, x, "pin-message", false);
 	if (e != ERR_OK) return e;
-	if (pinned && expires && expires <= c->now_us) return chat_fail(c, ERR_INPUT, "pin_expires", "pin_expires lies in the past");
+	if (pinned && expires && expires <= c->now_us)
+		return chat_fail(c, ERR_INPUT, "pin_expires", "pin_expires lies in the past");
 	if (pinned && !m->pinned) {
 		m->pinned_at = c->now_us;
 		m->pinned_by.pk = c->me.pk;
@@ -51,7 +52,8 @@ static enum err check_content(struct chat_ctx *c, const struct channel_ctx *x, c
 	return e == ERR_OK ? custom_check_size(c, m->custom, "message") : e;
 }
 
-static enum err finish(struct chat_ctx *c, const struct channel_ctx *x, const struct message *old, struct message *m, struct jsonw *w)
+static enum err finish(
+	struct chat_ctx *c, const struct channel_ctx *x, const struct message *old, struct message *m, struct jsonw *w)
 {
 	bool new_text = !span_eq(old->text, m->text);
 	m->updated_at = c->now_us > m->created_at ? c->now_us : m->created_at;
@@ -179,10 +181,7 @@ static enum err unset_one(struct chat_ctx *c, struct message *m, struct parts *p
 	return ERR_OK;
 }
 
-static bool is_prefix(struct span a, struct span b)
-{
-	return span_starts(b, a) && (b.n == a.n || b.p[a.n] == '.');
-}
+static bool is_prefix(struct span a, struct span b) { return span_starts(b, a) && (b.n == a.n || b.p[a.n] == '.'); }
 
 /* A path in both, or one inside the other, leaves open what is meant. */
 static bool clashes(yyjson_val *set, struct span path)
@@ -203,7 +202,8 @@ static enum err apply_unset(struct chat_ctx *c, struct message *m, struct parts 
 	yyjson_val *v;
 	yyjson_arr_foreach(unset, i, n, v)
 	{
-		if (!yyjson_is_str(v) || yyjson_get_len(v) == 0) return chat_fail(c, ERR_INPUT, "unset", "unset must be an array of paths");
+		if (!yyjson_is_str(v) || yyjson_get_len(v) == 0)
+			return chat_fail(c, ERR_INPUT, "unset", "unset must be an array of paths");
 		struct span path = bare_path(json_span(v));
 		if (clashes(set, path)) return chat_fail(c, ERR_INPUT, "unset", "%.*s is in both set and unset", SPAN_FMT(path));
 		enum err e = unset_one(c, m, p, path);
@@ -229,7 +229,8 @@ enum err chat_update_message_partial(struct chat_ctx *c, struct span id, yyjson_
 	if (e != ERR_OK) return e;
 	if ((value_given(set) && !yyjson_is_obj(set)) || (value_given(unset) && !yyjson_is_arr(unset)))
 		return chat_fail(c, ERR_INPUT, "set", "set must be an object and unset an array");
-	if (yyjson_obj_size(set) + yyjson_arr_size(unset) == 0) return chat_fail(c, ERR_INPUT, "set", "set or unset must name something");
+	if (yyjson_obj_size(set) + yyjson_arr_size(unset) == 0)
+		return chat_fail(c, ERR_INPUT, "set", "set or unset must name something");
 	old = m;
 	e = apply_set(c, &m, &p, set);
 	if (e == ERR_OK) e = apply_unset(c, &m, &p, unset, set);

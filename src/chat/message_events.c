@@ -75,8 +75,12 @@ enum err event_restrict(struct chat_ctx *c, struct event *e, const struct messag
 
 static struct store_event log_of(const struct chat_ctx *c, enum event_type type, const struct channel_ctx *x, int64_t message_pk)
 {
-	return (struct store_event){ .app = c->app->pk, .type = event_type_name(type), .channel_pk = x->ch.pk, .actor_pk = c->me.pk,
-		.message_pk = message_pk, .created_at = c->now_us };
+	return (struct store_event){ .app = c->app->pk,
+		.type = event_type_name(type),
+		.channel_pk = x->ch.pk,
+		.actor_pk = c->me.pk,
+		.message_pk = message_pk,
+		.created_at = c->now_us };
 }
 
 /* ---- message.new ---- */
@@ -85,7 +89,8 @@ static void write_repliers(struct jsonw *w, const struct message *parent)
 	if (!parent || parent->participant_count == 0) return;
 	jsonw_key(w, "thread_participants");
 	jsonw_arr_begin(w);
-	for (size_t i = 0; i < parent->participant_count; i++) user_write(w, DIALECT_1, USER_VIEW_COMMON, &parent->participants[i]);
+	for (size_t i = 0; i < parent->participant_count; i++)
+		user_write(w, DIALECT_1, USER_VIEW_COMMON, &parent->participants[i]);
 	jsonw_arr_end(w);
 }
 
@@ -100,7 +105,8 @@ void message_new_text(struct chat_ctx *c, struct event_text *t, const struct cha
 	write_repliers(&t->w, parent);
 }
 
-void message_notification_text(struct chat_ctx *c, struct event_text *t, const struct channel_ctx *x, const struct message *m, int64_t at_us)
+void message_notification_text(
+	struct chat_ctx *c, struct event_text *t, const struct channel_ctx *x, const struct message *m, int64_t at_us)
 {
 	event_text_begin(c, t, SPAN("notification.message_new"), at_us, &x->ch);
 	event_text_message(t, m);
@@ -119,8 +125,8 @@ void thread_notification_text(struct chat_ctx *c, struct event_text *t, const st
 	write_repliers(&t->w, parent);
 }
 
-/* What the message does to the unread state that loops keep. One that does not count still moves its sender's pointer, who is up to date
- * by having written; a reply outside the channel moves nothing there. */
+/* What the message does to the unread state that loops keep. One that does not count still moves its sender's pointer, who is up
+ * to date by having written; a reply outside the channel moves nothing there. */
 static void set_move(struct event *ev, const struct message_news *n)
 {
 	ev->actor = n->m->user_pk;
@@ -167,7 +173,8 @@ static bool may_know(const int64_t *only, size_t n, int64_t user)
 }
 
 /* Totals are looked up for connected participants only; for one who connects this moment his loop recounts. */
-static enum err notify_participant(struct chat_ctx *c, const struct message_news *n, struct buf *buf, struct jsonw *w, int64_t user)
+static enum err notify_participant(
+	struct chat_ctx *c, const struct message_news *n, struct buf *buf, struct jsonw *w, int64_t user)
 {
 	size_t shared = buf->n;
 	struct jsonw mark = *w;
@@ -179,8 +186,13 @@ static enum err notify_participant(struct chat_ctx *c, const struct message_news
 	if (online && e == ERR_OK) e = store_thread_unread(c->tx, n->m->parent_pk, user, &replies);
 	if (e != ERR_OK) return chat_store_fail(c, e);
 	if (online) jsonw_kint(w, "unread_thread_messages", replies);
-	struct store_event log = { .app = c->app->pk, .type = event_type_name(EVENT_NOTIFICATION_THREAD_MESSAGE_NEW), .user_pk = user,
-		.context_pk = n->x->ch.pk, .actor_pk = n->m->user_pk, .message_pk = n->m->pk, .created_at = c->now_us };
+	struct store_event log = { .app = c->app->pk,
+		.type = event_type_name(EVENT_NOTIFICATION_THREAD_MESSAGE_NEW),
+		.user_pk = user,
+		.context_pk = n->x->ch.pk,
+		.actor_pk = n->m->user_pk,
+		.message_pk = n->m->pk,
+		.created_at = c->now_us };
 	if (buf->failed) return chat_store_fail(c, ERR_UNAVAILABLE);
 	struct event *ev = chat_record(c, EVENT_NOTIFICATION_THREAD_MESSAGE_NEW, &log, buf_span(buf), SPAN_NONE);
 	buf->n = shared;
@@ -224,8 +236,12 @@ static enum err show_to(struct chat_ctx *c, const struct channel_ctx *x, int64_t
 	enum err e = store_member_show(c->tx, x->ch.pk, user_pk);
 	if (e == ERR_OK) e = store_user_get_pk(c->tx, user_pk, c->arena, &u);
 	if (e != ERR_OK) return chat_store_fail(c, e);
-	struct store_event log = { .app = c->app->pk, .type = event_type_name(EVENT_CHANNEL_VISIBLE), .user_pk = user_pk,
-		.context_pk = x->ch.pk, .actor_pk = user_pk, .created_at = c->now_us };
+	struct store_event log = { .app = c->app->pk,
+		.type = event_type_name(EVENT_CHANNEL_VISIBLE),
+		.user_pk = user_pk,
+		.context_pk = x->ch.pk,
+		.actor_pk = user_pk,
+		.created_at = c->now_us };
 	struct event_text t;
 	struct span text;
 	event_text_begin(c, &t, SPAN("channel.visible"), c->now_us, &x->ch);
@@ -265,7 +281,8 @@ enum err record_message_new(struct chat_ctx *c, const struct message_news *n)
 }
 
 /* ---- updated, undeleted, deleted ---- */
-enum err record_message_change(struct chat_ctx *c, enum event_type type, const struct channel_ctx *x, const struct message *m, struct event **out)
+enum err record_message_change(
+	struct chat_ctx *c, enum event_type type, const struct channel_ctx *x, const struct message *m, struct event **out)
 {
 	struct store_event log = log_of(c, type, x, m->pk);
 	struct event_text t;
@@ -304,8 +321,8 @@ static struct span deleted_data(struct chat_ctx *c, const struct message *m, boo
 	return out;
 }
 
-void message_deleted_text(struct chat_ctx *c, struct event_text *t, const struct channel_ctx *x, const struct message *m, bool hard,
-	const struct user *by, int64_t at_us)
+void message_deleted_text(struct chat_ctx *c, struct event_text *t, const struct channel_ctx *x, const struct message *m,
+	bool hard, const struct user *by, int64_t at_us)
 {
 	event_text_begin(c, t, SPAN("message.deleted"), at_us, &x->ch);
 	event_text_message(t, m);
@@ -313,7 +330,8 @@ void message_deleted_text(struct chat_ctx *c, struct event_text *t, const struct
 	event_text_user(c, t, by);
 }
 
-enum err record_message_deleted(struct chat_ctx *c, const struct channel_ctx *x, const struct message *m, bool hard, bool replies_counted)
+enum err record_message_deleted(
+	struct chat_ctx *c, const struct channel_ctx *x, const struct message *m, bool hard, bool replies_counted)
 {
 	struct store_event log = log_of(c, EVENT_MESSAGE_DELETED, x, m->pk);
 	log.data = deleted_data(c, m, hard);

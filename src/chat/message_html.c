@@ -1,8 +1,8 @@
 /* A safe subset of Markdown as HTML: paragraphs, line breaks, emphasis, strong, code, fenced code, links, lists, quotes.
  *
- * Everything of the text is escaped; the only tags and attributes are the literals here, and a link's address must begin with http://,
- * https:// or mailto:. Searches for closing marks share a budget of bytes that is a multiple of the text's length, so hostile input
- * (thousands of unclosed brackets) costs linear time; what the budget does not reach stays plain. */
+ * Everything of the text is escaped; the only tags and attributes are the literals here, and a link's address must begin with
+ * http://, https:// or mailto:. Searches for closing marks share a budget of bytes that is a multiple of the text's length, so
+ * hostile input (thousands of unclosed brackets) costs linear time; what the budget does not reach stays plain. */
 #include "base/limits.h"
 #include "chat/message_parts.h"
 
@@ -111,7 +111,8 @@ static size_t try_address(struct html *h, struct span s, size_t at)
 	return n;
 }
 
-/* **strong**, __strong__, *emphasis*, _emphasis_. The text inside neither begins nor ends blank; underscores work at word edges only. */
+/* **strong**, __strong__, *emphasis*, _emphasis_. The text inside neither begins nor ends blank; underscores work at word edges
+ * only. */
 static size_t try_emphasis(struct html *h, struct span s, size_t at, int depth)
 {
 	char ch = s.p[at];
@@ -204,8 +205,8 @@ static void put_fence(struct html *h, struct span *rest)
 }
 
 /* Lines of one kind in a row, each through `before` and `after`. */
-static void put_run(struct html *h, struct span *rest, enum line_kind kind, struct span first, const char *before, const char *after,
-	const char *between)
+static void put_run(struct html *h, struct span *rest, enum line_kind kind, struct span first, const char *before,
+	const char *after, const char *between)
 {
 	struct span content = first;
 	for (;;) {
@@ -252,8 +253,17 @@ static void put_block(struct html *h, struct span *rest)
 /* Most texts have nothing to mark up: no such byte, no list, no address. */
 static bool is_plain(struct span text)
 {
-	static const bool marks[256] = { ['\n'] = true, ['\r'] = true, ['`'] = true, ['*'] = true, ['_'] = true, ['['] = true, ['<'] = true,
-		['>'] = true, ['&'] = true, ['"'] = true, ['\''] = true };
+	static const bool marks[256] = { ['\n'] = true,
+		['\r'] = true,
+		['`'] = true,
+		['*'] = true,
+		['_'] = true,
+		['['] = true,
+		['<'] = true,
+		['>'] = true,
+		['&'] = true,
+		['"'] = true,
+		['\''] = true };
 	for (size_t i = 0; i < text.n; i++) {
 		if (marks[(unsigned char)text.p[i]]) return false;
 		if (text.p[i] == ':' && i + 2 < text.n && text.p[i + 1] == '/' && text.p[i + 2] == '/') return false;

@@ -7,8 +7,8 @@
 #include "store/store_messages.h"
 
 /* ---- looking (message_view.c) ---- */
-/* Makes stored messages of one channel ready for message_write: users, mentions, quotes, repliers, the senders' memberships; deleted ones
- * become tombstones, expired pins are off. */
+/* Makes stored messages of one channel ready for message_write: users, mentions, quotes, repliers, the senders' memberships;
+ * deleted ones become tombstones, expired pins are off. */
 enum err message_fill(struct chat_ctx *c, const struct channel *ch, struct message *m, size_t n) BECK_WARN_UNUSED;
 /* The same over several channels: ch[i] is m[i]'s. */
 enum err message_fill_each(struct chat_ctx *c, const struct channel *const *ch, struct message *m, size_t n) BECK_WARN_UNUSED;
@@ -26,14 +26,15 @@ static inline bool sees_all(const struct chat_ctx *c) { return chat_is_server(c)
 static inline bool message_in_list(const struct message *m) { return m->parent_pk == 0 || m->show_in_channel; }
 
 /* Windows of other lists than the channel's (paging.c). */
-enum err chat_replies_page(struct chat_ctx *c, const struct channel_ctx *x, const struct message *parent, const struct page *p, struct message **out,
-	size_t *n) BECK_WARN_UNUSED;
-enum err chat_pinned_page(struct chat_ctx *c, const struct channel_ctx *x, yyjson_val *payload, struct message **out, size_t *n) BECK_WARN_UNUSED;
+enum err chat_replies_page(struct chat_ctx *c, const struct channel_ctx *x, const struct message *parent, const struct page *p,
+	struct message **out, size_t *n) BECK_WARN_UNUSED;
+enum err chat_pinned_page(
+	struct chat_ctx *c, const struct channel_ctx *x, yyjson_val *payload, struct message **out, size_t *n) BECK_WARN_UNUSED;
 
 /* ---- parsing (message_validate.c) ---- */
 struct draft {
 	struct span id, text, html, mml, attachments, custom, restricted, parent_id, quoted_id;
-	struct span mentioned;        /* JSON array of ids of users that exist, or not given */
+	struct span mentioned; /* JSON array of ids of users that exist, or not given */
 	int64_t *mention_pks;
 	size_t mention_count;
 	bool show_in_channel, silent, is_system;
@@ -71,7 +72,8 @@ void event_text_free(struct event_text *t);
 void event_text_user(struct chat_ctx *c, struct event_text *t, const struct user *u); /* "user", nothing for pk 0 */
 void event_text_message(struct event_text *t, const struct message *m);               /* "message", "message_id" */
 /* Appends a deliverable that no session is sent: it only moves the loops' counts. */
-enum err event_move_only(struct chat_ctx *c, enum event_move move, int64_t channel, int64_t user, int64_t seq, int64_t unread) BECK_WARN_UNUSED;
+enum err event_move_only(
+	struct chat_ctx *c, enum event_move move, int64_t channel, int64_t user, int64_t seq, int64_t unread) BECK_WARN_UNUSED;
 /* The user's unread threads changed: tells his loop, when he is connected. */
 enum err event_move_threads(struct chat_ctx *c, int64_t user) BECK_WARN_UNUSED;
 /* Sets e->only from message_audience. */
@@ -83,24 +85,27 @@ struct message_news {
 	const struct message *parent; /* a reply's, filled; NULL */
 	const struct draft *d;
 	bool keep_hidden;
-	int64_t counted_seq;          /* the channel's, after it */
+	int64_t counted_seq; /* the channel's, after it */
 };
 enum err record_message_new(struct chat_ctx *c, const struct message_news *n) BECK_WARN_UNUSED;
 enum err record_message_change(struct chat_ctx *c, enum event_type type, const struct channel_ctx *x, const struct message *m,
 	struct event **out) BECK_WARN_UNUSED;
 /* m: filled, marked deleted, seq 0 when it had stopped counting before. */
-enum err record_message_deleted(struct chat_ctx *c, const struct channel_ctx *x, const struct message *m, bool hard, bool replies_counted) BECK_WARN_UNUSED;
+enum err record_message_deleted(struct chat_ctx *c, const struct channel_ctx *x, const struct message *m, bool hard,
+	bool replies_counted) BECK_WARN_UNUSED;
 /* The bodies alone, also for replay; end and free as any event_text. */
 void message_new_text(struct chat_ctx *c, struct event_text *t, const struct channel_ctx *x, const struct message *m,
 	const struct message *parent, int64_t at_us);
-void message_notification_text(struct chat_ctx *c, struct event_text *t, const struct channel_ctx *x, const struct message *m, int64_t at_us);
+void message_notification_text(
+	struct chat_ctx *c, struct event_text *t, const struct channel_ctx *x, const struct message *m, int64_t at_us);
 void thread_notification_text(struct chat_ctx *c, struct event_text *t, const struct channel_ctx *x, const struct message *m,
 	const struct message *parent, int64_t at_us);
-void message_deleted_text(struct chat_ctx *c, struct event_text *t, const struct channel_ctx *x, const struct message *m, bool hard,
-	const struct user *by, int64_t at_us);
+void message_deleted_text(struct chat_ctx *c, struct event_text *t, const struct channel_ctx *x, const struct message *m,
+	bool hard, const struct user *by, int64_t at_us);
 
 /* ---- read state (read.c, read_events.c, thread_read.c) ---- */
-enum err thread_mark_read(struct chat_ctx *c, const struct channel_ctx *x, struct span thread_id, struct jsonw *w) BECK_WARN_UNUSED;
+enum err thread_mark_read(
+	struct chat_ctx *c, const struct channel_ctx *x, struct span thread_id, struct jsonw *w) BECK_WARN_UNUSED;
 enum err thread_mark_unread(struct chat_ctx *c, const struct channel_ctx *x, struct span thread_id) BECK_WARN_UNUSED;
 /* message.read of the caller for others to see (or only himself, see privacy), thread or not. */
 enum { UNREAD_SHOWN_MAX = 255 }; /* of one channel, after marking unread */

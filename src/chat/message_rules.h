@@ -1,12 +1,14 @@
-/* The rules behind the routes of messages, read state, client events and sync, called by src/api only. Bodies come in as parsed JSON
- * (NULL = {}); replies are written as members of the reply object. The acting user of a server call is set before (chat_acting_user). */
+/* The rules behind the routes of messages, read state, client events and sync, called by src/api only. Bodies come in as parsed
+ * JSON (NULL = {}); replies are written as members of the reply object. The acting user of a server call is set before
+ * (chat_acting_user). */
 #ifndef BECK_CHAT_MESSAGE_RULES_H
 #define BECK_CHAT_MESSAGE_RULES_H
 
 #include "chat/messages.h"
 
 /* ---- messages (message_send.c, message_edit.c, message_delete.c, message_get.c) ---- */
-enum err chat_send_message(struct chat_ctx *c, struct span type, struct span id, yyjson_val *body, struct jsonw *w) BECK_WARN_UNUSED;
+enum err chat_send_message(
+	struct chat_ctx *c, struct span type, struct span id, yyjson_val *body, struct jsonw *w) BECK_WARN_UNUSED;
 enum err chat_update_message(struct chat_ctx *c, struct span id, yyjson_val *body, struct jsonw *w) BECK_WARN_UNUSED;
 enum err chat_update_message_partial(struct chat_ctx *c, struct span id, yyjson_val *body, struct jsonw *w) BECK_WARN_UNUSED;
 enum err chat_delete_message(struct chat_ctx *c, struct span id, bool hard, struct jsonw *w) BECK_WARN_UNUSED;
@@ -14,10 +16,13 @@ enum err chat_undelete_message(struct chat_ctx *c, struct span id, struct jsonw 
 /* with_deleted: a server call that wants the text of a soft-deleted message. */
 enum err chat_get_message(struct chat_ctx *c, struct span id, bool with_deleted, struct jsonw *w) BECK_WARN_UNUSED;
 /* ids: comma-joined. */
-enum err chat_get_messages(struct chat_ctx *c, struct span type, struct span id, struct span ids, struct jsonw *w) BECK_WARN_UNUSED;
+enum err chat_get_messages(
+	struct chat_ctx *c, struct span type, struct span id, struct span ids, struct jsonw *w) BECK_WARN_UNUSED;
 /* page: an object of the window parameters; sort: as a request may give it, NULL = none. */
-enum err chat_get_replies(struct chat_ctx *c, struct span id, yyjson_val *page, yyjson_val *sort, struct jsonw *w) BECK_WARN_UNUSED;
-enum err chat_get_pinned_messages(struct chat_ctx *c, struct span type, struct span id, yyjson_val *payload, struct jsonw *w) BECK_WARN_UNUSED;
+enum err chat_get_replies(
+	struct chat_ctx *c, struct span id, yyjson_val *page, yyjson_val *sort, struct jsonw *w) BECK_WARN_UNUSED;
+enum err chat_get_pinned_messages(
+	struct chat_ctx *c, struct span type, struct span id, yyjson_val *payload, struct jsonw *w) BECK_WARN_UNUSED;
 
 /* ---- read state (read.c, unread.c) ---- */
 enum err chat_mark_read(struct chat_ctx *c, struct span type, struct span id, yyjson_val *body, struct jsonw *w) BECK_WARN_UNUSED;
@@ -29,7 +34,8 @@ enum err chat_unread_counts_batch(struct chat_ctx *c, yyjson_val *body, struct j
 
 /* ---- client events (client_events.c) ---- */
 /* ERR_AGAIN: this one (message.read) needs the lane. */
-enum err chat_send_event(struct chat_ctx *c, struct span type, struct span id, yyjson_val *body, struct jsonw *w) BECK_WARN_UNUSED;
+enum err chat_send_event(
+	struct chat_ctx *c, struct span type, struct span id, yyjson_val *body, struct jsonw *w) BECK_WARN_UNUSED;
 enum err chat_send_user_event(struct chat_ctx *c, struct span user_id, yyjson_val *body) BECK_WARN_UNUSED;
 
 /* ---- sync (sync.c) ---- */

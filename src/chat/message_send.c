@@ -22,11 +22,13 @@ static enum err check_sender(struct chat_ctx *c, struct sending *s)
 	bool is_reply = span_given(s->d.parent_id);
 	enum err e = chat_require(c, x, is_reply ? "create-reply" : "create-message", false);
 	if (e != ERR_OK) return e;
-	bool in_app = in_force(c, c->me.banned, c->me.ban_expires), here = x->is_member && in_force(c, x->own.banned, x->own.ban_expires);
+	bool in_app = in_force(c, c->me.banned, c->me.ban_expires),
+	     here = x->is_member && in_force(c, x->own.banned, x->own.ban_expires);
 	if (!chat_is_server(c) && (in_app || here))
-		return chat_fail(c, ERR_NOT_ALLOWED, NULL, "user %.*s is banned %s", SPAN_FMT(c->me.id), in_app ? "" : "from this channel");
+		return chat_fail(c, ERR_NOT_ALLOWED, NULL, "user %.*s is banned %s", SPAN_FMT(c->me.id),
+			in_app ? "" : "from this channel");
 	s->shadowed = in_force(c, c->me.shadow_banned, c->me.ban_expires) ||
-		(x->is_member && in_force(c, x->own.shadow_banned, x->own.ban_expires));
+		      (x->is_member && in_force(c, x->own.shadow_banned, x->own.ban_expires));
 	return ERR_OK;
 }
 
@@ -53,13 +55,14 @@ static enum err find_retry(struct chat_ctx *c, struct sending *s, bool *is_retry
 static bool is_frozen_for(const struct chat_ctx *c, const struct channel_ctx *x)
 {
 	return x->ch.frozen &&
-		!chat_may_in(c, &x->effective, &x->ch, x->is_member ? &x->own : NULL, "use-frozen-channel", x->is_owner);
+	       !chat_may_in(c, &x->effective, &x->ch, x->is_member ? &x->own : NULL, "use-frozen-channel", x->is_owner);
 }
 
 static enum err check_cooldown(struct chat_ctx *c, const struct channel_ctx *x)
 {
 	if (x->ch.cooldown_s <= 0 || chat_is_server(c)) return ERR_OK;
-	if (chat_may_in(c, &x->effective, &x->ch, x->is_member ? &x->own : NULL, "skip-channel-cooldown", x->is_owner)) return ERR_OK;
+	if (chat_may_in(c, &x->effective, &x->ch, x->is_member ? &x->own : NULL, "skip-channel-cooldown", x->is_owner))
+		return ERR_OK;
 	int64_t sent_at = 0;
 	enum err e = store_slow_mode_get(c->tx, x->ch.pk, c->me.pk, &sent_at);
 	if (e != ERR_OK) return chat_store_fail(c, e);
@@ -77,7 +80,8 @@ static enum err load_parent(struct chat_ctx *c, struct sending *s)
 	if (e != ERR_OK && e != ERR_NOT_FOUND) return chat_store_fail(c, e);
 	if (e == ERR_NOT_FOUND || !message_visible(c, s->x, &s->parent))
 		return chat_fail(c, ERR_NOT_FOUND, "parent_id", "the parent message does not exist");
-	if (s->parent.channel_pk != s->x->ch.pk) return chat_fail(c, ERR_INPUT, "parent_id", "the parent message is in another channel");
+	if (s->parent.channel_pk != s->x->ch.pk)
+		return chat_fail(c, ERR_INPUT, "parent_id", "the parent message is in another channel");
 	if (s->parent.parent_pk != 0) return chat_fail(c, ERR_NESTING, "parent_id", "a reply cannot have replies");
 	if (s->parent.deleted_at != 0) return chat_fail(c, ERR_INPUT, "parent_id", "the parent message is deleted");
 	s->has_parent = true;
@@ -136,9 +140,12 @@ static enum err store(struct chat_ctx *c, struct sending *s, int64_t *counted_se
 	struct message *m = &s->m;
 	bool in_list = message_in_list(m) && !m->shadowed;
 	bool is_quiet_system = s->d.is_system && s->x->effective.skip_last_msg_update_for_system_msgs;
-	struct store_advance v = { .channel_pk = m->channel_pk, .now_us = c->now_us, .given_created_at = s->d.created_at,
+	struct store_advance v = { .channel_pk = m->channel_pk,
+		.now_us = c->now_us,
+		.given_created_at = s->d.created_at,
 		.counts = in_list && !m->silent && !is_quiet_system && s->x->effective.read_events,
-		.moves_last = in_list && !is_quiet_system && !span_given(m->restricted_visibility), .in_message_count = in_list,
+		.moves_last = in_list && !is_quiet_system && !span_given(m->restricted_visibility),
+		.in_message_count = in_list,
 		.has_exception = span_given(m->restricted_visibility) };
 	enum err e = store_channel_advance(c->tx, &v);
 	if (e != ERR_OK) return chat_store_fail(c, e);
@@ -159,8 +166,12 @@ static enum err move_sender(struct chat_ctx *c, const struct sending *s, int64_t
 	const struct message *m = &s->m;
 	enum err e = ERR_OK;
 	if (s->x->is_member && message_in_list(m)) {
-		struct store_pointer p = { .channel_pk = m->channel_pk, .user_pk = m->user_pk, .read_seq = counted_seq, .last_read = m->created_at,
-			.last_read_message_id = m->id, .own_seq = m->seq };
+		struct store_pointer p = { .channel_pk = m->channel_pk,
+			.user_pk = m->user_pk,
+			.read_seq = counted_seq,
+			.last_read = m->created_at,
+			.last_read_message_id = m->id,
+			.own_seq = m->seq };
 		e = store_pointer_set(c->tx, &p);
 	}
 	if (e == ERR_OK && s->x->ch.cooldown_s > 0) e = store_slow_mode_set(c->tx, m->channel_pk, m->user_pk, c->now_us);
@@ -191,8 +202,12 @@ static enum err persist(struct chat_ctx *c, struct sending *s)
 	if (e == ERR_OK) e = join_thread(c, s);
 	if (e == ERR_OK) e = message_fill(c, &s->x->ch, &s->m, 1);
 	if (e != ERR_OK) return e;
-	struct message_news news = { .x = s->x, .m = &s->m, .parent = s->has_parent ? &s->parent : NULL, .d = &s->d,
-		.keep_hidden = s->keep_hidden, .counted_seq = counted_seq };
+	struct message_news news = { .x = s->x,
+		.m = &s->m,
+		.parent = s->has_parent ? &s->parent : NULL,
+		.d = &s->d,
+		.keep_hidden = s->keep_hidden,
+		.counted_seq = counted_seq };
 	return record_message_new(c, &news);
 }
 
@@ -215,7 +230,8 @@ static enum err run(struct chat_ctx *c, struct sending *s)
 	enum err e = check_sender(c, s);
 	if (e == ERR_OK) e = find_retry(c, s, &is_retry);
 	if (e == ERR_OK && is_retry) return message_fill(c, &s->x->ch, &s->m, 1);
-	if (e == ERR_OK && is_frozen_for(c, s->x)) return refuse_as_message(c, s, "Sorry, this channel has been frozen by the admin");
+	if (e == ERR_OK && is_frozen_for(c, s->x))
+		return refuse_as_message(c, s, "Sorry, this channel has been frozen by the admin");
 	if (e == ERR_OK) e = check_cooldown(c, s->x);
 	if (e == ERR_OK) e = draft_check(c, s->x, &s->d);
 	if (e == ERR_OK) e = load_parent(c, s);
@@ -241,7 +257,8 @@ enum err chat_send_message(struct chat_ctx *c, struct span type, struct span id,
 	struct channel_ctx x;
 	struct sending *s = arena_new(c->arena, struct sending);
 	if (!s) return chat_store_fail(c, ERR_UNAVAILABLE);
-	if (c->me.pk == 0 && chat_is_server(c)) return chat_fail(c, ERR_INPUT, "user_id", "a server call names the sender in user_id or user");
+	if (c->me.pk == 0 && chat_is_server(c))
+		return chat_fail(c, ERR_INPUT, "user_id", "a server call names the sender in user_id or user");
 	enum err e = chat_channel_load(c, type, id, &x);
 	if (e == ERR_OK) e = draft_parse(c, json_get(body, "message"), &s->d);
 	if (e == ERR_OK) e = check_switches(c, body);
@@ -258,7 +275,8 @@ enum err chat_message_system(struct chat_ctx *c, struct channel_ctx *x, yyjson_v
 {
 	struct sending *s = arena_new(c->arena, struct sending);
 	if (!s) return chat_store_fail(c, ERR_UNAVAILABLE);
-	if (c->me.pk == 0) return chat_fail(c, ERR_INPUT, "message", "a server call names the author of the message in user_id or user");
+	if (c->me.pk == 0)
+		return chat_fail(c, ERR_INPUT, "message", "a server call names the author of the message in user_id or user");
 	bool is_retry = false;
 	s->x = x;
 	enum err e = draft_parse(c, message, &s->d);
@@ -266,8 +284,10 @@ enum err chat_message_system(struct chat_ctx *c, struct channel_ctx *x, yyjson_v
 	s->d.is_system = true;
 	s->d.parent_id = s->d.quoted_id = SPAN_NONE;
 	s->d.created_at = 0; /* it follows the change it tells of, whatever times a copied message carries */
-	if (s->d.text.n == 0 && !span_given(s->d.attachments)) return chat_fail(c, ERR_INPUT, "message", "the message needs a text");
-	if (utf8_length(s->d.text) > (size_t)LIMIT_TEXT_MAX_CHARS) return chat_fail(c, ERR_TEXT_TOO_LONG, "message", "the text is too long");
+	if (s->d.text.n == 0 && !span_given(s->d.attachments))
+		return chat_fail(c, ERR_INPUT, "message", "the message needs a text");
+	if (utf8_length(s->d.text) > (size_t)LIMIT_TEXT_MAX_CHARS)
+		return chat_fail(c, ERR_TEXT_TOO_LONG, "message", "the text is too long");
 	e = find_retry(c, s, &is_retry);
 	if (e == ERR_OK) e = is_retry ? message_fill(c, &x->ch, &s->m, 1) : persist(c, s);
 	if (e == ERR_OK) *out = s->m;

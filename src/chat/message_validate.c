@@ -8,12 +8,13 @@
 
 bool message_key_reserved(struct span key)
 {
-	static const char *const names[] = { "id", "cid", "type", "text", "html", "mml", "attachments", "mentioned_users", "mentioned_channel",
-		"mentioned_here", "mentioned_group_ids", "mentioned_groups", "mentioned_roles", "command", "command_info", "args", "poll_id", "poll",
-		"shared_location", "i18n", "image_labels", "parent_id", "show_in_channel", "reply_count", "deleted_reply_count",
-		"thread_participants", "quoted_message_id", "quoted_message", "latest_reactions", "own_reactions", "reaction_counts",
-		"reaction_scores", "reaction_groups", "silent", "shadowed", "pinned", "pinned_at", "pinned_by", "pin_expires",
-		"restricted_visibility", "deleted_for_me", "moderation", "moderation_details", "member", "draft", "reminder", "user", "user_id",
+	static const char *const names[] = { "id", "cid", "type", "text", "html", "mml", "attachments", "mentioned_users",
+		"mentioned_channel", "mentioned_here", "mentioned_group_ids", "mentioned_groups", "mentioned_roles", "command",
+		"command_info", "args", "poll_id", "poll", "shared_location", "i18n", "image_labels", "parent_id",
+		"show_in_channel", "reply_count", "deleted_reply_count", "thread_participants", "quoted_message_id",
+		"quoted_message", "latest_reactions", "own_reactions", "reaction_counts", "reaction_scores", "reaction_groups",
+		"silent", "shadowed", "pinned", "pinned_at", "pinned_by", "pin_expires", "restricted_visibility",
+		"deleted_for_me", "moderation", "moderation_details", "member", "draft", "reminder", "user", "user_id",
 		"created_at", "updated_at", "deleted_at", "message_text_updated_at", "channel", "custom" };
 	for (size_t i = 0; i < BECK_COUNT(names); i++)
 		if (span_is(key, names[i])) return true;
@@ -24,11 +25,13 @@ bool text_has_link(struct span text)
 {
 	for (size_t i = 0; i < text.n; i++) {
 		struct span rest = span_skip(text, i);
-		if (text.p[i] == ':' && rest.n > 3 && rest.p[1] == '/' && rest.p[2] == '/' && (unsigned char)rest.p[3] > ' ' && i > 0 &&
-			(text.p[i - 1] | 0x20) >= 'a' && (text.p[i - 1] | 0x20) <= 'z')
+		if (text.p[i] == ':' && rest.n > 3 && rest.p[1] == '/' && rest.p[2] == '/' && (unsigned char)rest.p[3] > ' ' &&
+			i > 0 && (text.p[i - 1] | 0x20) >= 'a' && (text.p[i - 1] | 0x20) <= 'z')
 			return true;
 		bool at_start = i == 0 || (unsigned char)text.p[i - 1] <= ' ' || text.p[i - 1] == '(';
-		if (at_start && rest.n > 4 && span_eq_nocase(span_make(rest.p, 4), SPAN("www.")) && (unsigned char)rest.p[4] > ' ') return true;
+		if (at_start && rest.n > 4 && span_eq_nocase(span_make(rest.p, 4), SPAN("www.")) &&
+			(unsigned char)rest.p[4] > ' ')
+			return true;
 	}
 	return false;
 }
@@ -40,7 +43,8 @@ enum err draft_attachments(struct chat_ctx *c, yyjson_val *v, struct span *out)
 	if (!value_given(v)) return ERR_OK;
 	if (!yyjson_is_arr(v)) return chat_fail(c, ERR_INPUT, "attachments", "attachments must be an array");
 	if (yyjson_arr_size(v) > (size_t)LIMIT_ATTACHMENTS)
-		return chat_fail(c, ERR_INPUT, "attachments", "a message has at most %lld attachments", (long long)LIMIT_ATTACHMENTS);
+		return chat_fail(
+			c, ERR_INPUT, "attachments", "a message has at most %lld attachments", (long long)LIMIT_ATTACHMENTS);
 	size_t i, n;
 	yyjson_val *item;
 	yyjson_arr_foreach(v, i, n, item)
@@ -51,7 +55,8 @@ enum err draft_attachments(struct chat_ctx *c, yyjson_val *v, struct span *out)
 	struct span text = json_text(c->arena, v);
 	if (!span_given(text)) return chat_store_fail(c, ERR_UNAVAILABLE);
 	if (text.n > (size_t)LIMIT_ATTACHMENT_BYTES)
-		return chat_fail(c, ERR_INPUT, "attachments", "attachments are larger than %lld bytes together", (long long)LIMIT_ATTACHMENT_BYTES);
+		return chat_fail(c, ERR_INPUT, "attachments", "attachments are larger than %lld bytes together",
+			(long long)LIMIT_ATTACHMENT_BYTES);
 	*out = text;
 	return ERR_OK;
 }
@@ -62,7 +67,8 @@ static enum err take_ids(struct chat_ctx *c, yyjson_val *v, const char *key, int
 	*count = 0;
 	if (!value_given(v)) return ERR_OK;
 	if (!yyjson_is_arr(v)) return chat_fail(c, ERR_INPUT, key, "%s must be an array of user ids", key);
-	if (yyjson_arr_size(v) > (size_t)most) return chat_fail(c, ERR_INPUT, key, "%s has more than %lld entries", key, (long long)most);
+	if (yyjson_arr_size(v) > (size_t)most)
+		return chat_fail(c, ERR_INPUT, key, "%s has more than %lld entries", key, (long long)most);
 	struct span *ids = arena_array(c->arena, struct span, yyjson_arr_size(v) + 1);
 	if (!ids) return chat_store_fail(c, ERR_UNAVAILABLE);
 	size_t i, n;
@@ -172,7 +178,8 @@ static enum err take_server_only(struct chat_ctx *c, yyjson_val *obj, struct dra
 	enum err e = take_string(c, obj, "html", (size_t)LIMIT_BODY_BYTES, &d->html);
 	if (e == ERR_OK) e = take_string(c, obj, "mml", (size_t)LIMIT_BODY_BYTES, &d->mml);
 	if (e == ERR_OK) e = draft_time(c, json_get(obj, "created_at"), "created_at", &d->created_at);
-	if (e == ERR_OK && d->created_at > c->now_us) return chat_fail(c, ERR_INPUT, "created_at", "created_at lies in the future");
+	if (e == ERR_OK && d->created_at > c->now_us)
+		return chat_fail(c, ERR_INPUT, "created_at", "created_at lies in the future");
 	return e;
 }
 
@@ -214,8 +221,10 @@ static enum err check_bounds(struct chat_ctx *c, const struct channel_ctx *x, co
 
 static enum err check_features(struct chat_ctx *c, const struct channel_ctx *x, const struct draft *d)
 {
-	if (span_given(d->quoted_id) && !x->effective.quotes) return chat_fail(c, ERR_FEATURE_OFF, "quoted_message_id", "quotes not enabled");
-	if (span_given(d->parent_id) && !x->effective.replies) return chat_fail(c, ERR_FEATURE_OFF, "parent_id", "replies not enabled");
+	if (span_given(d->quoted_id) && !x->effective.quotes)
+		return chat_fail(c, ERR_FEATURE_OFF, "quoted_message_id", "quotes not enabled");
+	if (span_given(d->parent_id) && !x->effective.replies)
+		return chat_fail(c, ERR_FEATURE_OFF, "parent_id", "replies not enabled");
 	return ERR_OK;
 }
 
@@ -234,8 +243,10 @@ enum err draft_check(struct chat_ctx *c, const struct channel_ctx *x, const stru
 /* ---- telling a retry ---- */
 struct span draft_hash(struct chat_ctx *c, const struct draft *d)
 {
-	const struct span parts[] = { d->text, d->attachments, d->mentioned, d->custom, d->restricted, d->parent_id, d->quoted_id, d->html, d->mml,
-		span_make((const char[]){ (char)('0' + d->show_in_channel), (char)('0' + d->silent), (char)('0' + d->is_system) }, 3) };
+	const struct span parts[] = { d->text, d->attachments, d->mentioned, d->custom, d->restricted, d->parent_id, d->quoted_id,
+		d->html, d->mml,
+		span_make((const char[]){ (char)('0' + d->show_in_channel), (char)('0' + d->silent), (char)('0' + d->is_system) },
+			3) };
 	struct buf all;
 	buf_init(&all, (size_t)LIMIT_REPLY_BYTES);
 	for (size_t i = 0; i < BECK_COUNT(parts); i++) {

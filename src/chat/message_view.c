@@ -92,7 +92,8 @@ static enum err load_quotes(struct chat_ctx *c, const struct channel *const *ch,
 		if (!q) return chat_store_fail(c, ERR_UNAVAILABLE);
 		enum err e = store_messages_get_pk(c->tx, &m[i].quoted_pk, 1, c->arena, q);
 		if (e != ERR_OK) return chat_store_fail(c, e);
-		if (q->pk == 0 || q->channel_pk != m[i].channel_pk || !is_public(q) || q->created_at <= ch[i]->truncated_at) continue;
+		if (q->pk == 0 || q->channel_pk != m[i].channel_pk || !is_public(q) || q->created_at <= ch[i]->truncated_at)
+			continue;
 		settle(c, ch[i], q);
 		m[i].quoted = q;
 	}

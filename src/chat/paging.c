@@ -10,16 +10,28 @@ struct window {
 	bool is_time;
 };
 static const struct window windows[] = {
-	{ "id_lt", PAGE_ID_LT, false }, { "id_lte", PAGE_ID_LTE, false }, { "id_gt", PAGE_ID_GT, false }, { "id_gte", PAGE_ID_GTE, false },
-	{ "id_around", PAGE_ID_AROUND, false }, { "created_at_before", PAGE_BEFORE, true },
-	{ "created_at_before_or_equal", PAGE_BEFORE_EQ, true }, { "created_at_after", PAGE_AFTER, true },
-	{ "created_at_after_or_equal", PAGE_AFTER_EQ, true }, { "created_at_around", PAGE_AROUND, true },
+	{ "id_lt", PAGE_ID_LT, false },
+	{ "id_lte", PAGE_ID_LTE, false },
+	{ "id_gt", PAGE_ID_GT, false },
+	{ "id_gte", PAGE_ID_GTE, false },
+	{ "id_around", PAGE_ID_AROUND, false },
+	{ "created_at_before", PAGE_BEFORE, true },
+	{ "created_at_before_or_equal", PAGE_BEFORE_EQ, true },
+	{ "created_at_after", PAGE_AFTER, true },
+	{ "created_at_after_or_equal", PAGE_AFTER_EQ, true },
+	{ "created_at_around", PAGE_AROUND, true },
 };
 static const struct window pinned_windows[] = {
-	{ "id_lt", PAGE_ID_LT, false }, { "id_lte", PAGE_ID_LTE, false }, { "id_gt", PAGE_ID_GT, false }, { "id_gte", PAGE_ID_GTE, false },
-	{ "id_around", PAGE_ID_AROUND, false }, { "pinned_at_before", PAGE_BEFORE, true },
-	{ "pinned_at_before_or_equal", PAGE_BEFORE_EQ, true }, { "pinned_at_after", PAGE_AFTER, true },
-	{ "pinned_at_after_or_equal", PAGE_AFTER_EQ, true }, { "pinned_at_around", PAGE_AROUND, true },
+	{ "id_lt", PAGE_ID_LT, false },
+	{ "id_lte", PAGE_ID_LTE, false },
+	{ "id_gt", PAGE_ID_GT, false },
+	{ "id_gte", PAGE_ID_GTE, false },
+	{ "id_around", PAGE_ID_AROUND, false },
+	{ "pinned_at_before", PAGE_BEFORE, true },
+	{ "pinned_at_before_or_equal", PAGE_BEFORE_EQ, true },
+	{ "pinned_at_after", PAGE_AFTER, true },
+	{ "pinned_at_after_or_equal", PAGE_AFTER_EQ, true },
+	{ "pinned_at_around", PAGE_AROUND, true },
 };
 
 static enum err parse_window(struct chat_ctx *c, yyjson_val *obj, const struct window *win, struct page *p)
@@ -40,11 +52,12 @@ static enum err parse_window(struct chat_ctx *c, yyjson_val *obj, const struct w
 	return ERR_OK;
 }
 
-static enum err parse(struct chat_ctx *c, yyjson_val *obj, const struct window *wins, size_t count, int64_t default_limit, int64_t max_limit,
-	struct page *out)
+static enum err parse(struct chat_ctx *c, yyjson_val *obj, const struct window *wins, size_t count, int64_t default_limit,
+	int64_t max_limit, struct page *out)
 {
 	struct page p = { .family = PAGE_NEWEST };
-	if (obj && !yyjson_is_null(obj) && !yyjson_is_obj(obj)) return chat_fail(c, ERR_INPUT, "messages", "paging must be an object");
+	if (obj && !yyjson_is_null(obj) && !yyjson_is_obj(obj))
+		return chat_fail(c, ERR_INPUT, "messages", "paging must be an object");
 	enum err e = take_int(c, obj, "limit", 0, max_limit, &p.limit, NULL);
 	if (e == ERR_OK) e = take_int(c, obj, "offset", 0, LIMIT_QUERY_OFFSET, &p.offset, NULL);
 	for (size_t i = 0; e == ERR_OK && i < count; i++) e = parse_window(c, obj, &wins[i], &p);
@@ -64,8 +77,14 @@ typedef enum err (*page_query)(struct store_tx *tx, const struct store_page *p, 
 
 static struct store_page base_of(const struct chat_ctx *c, const struct channel_ctx *x, int64_t parent_pk)
 {
-	return (struct store_page){ .channel_pk = x->ch.pk, .parent_pk = parent_pk, .viewer_pk = c->me.pk, .viewer_id = c->me.id,
-		.sees_all = sees_all(c), .cut_us = history_cut(x), .at_id = SPAN(""), .now_us = c->now_us };
+	return (struct store_page){ .channel_pk = x->ch.pk,
+		.parent_pk = parent_pk,
+		.viewer_pk = c->me.pk,
+		.viewer_id = c->me.id,
+		.sees_all = sees_all(c),
+		.cut_us = history_cut(x),
+		.at_id = SPAN(""),
+		.now_us = c->now_us };
 }
 
 /* The position an id stands for. An id that is not of this list is unknown here. */
@@ -126,7 +145,8 @@ static void reverse(struct message *m, size_t n)
 }
 
 /* Half of the limit on each side; the target itself comes on top. Oldest first. */
-static enum err run_around(struct chat_ctx *c, const struct page *p, struct store_page *q, bool is_pinned, struct message **out, size_t *n)
+static enum err run_around(
+	struct chat_ctx *c, const struct page *p, struct store_page *q, bool is_pinned, struct message **out, size_t *n)
 {
 	page_query query = is_pinned ? store_messages_pinned : store_messages_page;
 	struct message *before = NULL, *after = NULL;
@@ -139,7 +159,8 @@ static enum err run_around(struct chat_ctx *c, const struct page *p, struct stor
 	if (e == ERR_OK) e = query(c->tx, q, c->arena, &after, &n_after);
 	if (e != ERR_OK) return chat_store_fail(c, e);
 	if (is_pinned) reverse(before, n_before);
-	bool has_target = n_after > 0 && (p->family == PAGE_ID_AROUND || (is_pinned ? after[0].pinned_at : after[0].created_at) == p->time_us);
+	bool has_target = n_after > 0 &&
+			  (p->family == PAGE_ID_AROUND || (is_pinned ? after[0].pinned_at : after[0].created_at) == p->time_us);
 	if (!has_target && n_after > half) n_after = half;
 	struct message *all = arena_array(c->arena, struct message, n_before + n_after);
 	if (n_before + n_after && !all) return chat_store_fail(c, ERR_UNAVAILABLE);
@@ -150,8 +171,8 @@ static enum err run_around(struct chat_ctx *c, const struct page *p, struct stor
 	return ERR_OK;
 }
 
-static enum err run(struct chat_ctx *c, const struct channel_ctx *x, const struct page *p, struct store_page *q, bool is_pinned, struct message **out,
-	size_t *n)
+static enum err run(struct chat_ctx *c, const struct channel_ctx *x, const struct page *p, struct store_page *q, bool is_pinned,
+	struct message **out, size_t *n)
 {
 	page_query query = is_pinned ? store_messages_pinned : store_messages_page;
 	enum err e = ERR_OK;
@@ -167,7 +188,8 @@ static enum err run(struct chat_ctx *c, const struct channel_ctx *x, const struc
 	return message_fill(c, &x->ch, *out, *n);
 }
 
-enum err chat_messages_page(struct chat_ctx *c, const struct channel_ctx *x, const struct page *p, struct message **out, size_t *n)
+enum err chat_messages_page(
+	struct chat_ctx *c, const struct channel_ctx *x, const struct page *p, struct message **out, size_t *n)
 {
 	struct store_page q = base_of(c, x, 0);
 	struct page wide = *p;
@@ -178,8 +200,8 @@ enum err chat_messages_page(struct chat_ctx *c, const struct channel_ctx *x, con
 	return e;
 }
 
-enum err chat_replies_page(struct chat_ctx *c, const struct channel_ctx *x, const struct message *parent, const struct page *p, struct message **out,
-	size_t *n)
+enum err chat_replies_page(struct chat_ctx *c, const struct channel_ctx *x, const struct message *parent, const struct page *p,
+	struct message **out, size_t *n)
 {
 	struct store_page q = base_of(c, x, parent->pk);
 	return run(c, x, p, &q, false, out, n);

@@ -6,7 +6,8 @@ static bool list_has(yyjson_val *list, struct span id)
 {
 	size_t i, n;
 	yyjson_val *v;
-	yyjson_arr_foreach(list, i, n, v) {
+	yyjson_arr_foreach(list, i, n, v)
+	{
 		if (span_eq(json_span(v), id)) return true;
 	}
 	return false;
@@ -21,7 +22,8 @@ static bool role_has(yyjson_val *grants, struct span role, struct span id)
 /* The role of his in the channel's team, for applications with several tenants. */
 static struct span team_role(const struct chat_ctx *c, const struct channel *ch)
 {
-	if (!c->app->multi_tenant_enabled || ch == NULL || !span_given(ch->team) || !span_given(c->me.teams_role)) return SPAN_NONE;
+	if (!c->app->multi_tenant_enabled || ch == NULL || !span_given(ch->team) || !span_given(c->me.teams_role))
+		return SPAN_NONE;
 	const char *why;
 	size_t at;
 	yyjson_val *roles = json_parse(c->arena, c->me.teams_role, &why, &at);
@@ -109,7 +111,8 @@ bool permission_known(struct span id)
 	return false;
 }
 
-static const char *const user_roles[] = { "user", "guest", "anonymous", "admin", "moderator", "global_moderator", "global_admin" };
+static const char *const user_roles[] = { "user", "guest", "anonymous", "admin", "moderator", "global_moderator",
+	"global_admin" };
 static const char *const channel_roles[] = { "channel_member", "channel_moderator" };
 
 bool role_known(struct span role, bool for_users)
@@ -137,7 +140,8 @@ static void write_all(struct jsonw *w, const char *role, enum permission_scope s
 	jsonw_key(w, role);
 	jsonw_arr_begin(w);
 	for (size_t i = 0; i < BECK_COUNT(permissions); i++)
-		if (permissions[i].scope == scope && !span_is(permissions[i].id, "use-frozen-channel")) jsonw_str(w, permissions[i].id);
+		if (permissions[i].scope == scope && !span_is(permissions[i].id, "use-frozen-channel"))
+			jsonw_str(w, permissions[i].id);
 	jsonw_arr_end(w);
 }
 

@@ -79,7 +79,8 @@ static enum err record_stop(struct chat_ctx *c, const struct user *u, int64_t ch
 	return ERR_OK;
 }
 
-enum err chat_session_ended(struct chat_ctx *c, int64_t user_pk, const int64_t *channels, const int64_t *counts, size_t n, bool last)
+enum err chat_session_ended(
+	struct chat_ctx *c, int64_t user_pk, const int64_t *channels, const int64_t *counts, size_t n, bool last)
 {
 	struct user u;
 	bool found;

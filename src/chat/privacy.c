@@ -1,5 +1,5 @@
-/* What one user sees of another, and the settings that say so. The encoder veils invisible users by view; here is what depends on the
- * live registry, the clock and the caller. */
+/* What one user sees of another, and the settings that say so. The encoder veils invisible users by view; here is what depends on
+ * the live registry, the clock and the caller. */
 #include "chat/chat.h"
 #include "chat/user_rules.h"
 
@@ -34,7 +34,8 @@ static enum err apply_one(struct chat_ctx *c, yyjson_val *settings, const char *
 	yyjson_val *enabled = json_get(v, "enabled");
 	if (yyjson_is_obj(v) && (enabled == NULL || yyjson_is_null(enabled))) return ERR_OK;
 	if (!yyjson_is_bool(enabled))
-		return chat_fail(c, ERR_INPUT, "privacy_settings", "privacy_settings.%s must be an object with a boolean enabled", key);
+		return chat_fail(
+			c, ERR_INPUT, "privacy_settings", "privacy_settings.%s must be an object with a boolean enabled", key);
 	*out = yyjson_get_bool(enabled) ? TRI_ON : TRI_OFF;
 	return ERR_OK;
 }

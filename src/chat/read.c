@@ -19,10 +19,17 @@ static enum err require_read_events(struct chat_ctx *c, const struct channel_ctx
 }
 
 /* The newest (op LT) or next (GTE) list message he sees from a moment on; m->pk == 0 when there is none. */
-static enum err find_visible(struct chat_ctx *c, const struct channel_ctx *x, enum store_page_op op, int64_t at_us, struct message *m)
+static enum err find_visible(
+	struct chat_ctx *c, const struct channel_ctx *x, enum store_page_op op, int64_t at_us, struct message *m)
 {
-	struct store_page q = { .channel_pk = x->ch.pk, .viewer_pk = c->me.pk, .viewer_id = c->me.id, .cut_us = history_cut(x), .op = op,
-		.at_us = at_us, .at_id = SPAN(""), .limit = 1 };
+	struct store_page q = { .channel_pk = x->ch.pk,
+		.viewer_pk = c->me.pk,
+		.viewer_id = c->me.id,
+		.cut_us = history_cut(x),
+		.op = op,
+		.at_us = at_us,
+		.at_id = SPAN(""),
+		.limit = 1 };
 	struct message *found = NULL;
 	size_t n = 0;
 	enum err e = store_messages_page(c->tx, &q, c->arena, &found, &n);
@@ -90,7 +97,10 @@ static enum err mark_channel(struct chat_ctx *c, const struct channel_ctx *x, st
 	struct target t = { .p = { .channel_pk = x->ch.pk, .user_pk = c->me.pk } };
 	enum err e = message_id.n ? aim_at_message(c, x, message_id, &t) : aim_at_newest(c, x, &t);
 	if (e != ERR_OK) return e;
-	*n = (struct read_news){ .x = x, .at_us = c->now_us, .seq = x->own.read_seq, .moves = t.moves,
+	*n = (struct read_news){ .x = x,
+		.at_us = c->now_us,
+		.seq = x->own.read_seq,
+		.moves = t.moves,
 		.last_read_message_id = x->own.last_read_message_id };
 	if (t.moves) {
 		e = store_pointer_set(c->tx, &t.p);
@@ -173,12 +183,14 @@ enum err chat_mark_channels_read(struct chat_ctx *c, yyjson_val *body, struct js
 }
 
 /* ---- mark unread ---- */
-static enum err find_first_unread(struct chat_ctx *c, const struct channel_ctx *x, struct span message_id, int64_t at_us, struct message *m)
+static enum err find_first_unread(
+	struct chat_ctx *c, const struct channel_ctx *x, struct span message_id, int64_t at_us, struct message *m)
 {
 	enum err e = span_given(message_id) ? find_named(c, x, message_id, m) : find_visible(c, x, STORE_PAGE_GTE, at_us, m);
 	if (e != ERR_OK) return e;
 	if (m->pk == 0 || !message_in_list(m))
-		return chat_fail(c, ERR_NOT_FOUND, span_given(message_id) ? "message_id" : "message_timestamp", "there is no such message");
+		return chat_fail(c, ERR_NOT_FOUND, span_given(message_id) ? "message_id" : "message_timestamp",
+			"there is no such message");
 	int64_t newer = 0;
 	e = store_messages_newer(c->tx, x->ch.pk, m->created_at, m->id, LIMIT_MARK_UNREAD_BACK, &newer);
 	if (e != ERR_OK) return chat_store_fail(c, e);
@@ -213,7 +225,9 @@ static struct span unread_data(struct chat_ctx *c, const struct unread_news *n)
 
 static enum err record_mark_unread(struct chat_ctx *c, const struct unread_news *n)
 {
-	struct store_event log = { .user_pk = c->me.pk, .context_pk = n->x->ch.pk, .actor_pk = c->me.pk, .data = unread_data(c, n) };
+	struct store_event log = {
+		.user_pk = c->me.pk, .context_pk = n->x->ch.pk, .actor_pk = c->me.pk, .data = unread_data(c, n)
+	};
 	struct event_text t;
 	struct span text;
 	event_text_begin(c, &t, SPAN("notification.mark_unread"), c->now_us, &n->x->ch);
@@ -240,8 +254,11 @@ static enum err mark_unread_from(struct chat_ctx *c, const struct channel_ctx *x
 	struct unread_news n = { .x = x, .first = first };
 	enum err e = find_visible(c, x, STORE_PAGE_LT, first->created_at, &before);
 	if (e != ERR_OK) return e;
-	n.p = (struct store_pointer){ .channel_pk = x->ch.pk, .user_pk = c->me.pk, .first_unread_message_id = first->id,
-		.last_read = before.pk ? before.created_at : first->created_at - 1, .last_read_message_id = before.id };
+	n.p = (struct store_pointer){ .channel_pk = x->ch.pk,
+		.user_pk = c->me.pk,
+		.first_unread_message_id = first->id,
+		.last_read = before.pk ? before.created_at : first->created_at - 1,
+		.last_read_message_id = before.id };
 	e = store_seq_at(c->tx, x->ch.pk, first->created_at - 1, &n.p.read_seq);
 	if (e == ERR_OK) e = store_pointer_set(c->tx, &n.p);
 	if (e == ERR_OK) e = store_unread(c->tx, x->ch.pk, c->me.pk, &n.unread);
@@ -294,7 +311,8 @@ static enum err deliver_pair(struct chat_ctx *c, yyjson_val *pair)
 	struct message m;
 	struct span type, id, message_id = json_span(json_get(pair, "id"));
 	bool moved = false;
-	if (!yyjson_is_obj(pair)) return chat_fail(c, ERR_INPUT, "latest_delivered_messages", "each entry must be an object with cid and id");
+	if (!yyjson_is_obj(pair))
+		return chat_fail(c, ERR_INPUT, "latest_delivered_messages", "each entry must be an object with cid and id");
 	if (!cid_split(json_span(json_get(pair, "cid")), &type, &id) || !message_id_valid(message_id)) return ERR_OK;
 	enum err e = chat_channel_load(c, type, id, &x);
 	bool is_refused = e == ERR_NOT_FOUND || e == ERR_NOT_ALLOWED;
@@ -317,8 +335,8 @@ enum err chat_mark_delivered(struct chat_ctx *c, yyjson_val *body)
 	if (e != ERR_OK) return e;
 	size_t count = yyjson_arr_size(list), i, n;
 	if (!yyjson_is_arr(list) || count == 0 || count > (size_t)LIMIT_DELIVERED_PAIRS)
-		return chat_fail(c, ERR_INPUT, "latest_delivered_messages", "latest_delivered_messages must have 1 to %lld entries",
-			(long long)LIMIT_DELIVERED_PAIRS);
+		return chat_fail(c, ERR_INPUT, "latest_delivered_messages",
+			"latest_delivered_messages must have 1 to %lld entries", (long long)LIMIT_DELIVERED_PAIRS);
 	yyjson_arr_foreach(list, i, n, pair)
 	{
 		e = deliver_pair(c, pair);

@@ -1,4 +1,5 @@
-/* What reading tells: message.read to others (or only to oneself, see privacy), notification.mark_read to one's own connections. */
+/* What reading tells: message.read to others (or only to oneself, see privacy), notification.mark_read to one's own connections.
+ */
 #include "base/limits.h"
 #include "chat/message_parts.h"
 
@@ -86,8 +87,9 @@ static void set_move(struct event *ev, const struct read_news *n)
 
 enum err record_mark_read(struct chat_ctx *c, const struct read_news *n)
 {
-	struct store_event log = { .user_pk = c->me.pk, .context_pk = n->x ? n->x->ch.pk : 0, .actor_pk = c->me.pk,
-		.data = read_data(c, n, false) };
+	struct store_event log = {
+		.user_pk = c->me.pk, .context_pk = n->x ? n->x->ch.pk : 0, .actor_pk = c->me.pk, .data = read_data(c, n, false)
+	};
 	struct event_text t;
 	struct span text;
 	mark_read_text(c, &t, n, &c->me);

@@ -4,8 +4,8 @@
 
 bool replay_is_message(enum event_type t)
 {
-	return t == EVENT_MESSAGE_NEW || t == EVENT_MESSAGE_UPDATED || t == EVENT_MESSAGE_DELETED || t == EVENT_MESSAGE_UNDELETED ||
-		t == EVENT_NOTIFICATION_THREAD_MESSAGE_NEW;
+	return t == EVENT_MESSAGE_NEW || t == EVENT_MESSAGE_UPDATED || t == EVENT_MESSAGE_DELETED ||
+	       t == EVENT_MESSAGE_UNDELETED || t == EVENT_NOTIFICATION_THREAD_MESSAGE_NEW;
 }
 
 struct replay_channel *replay_channel(const struct replay *r, int64_t pk)
@@ -93,7 +93,8 @@ static enum err load_messages(struct replay *r, const struct store_event *rows, 
 		enum event_type t = event_type_find(rows[i].type);
 		e = load_message(r, rows[i].message_pk, &r->messages[i]);
 		bool wants_parent = t == EVENT_MESSAGE_NEW || t == EVENT_NOTIFICATION_THREAD_MESSAGE_NEW;
-		if (e == ERR_OK && wants_parent && r->messages[i].parent_pk) e = load_message(r, r->messages[i].parent_pk, &r->parents[i]);
+		if (e == ERR_OK && wants_parent && r->messages[i].parent_pk)
+			e = load_message(r, r->messages[i].parent_pk, &r->parents[i]);
 	}
 	if (e == ERR_OK) e = fill_messages(r, r->messages, n);
 	return e == ERR_OK ? fill_messages(r, r->parents, n) : e;
@@ -119,12 +120,14 @@ static enum err load_people(struct replay *r, const struct store_event *rows, si
 /* Unread totals ride with what changes them; they are the present ones. */
 static bool has_counts(enum event_type t)
 {
-	return t == EVENT_MESSAGE_NEW || t == EVENT_NOTIFICATION_MESSAGE_NEW || t == EVENT_MESSAGE_DELETED || t == EVENT_NOTIFICATION_MARK_READ ||
-		t == EVENT_NOTIFICATION_MARK_UNREAD || t == EVENT_NOTIFICATION_THREAD_MESSAGE_NEW || t == EVENT_NOTIFICATION_ADDED_TO_CHANNEL ||
-		t == EVENT_NOTIFICATION_REMOVED_FROM_CHANNEL;
+	return t == EVENT_MESSAGE_NEW || t == EVENT_NOTIFICATION_MESSAGE_NEW || t == EVENT_MESSAGE_DELETED ||
+	       t == EVENT_NOTIFICATION_MARK_READ || t == EVENT_NOTIFICATION_MARK_UNREAD ||
+	       t == EVENT_NOTIFICATION_THREAD_MESSAGE_NEW || t == EVENT_NOTIFICATION_ADDED_TO_CHANNEL ||
+	       t == EVENT_NOTIFICATION_REMOVED_FROM_CHANNEL;
 }
 
-static enum err make_event(struct replay *r, const struct store_event *row, enum event_type type, struct span text, struct event **out)
+static enum err make_event(
+	struct replay *r, const struct store_event *row, enum event_type type, struct span text, struct event **out)
 {
 	struct event *e = event_new(type);
 	if (e) e->body = blob_make(text);
@@ -155,8 +158,8 @@ static enum err render_one(struct replay *r, const struct store_event *row, size
 	return e;
 }
 
-enum err replay_render(struct chat_ctx *c, const struct store_event *rows, size_t n, const struct replay_options *o, struct event **out,
-	size_t *out_n)
+enum err replay_render(struct chat_ctx *c, const struct store_event *rows, size_t n, const struct replay_options *o,
+	struct event **out, size_t *out_n)
 {
 	struct replay r = { .c = c, .o = o };
 	size_t made = 0;
@@ -176,8 +179,8 @@ enum err replay_render(struct chat_ctx *c, const struct store_event *rows, size_
 	return ERR_OK;
 }
 
-enum err chat_replay(struct chat_ctx *c, const struct store_event *rows, size_t n, const int64_t *watched, size_t watched_n, struct event **out,
-	size_t *out_n)
+enum err chat_replay(struct chat_ctx *c, const struct store_event *rows, size_t n, const int64_t *watched, size_t watched_n,
+	struct event **out, size_t *out_n)
 {
 	struct replay_options o = { .watched = watched, .watched_n = watched_n };
 	return replay_render(c, rows, n, &o, out, out_n);

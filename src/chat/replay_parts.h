@@ -7,11 +7,11 @@
 struct replay_options {
 	const int64_t *watched; /* channels whose own events he gets; for his others the twin for members */
 	size_t watched_n;
-	bool is_sync;           /* every row's own event, and only types that /sync returns */
+	bool is_sync; /* every row's own event, and only types that /sync returns */
 };
 /* Renders in order; rows that give nothing are left out. The caller owns the events (in the arena's array). */
-enum err replay_render(struct chat_ctx *c, const struct store_event *rows, size_t n, const struct replay_options *o, struct event **out,
-	size_t *out_n) BECK_WARN_UNUSED;
+enum err replay_render(struct chat_ctx *c, const struct store_event *rows, size_t n, const struct replay_options *o,
+	struct event **out, size_t *out_n) BECK_WARN_UNUSED;
 
 /* ---- inside: what rendering one row needs (replay.c makes it, replay_rows.c uses it) ---- */
 struct replay_channel {
@@ -29,7 +29,8 @@ struct replay {
 	struct people people;     /* actors and users named in data */
 };
 /* The event text of one row, or nothing (*given false). *type: what it is to him. */
-enum err replay_row(struct replay *r, const struct store_event *row, size_t index, struct event_text *t, enum event_type *type, bool *given) BECK_WARN_UNUSED;
+enum err replay_row(struct replay *r, const struct store_event *row, size_t index, struct event_text *t, enum event_type *type,
+	bool *given) BECK_WARN_UNUSED;
 struct replay_channel *replay_channel(const struct replay *r, int64_t pk); /* NULL: none */
 bool replay_is_message(enum event_type t);
 

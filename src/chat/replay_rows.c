@@ -77,10 +77,18 @@ static bool erased_message(struct row *w, struct message *m)
 	yyjson_val *list = json_get(w->data, "restricted");
 	if (list) restricted = json_text(w->c->arena, list);
 	if (!own && (json_get(w->data, "shadowed") || (list && !id_listed(restricted, w->c->me.id)))) return false;
-	*m = (struct message){ .pk = w->log->message_pk, .channel_pk = w->log->channel_pk, .cid = w->rc->x.ch.cid, .user_pk = author,
-		.id = json_span(json_get(w->data, "id")), .parent_id = json_span(json_get(w->data, "parent_id")), .type = SPAN("deleted"),
-		.text = SPAN(""), .html = SPAN(""), .created_at = yyjson_get_sint(json_get(w->data, "created_at")),
-		.updated_at = w->log->created_at, .deleted_at = w->log->created_at };
+	*m = (struct message){ .pk = w->log->message_pk,
+		.channel_pk = w->log->channel_pk,
+		.cid = w->rc->x.ch.cid,
+		.user_pk = author,
+		.id = json_span(json_get(w->data, "id")),
+		.parent_id = json_span(json_get(w->data, "parent_id")),
+		.type = SPAN("deleted"),
+		.text = SPAN(""),
+		.html = SPAN(""),
+		.created_at = yyjson_get_sint(json_get(w->data, "created_at")),
+		.updated_at = w->log->created_at,
+		.deleted_at = w->log->created_at };
 	return m->created_at > history_cut(&w->rc->x);
 }
 
@@ -107,7 +115,8 @@ static enum err row_message_deleted(struct row *w)
 /* ---- read state ---- */
 static struct read_news read_of(const struct row *w)
 {
-	return (struct read_news){ .x = w->rc ? &w->rc->x : NULL, .at_us = w->log->created_at,
+	return (struct read_news){ .x = w->rc ? &w->rc->x : NULL,
+		.at_us = w->log->created_at,
 		.last_read_message_id = json_span(json_get(w->data, "last_read_message_id")),
 		.thread_id = json_span(json_get(w->data, "thread_id")) };
 }
@@ -217,7 +226,9 @@ static enum err write_member(struct row *w)
 	if (e != ERR_OK && e != ERR_NOT_FOUND) return chat_store_fail(w->c, e);
 	if (!u) return ERR_OK;
 	if (e == ERR_NOT_FOUND)
-		m = (struct member){ .user_pk = u->pk, .channel_role = SPAN("channel_member"), .created_at = w->log->created_at,
+		m = (struct member){ .user_pk = u->pk,
+			.channel_role = SPAN("channel_member"),
+			.created_at = w->log->created_at,
 			.updated_at = w->log->created_at };
 	m.user = *u;
 	m.is_owner = u->pk == w->rc->x.ch.created_by.pk;
@@ -268,27 +279,6 @@ static void row_removed(struct row *w)
 	write_user(w, &w->c->me);
 }
 
-/* Deleted for good while he was away: his own stream kept the name, nothing else of it may be left. */
-static void row_erased_channel(struct row *w)
-{
-	struct span cid = json_span(json_get(w->data, "cid"));
-	struct span type = json_span(json_get(w->data, "type")), id = json_span(json_get(w->data, "id"));
-	if (cid.n == 0 || type.n == 0 || id.n == 0) return;
-	if (!w->rc || !w->rc->watched) w->type = EVENT_NOTIFICATION_CHANNEL_DELETED;
-	event_text_begin(w->c, w->t, event_type_name(w->type), w->log->created_at, NULL);
-	w->given = true;
-	struct jsonw *j = &w->t->w;
-	jsonw_kstr(j, "cid", cid);
-	jsonw_kstr(j, "channel_type", type);
-	jsonw_kstr(j, "channel_id", id);
-	jsonw_key(j, "channel");
-	jsonw_obj_begin(j);
-	jsonw_kstr(j, "id", id);
-	jsonw_kstr(j, "type", type);
-	jsonw_kstr(j, "cid", cid);
-	jsonw_obj_end(j);
-}
-
 static void row_user_updated(struct row *w)
 {
 	if (w->log->user_pk != w->c->me.pk) return;
@@ -325,10 +315,7 @@ static enum err render(struct row *w)
 	case EVENT_NOTIFICATION_MARK_UNREAD: row_mark_unread(w); return ERR_OK;
 	case EVENT_CHANNEL_CREATED:
 	case EVENT_CHANNEL_UPDATED: row_channel(w, EVENT_COUNT); return ERR_OK;
-	case EVENT_CHANNEL_DELETED:
-		if (w->log->user_pk != 0) row_erased_channel(w);
-		else row_channel(w, EVENT_NOTIFICATION_CHANNEL_DELETED);
-		return ERR_OK;
+	case EVENT_CHANNEL_DELETED: row_channel(w, EVENT_NOTIFICATION_CHANNEL_DELETED); return ERR_OK;
 	case EVENT_CHANNEL_TRUNCATED: row_channel(w, EVENT_NOTIFICATION_CHANNEL_TRUNCATED); return ERR_OK;
 	case EVENT_CHANNEL_HIDDEN:
 	case EVENT_CHANNEL_VISIBLE: row_own_channel(w); return ERR_OK;
@@ -345,21 +332,24 @@ static enum err render(struct row *w)
 	}
 }
 
-static bool needs_channel(enum event_type t)
-{
-	return t != EVENT_NOTIFICATION_MARK_READ && t != EVENT_USER_UPDATED;
-}
+static bool needs_channel(enum event_type t) { return t != EVENT_NOTIFICATION_MARK_READ && t != EVENT_USER_UPDATED; }
 
-enum err replay_row(struct replay *r, const struct store_event *log, size_t index, struct event_text *t, enum event_type *type, bool *given)
+enum err replay_row(
+	struct replay *r, const struct store_event *log, size_t index, struct event_text *t, enum event_type *type, bool *given)
 {
 	int64_t channel = log->channel_pk ? log->channel_pk : log->context_pk;
-	struct row w = { .r = r, .c = r->c, .log = log, .index = index, .type = event_type_find(log->type), .t = t,
-		.rc = replay_channel(r, channel), .data = stored_json(r->c, log->data) };
+	struct row w = { .r = r,
+		.c = r->c,
+		.log = log,
+		.index = index,
+		.type = event_type_find(log->type),
+		.t = t,
+		.rc = replay_channel(r, channel),
+		.data = stored_json(r->c, log->data) };
 	*given = false;
 	if (log->user_pk != 0 && log->user_pk != r->c->me.pk) return ERR_OK;
 	if (r->o->is_sync && !is_synced(w.type)) return ERR_OK;
-	bool stands_alone = w.type == EVENT_CHANNEL_DELETED && log->user_pk != 0;
-	if (!stands_alone && (needs_channel(w.type) || channel != 0) && (!w.rc || !w.rc->is_there)) return ERR_OK;
+	if ((needs_channel(w.type) || channel != 0) && (!w.rc || !w.rc->is_there)) return ERR_OK;
 	/* Of a deleted channel only its end is told. */
 	bool tells_end = w.type == EVENT_CHANNEL_DELETED || w.type == EVENT_NOTIFICATION_REMOVED_FROM_CHANNEL;
 	if (w.rc && w.rc->x.ch.deleted_at && !tells_end) return ERR_OK;

@@ -5,8 +5,8 @@
 #include "chat/replay_parts.h"
 #include "wire/ids.h"
 
-/* Rows looked at for each event that may be answered: some are not for him, and must not be counted. Reads that others hid are dropped
- * before rendering, so that how many there are shows in nothing. */
+/* Rows looked at for each event that may be answered: some are not for him, and must not be counted. Reads that others hid are
+ * dropped before rendering, so that how many there are shows in nothing. */
 enum { ROWS_PER_EVENT = 4, RAW_ROWS_PER_EVENT = 20 };
 
 struct sync_list {
@@ -21,7 +21,8 @@ static enum err take_channels(struct chat_ctx *c, yyjson_val *cids, struct sync_
 {
 	size_t count = yyjson_arr_size(cids), i, n;
 	if (!yyjson_is_arr(cids) || count > (size_t)LIMIT_SYNC_CIDS)
-		return chat_fail(c, ERR_INPUT, "channel_cids", "channel_cids must be an array of at most %lld cids", (long long)LIMIT_SYNC_CIDS);
+		return chat_fail(c, ERR_INPUT, "channel_cids", "channel_cids must be an array of at most %lld cids",
+			(long long)LIMIT_SYNC_CIDS);
 	l->items = arena_array(c->arena, struct channel_ctx, count + 1);
 	l->pks = arena_array(c->arena, int64_t, count + 1);
 	l->inaccessible = arena_array(c->arena, struct span, count + 1);
@@ -31,7 +32,8 @@ static enum err take_channels(struct chat_ctx *c, yyjson_val *cids, struct sync_
 	{
 		struct span type, id;
 		struct channel_ctx x;
-		if (!cid_split(json_span(v), &type, &id)) return chat_fail(c, ERR_INPUT, "channel_cids", "channel_cids must hold cids");
+		if (!cid_split(json_span(v), &type, &id))
+			return chat_fail(c, ERR_INPUT, "channel_cids", "channel_cids must hold cids");
 		enum err e = chat_channel_load(c, type, id, &x);
 		if (e == ERR_OK) {
 			l->items[l->n] = x;
@@ -52,7 +54,8 @@ static enum err take_since(struct chat_ctx *c, yyjson_val *v, int64_t *since)
 	if (e != ERR_OK) return e;
 	if (*since == 0) return chat_fail(c, ERR_INPUT, "last_sync_at", "last_sync_at is required");
 	if (*since < c->now_us - LIMIT_SYNC_DAYS * 86400 * 1000000)
-		return chat_fail(c, ERR_INPUT, "last_sync_at", "last_sync_at is more than %lld days ago", (long long)LIMIT_SYNC_DAYS);
+		return chat_fail(
+			c, ERR_INPUT, "last_sync_at", "last_sync_at is more than %lld days ago", (long long)LIMIT_SYNC_DAYS);
 	return ERR_OK;
 }
 
@@ -130,7 +133,8 @@ static void write_removed(struct chat_ctx *c, struct jsonw *w, struct span cid)
 	jsonw_obj_end(w);
 }
 
-static void write_answer(struct chat_ctx *c, struct jsonw *w, const struct sync_list *l, struct event *const *events, size_t n, bool with_inaccessible)
+static void write_answer(struct chat_ctx *c, struct jsonw *w, const struct sync_list *l, struct event *const *events, size_t n,
+	bool with_inaccessible)
 {
 	jsonw_key(w, "events");
 	jsonw_arr_begin(w);
@@ -161,7 +165,8 @@ static enum err run(struct chat_ctx *c, yyjson_val *body, bool with_inaccessible
 
 static enum err require_user(struct chat_ctx *c)
 {
-	return c->me.pk == 0 && chat_is_server(c) ? chat_fail(c, ERR_INPUT, "user_id", "a server call names the user in user_id") : ERR_OK;
+	return c->me.pk == 0 && chat_is_server(c) ? chat_fail(c, ERR_INPUT, "user_id", "a server call names the user in user_id")
+						  : ERR_OK;
 }
 
 enum err chat_sync(struct chat_ctx *c, yyjson_val *body, bool with_inaccessible, struct jsonw *w)

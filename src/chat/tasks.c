@@ -10,8 +10,13 @@ enum err chat_task_make(struct chat_ctx *c, const char *kind, struct span input,
 {
 	char uuid[37];
 	rng_uuid4(c->chat->rng, uuid);
-	struct store_task t = { .id = arena_dup(c->arena, span_make(uuid, 36)), .kind = span_str(kind), .status = SPAN("waiting"), .input = input,
-		.app = c->app->pk, .created_at = c->now_us, .updated_at = c->now_us };
+	struct store_task t = { .id = arena_dup(c->arena, span_make(uuid, 36)),
+		.kind = span_str(kind),
+		.status = SPAN("waiting"),
+		.input = input,
+		.app = c->app->pk,
+		.created_at = c->now_us,
+		.updated_at = c->now_us };
 	if (!span_given(t.id)) return chat_store_fail(c, ERR_UNAVAILABLE);
 	enum err e = store_task_put(c->tx, &t);
 	if (e != ERR_OK) return chat_store_fail(c, e);

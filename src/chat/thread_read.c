@@ -3,7 +3,8 @@
 #include "chat/message_parts.h"
 
 /* The thread's parent, when he takes part; *takes_part false: nothing to do, and no error. */
-static enum err load_thread(struct chat_ctx *c, const struct channel_ctx *x, struct span id, struct message *parent, int64_t *last_read, bool *takes_part)
+static enum err load_thread(struct chat_ctx *c, const struct channel_ctx *x, struct span id, struct message *parent,
+	int64_t *last_read, bool *takes_part)
 {
 	*takes_part = false;
 	enum err e = store_message_get(c->tx, c->app->pk, id, c->arena, parent);
@@ -19,8 +20,15 @@ static enum err load_thread(struct chat_ctx *c, const struct channel_ctx *x, str
 
 static enum err newest_reply(struct chat_ctx *c, const struct channel_ctx *x, const struct message *parent, struct message *reply)
 {
-	struct store_page q = { .channel_pk = x->ch.pk, .parent_pk = parent->pk, .viewer_pk = c->me.pk, .viewer_id = c->me.id,
-		.cut_us = history_cut(x), .op = STORE_PAGE_LT, .at_us = INT64_MAX, .at_id = SPAN(""), .limit = 1 };
+	struct store_page q = { .channel_pk = x->ch.pk,
+		.parent_pk = parent->pk,
+		.viewer_pk = c->me.pk,
+		.viewer_id = c->me.id,
+		.cut_us = history_cut(x),
+		.op = STORE_PAGE_LT,
+		.at_us = INT64_MAX,
+		.at_id = SPAN(""),
+		.limit = 1 };
 	struct message *found = NULL;
 	size_t n = 0;
 	enum err e = store_messages_page(c->tx, &q, c->arena, &found, &n);
@@ -63,9 +71,12 @@ static enum err record_unread(struct chat_ctx *c, const struct channel_ctx *x, c
 {
 	int64_t threads = 0, replies = 0;
 	enum err e = count_threads(c, &threads);
-	if (e == ERR_OK && store_thread_unread(c->tx, parent->pk, c->me.pk, &replies) != ERR_OK) e = chat_store_fail(c, ERR_UNAVAILABLE);
+	if (e == ERR_OK && store_thread_unread(c->tx, parent->pk, c->me.pk, &replies) != ERR_OK)
+		e = chat_store_fail(c, ERR_UNAVAILABLE);
 	if (e != ERR_OK) return e;
-	struct store_event log = { .user_pk = c->me.pk, .context_pk = x->ch.pk, .actor_pk = c->me.pk,
+	struct store_event log = { .user_pk = c->me.pk,
+		.context_pk = x->ch.pk,
+		.actor_pk = c->me.pk,
 		.data = arena_printf(c->arena, "{\"thread_id\":\"%.*s\",\"last_read_at\":%lld,\"unread_thread_messages\":%lld}",
 			SPAN_FMT(parent->id), (long long)last_read, (long long)replies) };
 	struct event_text t;

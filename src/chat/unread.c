@@ -38,8 +38,9 @@ enum err chat_read_write(struct chat_ctx *c, struct jsonw *w, const struct chann
 {
 	struct member *list = NULL;
 	size_t n = 0;
-	enum err e = x->effective.read_events ?
-		store_read_list(c->tx, x->ch.pk, x->is_member ? c->me.pk : 0, LIMIT_READ_ENTRIES, c->arena, &list, &n) : ERR_OK;
+	enum err e = x->effective.read_events ? store_read_list(c->tx, x->ch.pk, x->is_member ? c->me.pk : 0, LIMIT_READ_ENTRIES,
+							c->arena, &list, &n)
+					      : ERR_OK;
 	if (e != ERR_OK) return chat_store_fail(c, e);
 	for (size_t i = 0; i < n; i++) chat_user_for_viewer(c, &list[i].user);
 	chat_read_list_write(c, w, x, list, n);
@@ -148,7 +149,8 @@ static enum err write_summary(struct chat_ctx *c, struct jsonw *w, int64_t user_
 
 enum err chat_unread_counts(struct chat_ctx *c, struct jsonw *w)
 {
-	if (c->me.pk == 0 && chat_is_server(c)) return chat_fail(c, ERR_INPUT, "user_id", "a server call names the user in user_id");
+	if (c->me.pk == 0 && chat_is_server(c))
+		return chat_fail(c, ERR_INPUT, "user_id", "a server call names the user in user_id");
 	if (c->me.pk != 0) registry_mark_seen(c->chat->registry, c->app->pk, c->me.pk, 0);
 	return write_summary(c, w, c->me.pk);
 }

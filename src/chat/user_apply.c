@@ -6,10 +6,10 @@
 #include "store/fold.h"
 #include "wire/ids.h"
 
-static const char *const read_only[] = { "id", "online", "last_active", "created_at", "updated_at", "deleted_at", "deactivated_at", "banned",
-	"shadow_banned", "ban_expires", "devices", "mutes", "channel_mutes", "total_unread_count", "total_unread_count_by_team", "unread_count",
-	"unread_channels", "unread_threads", "avg_response_time", "latest_hidden_channels", "blocked_user_ids", "roles", "push_notifications",
-	"push_preferences", "custom", "anon" };
+static const char *const read_only[] = { "id", "online", "last_active", "created_at", "updated_at", "deleted_at",
+	"deactivated_at", "banned", "shadow_banned", "ban_expires", "devices", "mutes", "channel_mutes", "total_unread_count",
+	"total_unread_count_by_team", "unread_count", "unread_channels", "unread_threads", "avg_response_time",
+	"latest_hidden_channels", "blocked_user_ids", "roles", "push_notifications", "push_preferences", "custom", "anon" };
 static const char *const forbidden[] = { "pk", "app_pk", "user_pk" };
 
 static bool listed(struct span key, const char *const *names, size_t n)
@@ -52,7 +52,8 @@ static enum err apply_role(struct chat_ctx *c, struct user *u, yyjson_val *v)
 	struct span role;
 	enum err e = take_text(c, "role", v, &role);
 	if (e != ERR_OK || role.n == 0 || span_eq(role, u->role)) return e;
-	if (!chat_may(c, "update-user-role")) return chat_fail(c, ERR_NOT_ALLOWED, "role", "the role of a user cannot be changed by himself");
+	if (!chat_may(c, "update-user-role"))
+		return chat_fail(c, ERR_NOT_ALLOWED, "role", "the role of a user cannot be changed by himself");
 	if (!role_known(role, true)) return chat_fail(c, ERR_INPUT, "role", "role %.*s does not exist", SPAN_FMT(role));
 	u->role = role;
 	return ERR_OK;
@@ -65,10 +66,12 @@ static enum err check_teams(struct chat_ctx *c, yyjson_val *v)
 	if (!yyjson_is_arr(v)) return chat_fail(c, ERR_INPUT, "teams", "teams must be an array of strings");
 	if (yyjson_arr_size(v) > (size_t)LIMIT_TEAMS)
 		return chat_fail(c, ERR_INPUT, "teams", "a user is in at most %lld teams", (long long)LIMIT_TEAMS);
-	yyjson_arr_foreach(v, i, n, team) {
+	yyjson_arr_foreach(v, i, n, team)
+	{
 		struct span s = json_span(team);
 		if (s.n == 0 || s.n > (size_t)LIMIT_TEAM_BYTES)
-			return chat_fail(c, ERR_INPUT, "teams", "a team must be a string of 1 to %lld bytes", (long long)LIMIT_TEAM_BYTES);
+			return chat_fail(
+				c, ERR_INPUT, "teams", "a team must be a string of 1 to %lld bytes", (long long)LIMIT_TEAM_BYTES);
 	}
 	return ERR_OK;
 }
@@ -86,7 +89,8 @@ static enum err apply_teams(struct chat_ctx *c, struct user *u, yyjson_val *v)
 	if (e != ERR_OK) return e;
 	struct span teams = text_or_none(c, v);
 	if (span_eq(teams, u->teams)) return ERR_OK;
-	if (!chat_may(c, "update-user-teams")) return chat_fail(c, ERR_NOT_ALLOWED, "teams", "the teams of a user cannot be changed by himself");
+	if (!chat_may(c, "update-user-teams"))
+		return chat_fail(c, ERR_NOT_ALLOWED, "teams", "the teams of a user cannot be changed by himself");
 	u->teams = teams;
 	return ERR_OK;
 }
@@ -97,13 +101,17 @@ static enum err apply_teams_role(struct chat_ctx *c, struct user *u, yyjson_val 
 	yyjson_val *team, *role;
 	if (is_null(v)) return ERR_OK;
 	if (!yyjson_is_obj(v)) return chat_fail(c, ERR_INPUT, "teams_role", "teams_role must be an object of teams and roles");
-	yyjson_obj_foreach(v, i, n, team, role) {
-		if (!yyjson_is_str(role)) return chat_fail(c, ERR_INPUT, "teams_role", "teams_role must be an object of teams and roles");
+	yyjson_obj_foreach(v, i, n, team, role)
+	{
+		if (!yyjson_is_str(role))
+			return chat_fail(c, ERR_INPUT, "teams_role", "teams_role must be an object of teams and roles");
 	}
 	struct span text = text_or_none(c, v);
 	if (span_eq(text, u->teams_role)) return ERR_OK;
-	if (!chat_may(c, "update-user-role")) return chat_fail(c, ERR_NOT_ALLOWED, "teams_role", "the role of a user cannot be changed by himself");
-	yyjson_obj_foreach(v, i, n, team, role) {
+	if (!chat_may(c, "update-user-role"))
+		return chat_fail(c, ERR_NOT_ALLOWED, "teams_role", "the role of a user cannot be changed by himself");
+	yyjson_obj_foreach(v, i, n, team, role)
+	{
 		if (!role_known(json_span(role), true))
 			return chat_fail(c, ERR_INPUT, "teams_role", "role %.*s does not exist", SPAN_FMT(json_span(role)));
 	}
@@ -116,7 +124,8 @@ static enum err apply_revocation(struct chat_ctx *c, struct user *u, yyjson_val 
 	if (!chat_is_server(c)) return ERR_OK;
 	int64_t us = 0;
 	if (!is_null(v) && (!yyjson_is_str(v) || (yyjson_get_len(v) > 0 && !time_parse(json_span(v), &us))))
-		return chat_fail(c, ERR_INPUT, "revoke_tokens_issued_before", "revoke_tokens_issued_before must be an RFC 3339 time");
+		return chat_fail(
+			c, ERR_INPUT, "revoke_tokens_issued_before", "revoke_tokens_issued_before must be an RFC 3339 time");
 	u->revoke_before = us == TIME_ZERO ? 0 : us;
 	return ERR_OK;
 }
@@ -127,9 +136,15 @@ static const struct {
 	const char *name;
 	enum err (*apply)(struct chat_ctx *c, struct user *u, yyjson_val *v);
 } built_in[] = {
-	{ "name", apply_name }, { "image", apply_image }, { "language", apply_language }, { "role", apply_role },
-	{ "invisible", apply_invisible }, { "teams", apply_teams }, { "teams_role", apply_teams_role },
-	{ "privacy_settings", apply_privacy }, { "revoke_tokens_issued_before", apply_revocation },
+	{ "name", apply_name },
+	{ "image", apply_image },
+	{ "language", apply_language },
+	{ "role", apply_role },
+	{ "invisible", apply_invisible },
+	{ "teams", apply_teams },
+	{ "teams_role", apply_teams_role },
+	{ "privacy_settings", apply_privacy },
+	{ "revoke_tokens_issued_before", apply_revocation },
 };
 
 bool user_key_reserved(struct span key)
@@ -142,7 +157,8 @@ bool user_key_reserved(struct span key)
 enum err user_key_apply(struct chat_ctx *c, struct user *u, struct span key, yyjson_val *v, bool *known)
 {
 	*known = true;
-	if (listed(key, forbidden, BECK_COUNT(forbidden))) return chat_fail(c, ERR_INPUT, "user", "%.*s is a reserved name", SPAN_FMT(key));
+	if (listed(key, forbidden, BECK_COUNT(forbidden)))
+		return chat_fail(c, ERR_INPUT, "user", "%.*s is a reserved name", SPAN_FMT(key));
 	for (size_t i = 0; i < BECK_COUNT(built_in); i++)
 		if (span_is(key, built_in[i].name)) return built_in[i].apply(c, u, v);
 	*known = listed(key, read_only, BECK_COUNT(read_only));
@@ -218,7 +234,8 @@ static enum err check_unique(struct chat_ctx *c, const struct user *u, struct sp
 	bool taken = false;
 	enum err e = store_user_name_taken(c->tx, c->app->pk, folded, u->id, team, &taken);
 	if (e != ERR_OK) return chat_store_fail(c, e);
-	return taken ? chat_fail(c, ERR_DUPLICATE_NAME, "name", "a user with the name %.*s exists already", SPAN_FMT(u->name)) : ERR_OK;
+	return taken ? chat_fail(c, ERR_DUPLICATE_NAME, "name", "a user with the name %.*s exists already", SPAN_FMT(u->name))
+		     : ERR_OK;
 }
 
 static enum err check_name(struct chat_ctx *c, const struct user *before, const struct user *u)
@@ -231,7 +248,8 @@ static enum err check_name(struct chat_ctx *c, const struct user *before, const 
 	size_t at, i, n;
 	yyjson_val *team, *teams = span_given(u->teams) ? json_parse(c->arena, u->teams, &why, &at) : NULL;
 	enum err e = ERR_OK;
-	yyjson_arr_foreach(teams, i, n, team) {
+	yyjson_arr_foreach(teams, i, n, team)
+	{
 		if (e == ERR_OK) e = check_unique(c, u, folded, json_span(team));
 	}
 	return e;
@@ -251,15 +269,18 @@ static bool same_text(struct span a, struct span b) { return span_given(a) == sp
 static bool differs(struct chat_ctx *c, const struct user *a, const struct user *b)
 {
 	return !same_text(a->name, b->name) || !same_text(a->image, b->image) || !span_eq(a->language, b->language) ||
-		!span_eq(a->role, b->role) || !span_eq(a->teams, b->teams) || !same_json(c, a->teams_role, b->teams_role) ||
-		a->invisible != b->invisible || a->privacy_typing != b->privacy_typing || a->privacy_read != b->privacy_read ||
-		a->privacy_delivery != b->privacy_delivery || a->revoke_before != b->revoke_before || !same_json(c, a->custom, b->custom);
+	       !span_eq(a->role, b->role) || !span_eq(a->teams, b->teams) || !same_json(c, a->teams_role, b->teams_role) ||
+	       a->invisible != b->invisible || a->privacy_typing != b->privacy_typing || a->privacy_read != b->privacy_read ||
+	       a->privacy_delivery != b->privacy_delivery || a->revoke_before != b->revoke_before ||
+	       !same_json(c, a->custom, b->custom);
 }
 
 enum err user_check(struct chat_ctx *c, const struct user *before, struct user *u, bool *changed)
 {
 	if (arena_failed(c->arena)) return chat_store_fail(c, ERR_UNAVAILABLE);
-	if (!fits(u)) return chat_fail(c, ERR_INPUT, "user", "the user object is larger than %lld bytes", (long long)LIMIT_USER_OBJECT_BYTES);
+	if (!fits(u))
+		return chat_fail(
+			c, ERR_INPUT, "user", "the user object is larger than %lld bytes", (long long)LIMIT_USER_OBJECT_BYTES);
 	enum err e = check_name(c, before, u);
 	if (e != ERR_OK) return e;
 	if (u->invisible && !before->invisible) {
@@ -275,7 +296,11 @@ enum err user_check(struct chat_ctx *c, const struct user *before, struct user *
 /* ---- whole objects ---- */
 struct user user_new(struct span id)
 {
-	return (struct user){ .id = id, .role = SPAN("user"), .privacy_typing = TRI_UNSET, .privacy_read = TRI_UNSET, .privacy_delivery = TRI_UNSET };
+	return (struct user){ .id = id,
+		.role = SPAN("user"),
+		.privacy_typing = TRI_UNSET,
+		.privacy_read = TRI_UNSET,
+		.privacy_delivery = TRI_UNSET };
 }
 
 /* Custom data of the object, nulls still in it; NULL when there is none. */
@@ -299,15 +324,18 @@ enum err chat_user_apply(struct chat_ctx *c, struct user *u, yyjson_val *obj, en
 	yyjson_val *key, *value, *custom;
 	bool known;
 	if (how == USER_MERGE_UPSERT) u->name = u->image = SPAN_NONE;
-	yyjson_obj_foreach(obj, i, n, key, value) {
+	yyjson_obj_foreach(obj, i, n, key, value)
+	{
 		enum err e = user_key_apply(c, u, json_span(key), value, &known);
 		if (e != ERR_OK) return e;
 	}
 	enum err e = collect(c, obj, &custom);
 	if (e != ERR_OK) return e;
-	if (yyjson_get_len(custom) <= (size_t)LIMIT_USER_OBJECT_BYTES) /* more keys than bytes cannot fit, and merging would be dear */
+	if (yyjson_get_len(custom) <=
+		(size_t)LIMIT_USER_OBJECT_BYTES) /* more keys than bytes cannot fit, and merging would be dear */
 		u->custom = custom_merge(c->arena, how == USER_MERGE_UPSERT ? SPAN_NONE : u->custom, custom);
 	else
-		return chat_fail(c, ERR_INPUT, "user", "the user object is larger than %lld bytes", (long long)LIMIT_USER_OBJECT_BYTES);
+		return chat_fail(
+			c, ERR_INPUT, "user", "the user object is larger than %lld bytes", (long long)LIMIT_USER_OBJECT_BYTES);
 	return user_check(c, &before, u, changed);
 }

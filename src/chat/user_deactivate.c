@@ -1,5 +1,5 @@
-/* Deactivated users cannot connect and are left out of queries; their history stays, unless it is asked to go with them. What goes then
- * carries the moment of the deactivation, by which reactivation finds it again. */
+/* Deactivated users cannot connect and are left out of queries; their history stays, unless it is asked to go with them. What
+ * goes then carries the moment of the deactivation, by which reactivation finds it again. */
 #include "base/limits.h"
 #include "chat/user_rules.h"
 
@@ -107,7 +107,8 @@ enum err chat_deactivate_user(struct chat_ctx *c, struct span id, yyjson_val *bo
 
 typedef enum err change(struct chat_ctx *c, struct user *u, int64_t *stamp);
 
-static enum err many(struct chat_ctx *c, yyjson_val *body, const char *kind, const struct wishes *wish, change *one, struct jsonw *w)
+static enum err many(
+	struct chat_ctx *c, yyjson_val *body, const char *kind, const struct wishes *wish, change *one, struct jsonw *w)
 {
 	struct user *users = NULL;
 	size_t n = 0;
@@ -152,7 +153,8 @@ enum err chat_reactivate_user(struct chat_ctx *c, struct span id, yyjson_val *bo
 	e = user_check(c, &before, &u, &changed);
 	if (e == ERR_OK) e = reactivate(c, &u, &stamp);
 	if (e == ERR_OK && changed) e = chat_user_store(c, &u, true, false);
-	if (e == ERR_OK && stamp != 0 && (wish.messages || wish.channels)) e = make_task(c, "users.reactivate", &u, &stamp, 1, &wish, &task);
+	if (e == ERR_OK && stamp != 0 && (wish.messages || wish.channels))
+		e = make_task(c, "users.reactivate", &u, &stamp, 1, &wish, &task);
 	if (e != ERR_OK) return e;
 	jsonw_key(w, "user");
 	return chat_user_write_full(c, w, &u);

@@ -1,5 +1,5 @@
-/* Deleting users, and bringing soft-deleted ones back. The users vanish with the call; what hangs on them goes in a task. Contract:
- * connection-and-users.md 4.5. */
+/* Deleting users, and bringing soft-deleted ones back. The users vanish with the call; what hangs on them goes in a task.
+ * Contract: connection-and-users.md 4.5. */
 #include "base/limits.h"
 #include "chat/user_rules.h"
 
@@ -13,10 +13,12 @@ enum err users_named(struct chat_ctx *c, yyjson_val *body, bool with_deleted, st
 	yyjson_val *ids = json_get(body, "user_ids"), *v;
 	size_t i, count, kept = 0;
 	if (!yyjson_is_arr(ids) || yyjson_arr_size(ids) == 0 || yyjson_arr_size(ids) > (size_t)LIMIT_USERS_BATCH)
-		return chat_fail(c, ERR_INPUT, "user_ids", "user_ids must be an array of 1 to %lld user ids", (long long)LIMIT_USERS_BATCH);
+		return chat_fail(c, ERR_INPUT, "user_ids", "user_ids must be an array of 1 to %lld user ids",
+			(long long)LIMIT_USERS_BATCH);
 	struct user *users = arena_array(c->arena, struct user, yyjson_arr_size(ids));
 	if (users == NULL) return chat_store_fail(c, ERR_UNAVAILABLE);
-	yyjson_arr_foreach(ids, i, count, v) {
+	yyjson_arr_foreach(ids, i, count, v)
+	{
 		struct span id = json_span(v);
 		size_t k = 0;
 		if (!span_given(id)) return chat_fail(c, ERR_INPUT, "user_ids", "user_ids must be an array of strings");
@@ -157,8 +159,14 @@ enum err chat_delete_user(struct chat_ctx *c, struct span id, const struct user_
 {
 	struct user u;
 	struct span task;
-	struct removal r = { o->hard ? SPAN("hard") : SPAN("soft"), o->hard ? SPAN("hard") : o->mark_messages_deleted ? SPAN("soft") : SPAN(""),
-		!o->delete_conversations ? SPAN("") : o->hard ? SPAN("hard") : SPAN("soft"), SPAN("") };
+	struct removal r = { o->hard ? SPAN("hard") : SPAN("soft"),
+		o->hard                    ? SPAN("hard")
+		: o->mark_messages_deleted ? SPAN("soft")
+					   : SPAN(""),
+		!o->delete_conversations ? SPAN("")
+		: o->hard                ? SPAN("hard")
+					 : SPAN("soft"),
+		SPAN("") };
 	enum err e = store_user_get(c->tx, c->app->pk, id, c->arena, &u);
 	if (e == ERR_NOT_FOUND || (e == ERR_OK && u.deleted_at != 0 && !o->hard))
 		return chat_fail(c, ERR_NOT_FOUND, NULL, "user %.*s does not exist", SPAN_FMT(id));
@@ -179,7 +187,8 @@ enum err chat_restore_users(struct chat_ctx *c, yyjson_val *body)
 		struct user *u = &users[i];
 		if (u->deleted_at == 0) continue;
 		if (u->invisible_since_last_active == USER_PRUNED)
-			return chat_fail(c, ERR_INPUT, "user_ids", "user %.*s was not soft-deleted and cannot be restored", SPAN_FMT(u->id));
+			return chat_fail(c, ERR_INPUT, "user_ids", "user %.*s was not soft-deleted and cannot be restored",
+				SPAN_FMT(u->id));
 		u->deleted_at = 0;
 		u->updated_at = c->now_us;
 		e = store_user_put(c->tx, c->app->pk, u, span_given(u->name) ? chat_fold(c->arena, u->name) : SPAN_NONE);

@@ -27,7 +27,8 @@ enum err chat_user_write_full(struct chat_ctx *c, struct jsonw *w, const struct 
 	user_write_members(w, c->dialect, view, &seen);
 	if (view != USER_VIEW_COMMON) {
 		enum err e = user_write_devices(c, w, u);
-		if (e == ERR_OK && (e = store_totals_load(c->tx, c->app->pk, u->pk, c->arena, &totals)) != ERR_OK) e = chat_store_fail(c, e);
+		if (e == ERR_OK && (e = store_totals_load(c->tx, c->app->pk, u->pk, c->arena, &totals)) != ERR_OK)
+			e = chat_store_fail(c, e);
 		if (e != ERR_OK) return e;
 		if (view == USER_VIEW_SELF) jsonw_kraw(w, "blocked_user_ids", SPAN("[]"));
 		jsonw_kraw(w, "mutes", SPAN("[]"));
@@ -77,7 +78,8 @@ static enum err take_bounds(struct chat_ctx *c, yyjson_val *payload, struct user
 	return e;
 }
 
-/* Clients of an application with several tenants see their own teams, unless the filter speaks of teams itself; `teams: {}` means all. */
+/* Clients of an application with several tenants see their own teams, unless the filter speaks of teams itself; `teams: {}` means
+ * all. */
 static yyjson_val *within_teams(struct chat_ctx *c, yyjson_val *filter)
 {
 	if (!c->app->multi_tenant_enabled || chat_is_server(c)) return filter;
@@ -91,7 +93,8 @@ static yyjson_val *within_teams(struct chat_ctx *c, yyjson_val *filter)
 	buf_init(&text, (size_t)LIMIT_BODY_BYTES * 2);
 	jsonw_init(&w, &text);
 	jsonw_obj_begin(&w);
-	yyjson_obj_foreach(filter, i, n, key, value) {
+	yyjson_obj_foreach(filter, i, n, key, value)
+	{
 		if (span_is(json_span(key), "teams")) continue;
 		jsonw_key_span(&w, json_span(key));
 		jsonw_val(&w, value);
@@ -114,11 +117,13 @@ static yyjson_val *within_teams(struct chat_ctx *c, yyjson_val *filter)
 static enum err check_rights(struct chat_ctx *c)
 {
 	if (!chat_may(c, "search-user"))
-		return chat_fail(c, ERR_NOT_ALLOWED, NULL, "user %.*s with role %.*s may not search users", SPAN_FMT(c->me.id), SPAN_FMT(c->me.role));
+		return chat_fail(c, ERR_NOT_ALLOWED, NULL, "user %.*s with role %.*s may not search users", SPAN_FMT(c->me.id),
+			SPAN_FMT(c->me.role));
 	size_t i, n;
 	yyjson_val *role;
 	if (chat_is_server(c)) return ERR_OK;
-	yyjson_arr_foreach(json_get(c->app->settings, "user_search_disallowed_roles"), i, n, role) {
+	yyjson_arr_foreach(json_get(c->app->settings, "user_search_disallowed_roles"), i, n, role)
+	{
 		if (span_eq(json_span(role), c->me.role))
 			return chat_fail(c, ERR_NOT_ALLOWED, NULL, "role %.*s may not search users", SPAN_FMT(c->me.role));
 	}
@@ -128,7 +133,9 @@ static enum err check_rights(struct chat_ctx *c)
 static enum err parse_query(struct chat_ctx *c, yyjson_val *payload, struct filter *f, struct sort *s)
 {
 	yyjson_val *given = json_get(payload, "filter_conditions");
-	yyjson_val *filter = given == NULL || yyjson_is_null(given) || yyjson_is_obj(given) ? within_teams(c, yyjson_is_obj(given) ? given : NULL) : given;
+	yyjson_val *filter = given == NULL || yyjson_is_null(given) || yyjson_is_obj(given)
+				     ? within_teams(c, yyjson_is_obj(given) ? given : NULL)
+				     : given;
 	enum err e = filter_parse(c->arena, filter, f, &c->error);
 	if (e == ERR_OK) e = filter_check(c->arena, f, store_user_fields, store_user_field_count, true, &c->error);
 	if (e == ERR_OK) e = sort_parse(c->arena, json_get(payload, "sort"), s, &c->error);
@@ -140,8 +147,12 @@ enum err chat_query_users(struct chat_ctx *c, yyjson_val *payload, struct user_l
 {
 	struct filter f;
 	struct sort s = { .n = 0 };
-	struct user_query q = { .filter = &f, .sort = &s, .limit = 30,
-		.viewer_pk = chat_is_server(c) ? 0 : c->me.pk != 0 ? c->me.pk : -1 };
+	struct user_query q = { .filter = &f,
+		.sort = &s,
+		.limit = 30,
+		.viewer_pk = chat_is_server(c) ? 0
+			     : c->me.pk != 0   ? c->me.pk
+					       : -1 };
 	struct user_list list = { NULL, 0 };
 	enum err e = check_rights(c);
 	if (e == ERR_OK) e = take_bounds(c, payload, &q);

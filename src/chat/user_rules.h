@@ -1,5 +1,5 @@
-/* The rules behind the routes of users, and what they share. Bodies of requests come in as parsed JSON (NULL = {}), replies are written as
- * members of the reply object. Results as in chat.h.
+/* The rules behind the routes of users, and what they share. Bodies of requests come in as parsed JSON (NULL = {}), replies are
+ * written as members of the reply object. Results as in chat.h.
  *
  * Users in the log: user.updated stands in the own stream of its user (user_pk), without data; others learn of it by presence
  * subscription, which nobody replays. */
@@ -46,7 +46,8 @@ enum err chat_delete_users(struct chat_ctx *c, yyjson_val *body, struct jsonw *w
 struct user_delete_options {
 	bool hard, mark_messages_deleted, delete_conversations;
 };
-enum err chat_delete_user(struct chat_ctx *c, struct span id, const struct user_delete_options *o, struct jsonw *w) BECK_WARN_UNUSED;
+enum err chat_delete_user(
+	struct chat_ctx *c, struct span id, const struct user_delete_options *o, struct jsonw *w) BECK_WARN_UNUSED;
 enum err chat_restore_users(struct chat_ctx *c, yyjson_val *body) BECK_WARN_UNUSED;
 enum err chat_deactivate_user(struct chat_ctx *c, struct span id, yyjson_val *body, struct jsonw *w) BECK_WARN_UNUSED;
 enum err chat_deactivate_users(struct chat_ctx *c, yyjson_val *body, struct jsonw *w) BECK_WARN_UNUSED;

@@ -1,4 +1,5 @@
-/* What the end of a user leaves to do, in slices. Each slice leaves the store consistent and the task's cursor says where to go on:
+/* What the end of a user leaves to do, in slices. Each slice leaves the store consistent and the task's cursor says where to go
+ * on:
  * {"user": index, "phase": index, "at": key}. */
 #include "base/limits.h"
 #include "chat/channel_members.h"
@@ -89,7 +90,10 @@ static enum err phase_messages(struct user_job *j, bool *done)
 		*done = true;
 		return ERR_OK;
 	}
-	return each_message(j, span_is(j->messages, "hard") ? erase_message : span_is(j->messages, "pruning") ? prune_message : soft_delete_message,
+	return each_message(j,
+		span_is(j->messages, "hard")      ? erase_message
+		: span_is(j->messages, "pruning") ? prune_message
+						  : soft_delete_message,
 		done);
 }
 
@@ -176,7 +180,8 @@ static enum err phase_leave_teams(struct user_job *j, bool *done)
 	for (size_t i = 0; e == ERR_OK && i < n; i++) {
 		e = load_channel(j->c, pks[i], &x, &found);
 		j->at = pks[i];
-		yyjson_arr_foreach(left, k, teams, team) {
+		yyjson_arr_foreach(left, k, teams, team)
+		{
 			if (e != ERR_OK || !found || !span_eq(x.ch.team, json_span(team))) continue;
 			e = leave_channel(j, &x);
 			break;
@@ -286,7 +291,8 @@ static enum err phase_row(struct user_job *j, bool *done)
 }
 
 /* ---- turns ---- */
-static phase_fn *const delete_phases[] = { phase_conversations, phase_messages, phase_memberships, phase_ownership, phase_row, NULL };
+static phase_fn *const delete_phases[] = { phase_conversations, phase_messages, phase_memberships, phase_ownership, phase_row,
+	NULL };
 static phase_fn *const deactivate_phases[] = { phase_messages, phase_channels_off, NULL };
 static phase_fn *const reactivate_phases[] = { phase_channels_back, phase_messages_back, NULL };
 static phase_fn *const leave_phases[] = { phase_leave_teams, NULL };
@@ -306,8 +312,12 @@ static bool job_load(struct chat_ctx *c, const struct store_task *t, struct user
 	const char *why;
 	size_t at;
 	yyjson_val *cursor = span_given(t->cursor) ? json_parse(c->arena, t->cursor, &why, &at) : NULL;
-	*j = (struct user_job){ .c = c, .task = t, .input = json_parse(c->arena, t->input, &why, &at), .index = (size_t)int_of(cursor, "user"),
-		.phase = (size_t)int_of(cursor, "phase"), .at = int_of(cursor, "at") };
+	*j = (struct user_job){ .c = c,
+		.task = t,
+		.input = json_parse(c->arena, t->input, &why, &at),
+		.index = (size_t)int_of(cursor, "user"),
+		.phase = (size_t)int_of(cursor, "phase"),
+		.at = int_of(cursor, "at") };
 	j->user = json_span(json_get(j->input, "user"));
 	j->messages = json_span(json_get(j->input, "messages"));
 	j->conversations = json_span(json_get(j->input, "conversations"));
@@ -327,7 +337,8 @@ static bool job_next_user(struct user_job *j)
 		j->stamp = int_of(item, "at");
 		return item != NULL;
 	}
-	yyjson_obj_foreach(j->input, i, n, key, item) {
+	yyjson_obj_foreach(j->input, i, n, key, item)
+	{
 		if (i != j->index) continue;
 		struct user u = { .pk = 0 };
 		j->id = json_span(key);

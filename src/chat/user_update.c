@@ -19,7 +19,8 @@ static enum err batch_begin(struct chat_ctx *c, size_t n, struct batch *b)
 {
 	*b = (struct batch){ .users = arena_array(c->arena, struct user, n) };
 	if (n == 0) return chat_fail(c, ERR_INPUT, "users", "users must name at least one user");
-	if (n > (size_t)LIMIT_USERS_BATCH) return chat_fail(c, ERR_INPUT, "users", "at most %lld users in one call", (long long)LIMIT_USERS_BATCH);
+	if (n > (size_t)LIMIT_USERS_BATCH)
+		return chat_fail(c, ERR_INPUT, "users", "at most %lld users in one call", (long long)LIMIT_USERS_BATCH);
 	if (b->users == NULL) return chat_store_fail(c, ERR_UNAVAILABLE);
 	buf_init(&b->left, (size_t)LIMIT_REPLY_BYTES);
 	jsonw_init(&b->left_w, &b->left);
@@ -31,15 +32,16 @@ static enum err check_right(struct chat_ctx *c, struct span id)
 {
 	bool own = c->caller == CALLER_USER && span_eq(id, c->me.id);
 	if (chat_may_own(c, "update-user", own)) return ERR_OK;
-	return chat_fail(c, ERR_NOT_ALLOWED, NULL, "user %.*s with role %.*s may not update user %.*s", SPAN_FMT(c->me.id), SPAN_FMT(c->me.role),
-		SPAN_FMT(id));
+	return chat_fail(c, ERR_NOT_ALLOWED, NULL, "user %.*s with role %.*s may not update user %.*s", SPAN_FMT(c->me.id),
+		SPAN_FMT(c->me.role), SPAN_FMT(id));
 }
 
 static bool has_team(yyjson_val *teams, struct span team)
 {
 	size_t i, n;
 	yyjson_val *v;
-	yyjson_arr_foreach(teams, i, n, v) {
+	yyjson_arr_foreach(teams, i, n, v)
+	{
 		if (span_eq(json_span(v), team)) return true;
 	}
 	return false;
@@ -53,7 +55,8 @@ static void note_left_teams(struct chat_ctx *c, struct batch *b, const struct us
 	yyjson_val *old = json_parse(c->arena, before->teams, &why, &at), *team;
 	yyjson_val *now = span_given(u->teams) ? json_parse(c->arena, u->teams, &why, &at) : NULL;
 	bool open = false;
-	yyjson_arr_foreach(old, i, n, team) {
+	yyjson_arr_foreach(old, i, n, team)
+	{
 		if (has_team(now, json_span(team))) continue;
 		if (!open) {
 			jsonw_key_span(&b->left_w, u->id);
@@ -108,7 +111,8 @@ static enum err upsert_one(struct chat_ctx *c, struct batch *b, struct span id, 
 	struct user before, *u = &b->users[b->n];
 	if (!yyjson_is_obj(object)) return chat_fail(c, ERR_INPUT, "users", "a user must be an object");
 	if (!user_id_valid(id))
-		return chat_fail(c, ERR_INPUT, "users", "a user id is 1 to %lld of the characters a-z A-Z 0-9 @ _ -", (long long)LIMIT_USER_ID_BYTES);
+		return chat_fail(c, ERR_INPUT, "users", "a user id is 1 to %lld of the characters a-z A-Z 0-9 @ _ -",
+			(long long)LIMIT_USER_ID_BYTES);
 	if (!span_eq(json_span(json_get(object, "id")), id))
 		return chat_fail(c, ERR_INPUT, "users", "the key of user %.*s must be his id", SPAN_FMT(id));
 	enum err e = check_right(c, id);
@@ -135,7 +139,8 @@ enum err chat_update_users(struct chat_ctx *c, yyjson_val *body, struct jsonw *w
 	if (!yyjson_is_obj(users)) return chat_fail(c, ERR_INPUT, "users", "users must be an object of user objects by id");
 	enum err e = batch_begin(c, yyjson_obj_size(users), &b);
 	if (e != ERR_OK) return e;
-	yyjson_obj_foreach(users, i, n, key, object) {
+	yyjson_obj_foreach(users, i, n, key, object)
+	{
 		if (e == ERR_OK) e = upsert_one(c, &b, json_span(key), object);
 	}
 	if (e == ERR_OK) e = reply(c, &b, w);
@@ -165,7 +170,8 @@ static enum err check_paths(struct chat_ctx *c, yyjson_val *set, yyjson_val *uns
 	if (yyjson_get_len(set) + yyjson_get_len(unset) > PATHS_MAX)
 		return chat_fail(c, ERR_INPUT, "set", "at most %d paths in one update of a user", PATHS_MAX);
 	yyjson_obj_foreach(set, i, n, key, value) paths[count++] = path_of(c, json_span(key));
-	yyjson_arr_foreach(unset, i, n, value) {
+	yyjson_arr_foreach(unset, i, n, value)
+	{
 		if (!yyjson_is_str(value)) return chat_fail(c, ERR_INPUT, "unset", "unset must be an array of strings");
 		paths[count++] = path_of(c, json_span(value));
 	}
@@ -194,7 +200,8 @@ static enum err privacy_path(struct chat_ctx *c, struct user *u, struct span pat
 	int8_t *field = privacy_field(u, name);
 	if (field == NULL || (!whole && !span_is(span_skip(rest, name.n + 1), "enabled")))
 		return chat_fail(c, ERR_INPUT, "privacy_settings", "%.*s is no privacy setting", SPAN_FMT(path));
-	if (value != NULL && whole) value = json_get(value, "enabled");
+	if (value != NULL && whole)
+		value = json_get(value, "enabled");
 	else if (value == NULL) {
 		*field = TRI_UNSET;
 		return ERR_OK;
@@ -217,7 +224,8 @@ static enum err set_one(struct chat_ctx *c, struct user *u, struct span path, yy
 {
 	struct span head = path_head(path);
 	bool known;
-	if (span_is(head, "id") && !span_eq(json_span(value), u->id)) return chat_fail(c, ERR_INPUT, "set", "the id of a user cannot be changed");
+	if (span_is(head, "id") && !span_eq(json_span(value), u->id))
+		return chat_fail(c, ERR_INPUT, "set", "the id of a user cannot be changed");
 	if (head.n < path.n && span_is(head, "privacy_settings")) return privacy_path(c, u, path, value);
 	if (head.n < path.n && user_key_reserved(head))
 		return chat_fail(c, ERR_INPUT, "set", "%.*s has nothing inside that could be set", SPAN_FMT(head));
@@ -245,7 +253,8 @@ static enum err unset_one(struct chat_ctx *c, struct user *u, struct span path)
 	if (!user_key_reserved(head)) {
 		if (custom_unset_path(c->arena, &u->custom, path)) return ERR_OK;
 		if (arena_failed(c->arena)) return chat_store_fail(c, ERR_UNAVAILABLE);
-		return chat_fail(c, ERR_INPUT, "unset", "%.*s cannot be unset: something on its way is no object", SPAN_FMT(path));
+		return chat_fail(
+			c, ERR_INPUT, "unset", "%.*s cannot be unset: something on its way is no object", SPAN_FMT(path));
 	}
 	if (span_is(head, "teams") && !chat_may(c, "update-user-teams"))
 		return chat_fail(c, ERR_NOT_ALLOWED, "teams", "the teams of a user cannot be changed by himself");
@@ -263,10 +272,12 @@ static enum err apply_paths(struct chat_ctx *c, struct user *u, yyjson_val *set,
 	size_t i, n;
 	yyjson_val *key, *value;
 	enum err e = check_paths(c, set, unset);
-	yyjson_obj_foreach(set, i, n, key, value) {
+	yyjson_obj_foreach(set, i, n, key, value)
+	{
 		if (e == ERR_OK) e = set_one(c, u, path_of(c, json_span(key)), value);
 	}
-	yyjson_arr_foreach(unset, i, n, value) {
+	yyjson_arr_foreach(unset, i, n, value)
+	{
 		if (e == ERR_OK) e = unset_one(c, u, path_of(c, json_span(value)));
 	}
 	return e;
@@ -288,7 +299,8 @@ static enum err patch_one(struct chat_ctx *c, struct batch *b, yyjson_val *item)
 	bool changed;
 	struct user before, *u = &b->users[b->n];
 	if (!span_given(id)) return chat_fail(c, ERR_INPUT, "users", "each entry must have the id of a user");
-	if (set != NULL && !yyjson_is_null(set) && !yyjson_is_obj(set)) return chat_fail(c, ERR_INPUT, "set", "set must be an object");
+	if (set != NULL && !yyjson_is_null(set) && !yyjson_is_obj(set))
+		return chat_fail(c, ERR_INPUT, "set", "set must be an object");
 	if (unset != NULL && !yyjson_is_null(unset) && !yyjson_is_arr(unset))
 		return chat_fail(c, ERR_INPUT, "unset", "unset must be an array of strings");
 	enum err e = check_right(c, id);
@@ -322,7 +334,8 @@ enum err chat_update_users_partial(struct chat_ctx *c, yyjson_val *body, struct 
 	if (!yyjson_is_arr(users)) return chat_fail(c, ERR_INPUT, "users", "users must be an array of changes");
 	enum err e = batch_begin(c, yyjson_arr_size(users), &b);
 	if (e != ERR_OK) return e;
-	yyjson_arr_foreach(users, i, n, item) {
+	yyjson_arr_foreach(users, i, n, item)
+	{
 		if (e == ERR_OK) e = patch_one(c, &b, item);
 	}
 	if (e == ERR_OK) {

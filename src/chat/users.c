@@ -5,8 +5,8 @@
 #include "wire/ids.h"
 
 /* ---- storing ---- */
-/* The same change goes to his own connections, with his settings as they are and a place in the log, and to those who asked for his
- * presence, with what they may know. */
+/* The same change goes to his own connections, with his settings as they are and a place in the log, and to those who asked for
+ * his presence, with what they may know. */
 static enum err record_updated(struct chat_ctx *c, const struct user *u)
 {
 	struct span own, others;
@@ -61,7 +61,8 @@ static enum err name_from(struct chat_ctx *c, yyjson_val *v, const char *key, st
 	if (v == NULL || yyjson_is_null(v) || (yyjson_is_str(v) && yyjson_get_len(v) == 0)) return ERR_OK;
 	if (!yyjson_is_str(v)) return chat_fail(c, ERR_INPUT, key, "%s must be a string", key);
 	struct span id = json_span(v);
-	if (span_given(who->id) && !span_eq(who->id, id)) return chat_fail(c, ERR_INPUT, key, "user_id and user name different users");
+	if (span_given(who->id) && !span_eq(who->id, id))
+		return chat_fail(c, ERR_INPUT, key, "user_id and user name different users");
 	who->id = id;
 	return ERR_OK;
 }
@@ -106,7 +107,8 @@ static enum err upsert_acting(struct chat_ctx *c, struct user *u, yyjson_val *ob
 static enum err load_acting(struct chat_ctx *c, const struct named *who, bool may_create, struct user *u)
 {
 	if (!user_id_valid(who->id))
-		return chat_fail(c, ERR_INPUT, "user_id", "a user id is 1 to %lld of the characters a-z A-Z 0-9 @ _ -", (long long)LIMIT_USER_ID_BYTES);
+		return chat_fail(c, ERR_INPUT, "user_id", "a user id is 1 to %lld of the characters a-z A-Z 0-9 @ _ -",
+			(long long)LIMIT_USER_ID_BYTES);
 	enum err e = store_user_get(c->tx, c->app->pk, who->id, c->arena, u);
 	if (e == ERR_NOT_FOUND && may_create) {
 		if (who->object == NULL) return make_user(c, who->id, u);
@@ -117,7 +119,8 @@ static enum err load_acting(struct chat_ctx *c, const struct named *who, bool ma
 		return chat_store_fail(c, e);
 	}
 	if (u->deleted_at != 0)
-		return chat_fail(c, may_create ? ERR_INPUT : ERR_NOT_FOUND, "user_id", "user %.*s was deleted", SPAN_FMT(who->id));
+		return chat_fail(
+			c, may_create ? ERR_INPUT : ERR_NOT_FOUND, "user_id", "user %.*s was deleted", SPAN_FMT(who->id));
 	return may_create && who->object != NULL ? upsert_acting(c, u, who->object) : ERR_OK;
 }
 
@@ -127,7 +130,8 @@ enum err chat_acting_user(struct chat_ctx *c, yyjson_val *body, struct span quer
 	enum err e = name_parse(c, body, query_user_id, &who);
 	if (e != ERR_OK || !span_given(who.id)) return e;
 	if (c->caller == CALLER_USER && !span_eq(who.id, c->me.id))
-		return chat_fail(c, ERR_NOT_ALLOWED, "user_id", "user %.*s may not act as %.*s", SPAN_FMT(c->me.id), SPAN_FMT(who.id));
+		return chat_fail(
+			c, ERR_NOT_ALLOWED, "user_id", "user %.*s may not act as %.*s", SPAN_FMT(c->me.id), SPAN_FMT(who.id));
 	if (!chat_is_server(c)) return ERR_OK;
 	struct user u;
 	e = load_acting(c, &who, may_create, &u);

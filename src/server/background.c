@@ -78,6 +78,13 @@ static enum err prune_rule(struct duty_job *j)
 	return store_events_prune(j->own.chat.tx, before, LIMIT_LOG_BYTES, 1000, &j->again);
 }
 
+/* Deleted channels of whose end the log tells nobody any more. */
+static enum err forget_rule(struct duty_job *j)
+{
+	int64_t before = j->own.chat.now_us - LIMIT_SYNC_DAYS * INT64_C(86400000000);
+	return store_channels_forget(j->own.chat.tx, before, LIMIT_PURGE_SLICE, &j->again);
+}
+
 static enum err task_rule(struct duty_job *j) { return chat_background_task(&j->own.chat, &j->again); }
 static enum err pins_rule(struct duty_job *j) { return chat_background_pins(&j->own.chat, &j->again); }
 
@@ -114,7 +121,9 @@ void beckd_background_round(struct beckd *d, bool is_last)
 	repeat(d, apps_rule);
 	repeat(d, task_rule);
 	repeat(d, pins_rule);
-	if (d->rounds++ % PRUNE_EVERY == 0) repeat(d, prune_rule);
+	if (d->rounds++ % PRUNE_EVERY != 0) return;
+	repeat(d, prune_rule);
+	repeat(d, forget_rule);
 }
 
 /* Waits on the condition for `ms` or until the end. Returns whether to go on. */

@@ -39,12 +39,13 @@ enum err store_channel_truncate(
 enum err store_channel_newest(struct store_tx *tx, int64_t pk, int64_t *at) BECK_WARN_UNUSED;
 /* Erases messages up to `cut` (all: INT64_MAX) with their threads, at most about `slice` rows; *more when rows are left. */
 enum err store_channel_purge_messages(struct store_tx *tx, int64_t pk, int64_t cut, int64_t slice, bool *more) BECK_WARN_UNUSED;
-/* Of a deleted channel without messages, erases in slices what says anything: log rows, custom data of it and its members. What is left, a
- * name that nobody can write and bare memberships, leads those who were away to the news of its end. */
+/* Of a deleted channel without messages, erases in slices what says anything: log rows, custom data of it and its members. What
+ * is left, a name that nobody can write and bare memberships, leads those who were away to the news of its end. */
 enum err store_channel_blank(struct store_tx *tx, int64_t pk, int64_t slice, bool *more) BECK_WARN_UNUSED;
 /* Removes in slices what is left but messages and members: log rows, then the channel itself. */
 enum err store_channel_purge_rest(struct store_tx *tx, int64_t pk, int64_t slice, bool *more) BECK_WARN_UNUSED;
-/* Removes what store_channel_blank left of channels deleted before a time (the log does not reach further back); *more: call again. */
+/* Removes what store_channel_blank left of channels deleted before a time (the log does not reach further back); *more: call
+ * again. */
 enum err store_channels_forget(struct store_tx *tx, int64_t before_us, int64_t slice, bool *more) BECK_WARN_UNUSED;
 /* What must stay erased after a restore of an older backup. */
 enum err store_erasure_add(struct store_tx *tx, int64_t app, struct span kind, struct span id, int64_t at) BECK_WARN_UNUSED;

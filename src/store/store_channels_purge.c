@@ -76,12 +76,14 @@ static enum err run_slices(struct store_tx *tx, const char *const *texts, size_t
 }
 
 /* The row that tells of the deletion stays, for those who were away. */
-#define FORGET_EVENTS                                                                                                \
-	"DELETE FROM events WHERE pos IN (SELECT pos FROM events WHERE channel_pk = ?1 AND channel_pk <> 0 "         \
+#define FORGET_EVENTS                                                                                                            \
+	"DELETE FROM events WHERE pos IN (SELECT pos FROM events WHERE channel_pk = ?1 AND channel_pk <> 0 "                     \
 	"AND type <> 'channel.deleted' LIMIT ?2)"
-#define FORGET_HOLES "DELETE FROM seq_holes WHERE channel_pk = ?1 AND seq IN (SELECT seq FROM seq_holes WHERE channel_pk = ?1 LIMIT ?2)"
-#define FORGET_SLOW_MODE                                                                                             \
-	"DELETE FROM slow_mode WHERE channel_pk = ?1 AND user_pk IN (SELECT user_pk FROM slow_mode WHERE channel_pk = ?1 LIMIT ?2)"
+#define FORGET_HOLES                                                                                                             \
+	"DELETE FROM seq_holes WHERE channel_pk = ?1 AND seq IN (SELECT seq FROM seq_holes WHERE channel_pk = ?1 LIMIT ?2)"
+#define FORGET_SLOW_MODE                                                                                                         \
+	"DELETE FROM slow_mode WHERE channel_pk = ?1 AND user_pk IN (SELECT user_pk FROM slow_mode WHERE channel_pk = ?1 LIMIT " \
+	"?2)"
 
 enum err store_channel_blank(struct store_tx *tx, int64_t pk, int64_t slice, bool *more)
 {
@@ -92,7 +94,8 @@ enum err store_channel_blank(struct store_tx *tx, int64_t pk, int64_t slice, boo
 	if (e != ERR_OK || *more) return e;
 	int64_t rows = 0;
 	return delete_by(tx,
-		"UPDATE channels SET team = NULL, custom = NULL, config_overrides = NULL, filter_tags = NULL, name_folded = NULL WHERE pk = ?1",
+		"UPDATE channels SET team = NULL, custom = NULL, config_overrides = NULL, filter_tags = NULL, name_folded = NULL "
+		"WHERE pk = ?1",
 		pk, 0, &rows);
 }
 
@@ -107,8 +110,8 @@ enum err store_channel_purge_rest(struct store_tx *tx, int64_t pk, int64_t slice
 enum err store_channels_forget(struct store_tx *tx, int64_t before_us, int64_t slice, bool *more)
 {
 	int64_t pk = 0, rows = 0;
-	struct sql_stmt *s = sql_prepare(tx,
-		"SELECT pk FROM channels WHERE deleted_at <> 0 AND deleted_at < ?1 AND id = '~' || pk ORDER BY deleted_at LIMIT 1");
+	struct sql_stmt *s = sql_prepare(tx, "SELECT pk FROM channels WHERE deleted_at <> 0 AND deleted_at < ?1 AND id = '~' || "
+					     "pk ORDER BY deleted_at LIMIT 1");
 	sql_int(s, 1, before_us);
 	enum err e = sql_get_int(s, &pk, more);
 	if (e != ERR_OK || !*more) return e;
@@ -116,8 +119,9 @@ enum err store_channels_forget(struct store_tx *tx, int64_t before_us, int64_t s
 	e = store_channel_purge_messages(tx, pk, INT64_MAX, slice, &left); /* nothing, when its erasing is through */
 	if (e != ERR_OK || left) return e;
 	e = delete_by(tx,
-		"DELETE FROM members WHERE channel_pk = ?1 AND user_pk IN (SELECT user_pk FROM members WHERE channel_pk = ?1 LIMIT ?2)", pk,
-		slice, &rows);
+		"DELETE FROM members WHERE channel_pk = ?1 AND user_pk IN (SELECT user_pk FROM members WHERE channel_pk = ?1 "
+		"LIMIT ?2)",
+		pk, slice, &rows);
 	if (e != ERR_OK || rows >= slice) return e;
 	return store_channel_purge_rest(tx, pk, slice, &left);
 }

@@ -2,26 +2,28 @@
 #include "store/store_message_row.h"
 #include "store/store_messages.h"
 
-/* ?2 viewer, ?3 his id in quotes as it stands in the JSON list, ?4 sees all, ?5 cut. replace() is an exact, case-sensitive search that
- * both databases know. */
-#define VISIBLE                                                                                                            \
-	" AND (?4 = 1 OR m.shadowed = 0 OR m.user_pk = ?2)"                                                                \
+/* ?2 viewer, ?3 his id in quotes as it stands in the JSON list, ?4 sees all, ?5 cut. replace() is an exact, case-sensitive search
+ * that both databases know. */
+#define VISIBLE                                                                                                                  \
+	" AND (?4 = 1 OR m.shadowed = 0 OR m.user_pk = ?2)"                                                                      \
 	" AND (m.restricted IS NULL OR ?4 = 1 OR m.user_pk = ?2 OR replace(m.restricted, ?3, '') <> m.restricted)"
-#define PAGE(where, by, op, order)                                                                                         \
-	"SELECT " MESSAGE_ROW " FROM messages m WHERE " where VISIBLE " AND (" by ", m.id) " op " (?6, ?7) "                   \
+#define PAGE(where, by, op, order)                                                                                               \
+	"SELECT " MESSAGE_ROW " FROM messages m WHERE " where VISIBLE " AND (" by ", m.id) " op " (?6, ?7) "                     \
 	"ORDER BY " by " " order ", m.id " order " LIMIT ?8"
-/* Going back the cut is the other bound of the index range. Going forward the position is the bound, and the plus keeps the planner from
- * taking the cut in its place (it would walk the channel from there). */
-#define BACK(where, op) PAGE(where " AND m.created_at > ?5", "m.created_at", op, "DESC")
+/* Going back the cut is the other bound of the index range. Going forward the position is the bound, and the plus keeps the
+ * planner from taking the cut in its place (it would walk the channel from there). */
+#define BACK(where, op)  PAGE(where " AND m.created_at > ?5", "m.created_at", op, "DESC")
 #define FORTH(where, op) PAGE(where " AND +m.created_at > ?5", "m.created_at", op, "ASC")
-#define IN_CHANNEL "m.channel_pk = ?1 AND " MESSAGE_IN_LIST
-#define IN_THREAD "m.parent_pk = ?1 AND m.parent_pk <> 0"
-#define IN_PINS                                                                                                            \
-	"m.channel_pk = ?1 AND m.pinned = 1 AND +m.created_at > ?5 AND (m.pin_expires = 0 OR m.pin_expires > ?9) "             \
+#define IN_CHANNEL       "m.channel_pk = ?1 AND " MESSAGE_IN_LIST
+#define IN_THREAD        "m.parent_pk = ?1 AND m.parent_pk <> 0"
+#define IN_PINS                                                                                                                  \
+	"m.channel_pk = ?1 AND m.pinned = 1 AND +m.created_at > ?5 AND (m.pin_expires = 0 OR m.pin_expires > ?9) "               \
 	"AND m.deleted_at = 0"
 
-static const char *const channel_sql[] = { BACK(IN_CHANNEL, "<"), BACK(IN_CHANNEL, "<="), FORTH(IN_CHANNEL, ">"), FORTH(IN_CHANNEL, ">=") };
-static const char *const thread_sql[] = { BACK(IN_THREAD, "<"), BACK(IN_THREAD, "<="), FORTH(IN_THREAD, ">"), FORTH(IN_THREAD, ">=") };
+static const char *const channel_sql[] = { BACK(IN_CHANNEL, "<"), BACK(IN_CHANNEL, "<="), FORTH(IN_CHANNEL, ">"),
+	FORTH(IN_CHANNEL, ">=") };
+static const char *const thread_sql[] = { BACK(IN_THREAD, "<"), BACK(IN_THREAD, "<="), FORTH(IN_THREAD, ">"),
+	FORTH(IN_THREAD, ">=") };
 static const char *const pinned_sql[] = { PAGE(IN_PINS, "m.pinned_at", "<", "DESC"), PAGE(IN_PINS, "m.pinned_at", "<=", "DESC"),
 	PAGE(IN_PINS, "m.pinned_at", ">", "ASC"), PAGE(IN_PINS, "m.pinned_at", ">=", "ASC") };
 
@@ -86,10 +88,12 @@ enum err store_messages_pinned(struct store_tx *tx, const struct store_page *p, 
 	return run_page(tx, pinned_sql[p->op], p, true, a, out, n);
 }
 
-enum err store_messages_newer(struct store_tx *tx, int64_t channel_pk, int64_t at_us, struct span at_id, int64_t limit, int64_t *n)
+enum err store_messages_newer(
+	struct store_tx *tx, int64_t channel_pk, int64_t at_us, struct span at_id, int64_t limit, int64_t *n)
 {
-	struct sql_stmt *s = sql_prepare(tx, "SELECT count(*) FROM (SELECT 1 FROM messages m WHERE m.channel_pk = ?1 AND " MESSAGE_IN_LIST
-		" AND (m.created_at, m.id) > (?2, ?3) LIMIT ?4) x");
+	struct sql_stmt *s =
+		sql_prepare(tx, "SELECT count(*) FROM (SELECT 1 FROM messages m WHERE m.channel_pk = ?1 AND " MESSAGE_IN_LIST
+				" AND (m.created_at, m.id) > (?2, ?3) LIMIT ?4) x");
 	sql_int(s, 1, channel_pk);
 	sql_int(s, 2, at_us);
 	sql_text(s, 3, at_id);

@@ -6,12 +6,12 @@
 #include "store/store_messages.h"
 
 /* Columns of message_row_read, from a table or alias `m`. */
-#define MESSAGE_ROW                                                                                                        \
-	"m.pk, m.id, m.channel_pk, m.user_pk, m.type, m.text, m.html, m.mml, m.attachments, m.mentioned, m.custom, "       \
-	"m.restricted, m.parent_pk, m.show_in_channel, m.quoted_pk, m.reply_count, m.deleted_reply_count, m.silent, "      \
-	"m.shadowed, m.pinned, m.pinned_at, m.pinned_by, m.pin_expires, m.created_at, m.updated_at, m.text_updated_at, "   \
-	"m.deleted_at, m.seq, "                                                                                            \
-	"CASE WHEN m.parent_pk = 0 THEN NULL ELSE (SELECT p.id FROM messages p WHERE p.pk = m.parent_pk) END, "            \
+#define MESSAGE_ROW                                                                                                              \
+	"m.pk, m.id, m.channel_pk, m.user_pk, m.type, m.text, m.html, m.mml, m.attachments, m.mentioned, m.custom, "             \
+	"m.restricted, m.parent_pk, m.show_in_channel, m.quoted_pk, m.reply_count, m.deleted_reply_count, m.silent, "            \
+	"m.shadowed, m.pinned, m.pinned_at, m.pinned_by, m.pin_expires, m.created_at, m.updated_at, m.text_updated_at, "         \
+	"m.deleted_at, m.seq, "                                                                                                  \
+	"CASE WHEN m.parent_pk = 0 THEN NULL ELSE (SELECT p.id FROM messages p WHERE p.pk = m.parent_pk) END, "                  \
 	"CASE WHEN m.quoted_pk = 0 THEN NULL ELSE (SELECT q.id FROM messages q WHERE q.pk = m.quoted_pk) END"
 /* A message of the channel's own list. The text repeats the index's condition. */
 #define MESSAGE_IN_LIST "(m.parent_pk = 0 OR m.show_in_channel = 1)"

@@ -4,15 +4,34 @@
 
 void message_row_read(struct sql_stmt *s, struct arena *a, struct message *m)
 {
-	*m = (struct message){ .pk = sql_col_int(s, 0), .id = sql_col_text(s, a, 1), .channel_pk = sql_col_int(s, 2),
-		.user_pk = sql_col_int(s, 3), .type = sql_col_text(s, a, 4), .text = sql_col_text(s, a, 5), .html = sql_col_text(s, a, 6),
-		.mml = sql_col_text(s, a, 7), .attachments = sql_col_text(s, a, 8), .mentioned_ids = sql_col_text(s, a, 9),
-		.custom = sql_col_text(s, a, 10), .restricted_visibility = sql_col_text(s, a, 11), .parent_pk = sql_col_int(s, 12),
-		.show_in_channel = sql_col_int(s, 13) != 0, .quoted_pk = sql_col_int(s, 14), .reply_count = sql_col_int(s, 15),
-		.deleted_reply_count = sql_col_int(s, 16), .silent = sql_col_int(s, 17) != 0, .shadowed = sql_col_int(s, 18) != 0,
-		.pinned = sql_col_int(s, 19) != 0, .pinned_at = sql_col_int(s, 20), .pin_expires = sql_col_int(s, 22),
-		.created_at = sql_col_int(s, 23), .updated_at = sql_col_int(s, 24), .text_updated_at = sql_col_int(s, 25),
-		.deleted_at = sql_col_int(s, 26), .seq = sql_col_int(s, 27), .parent_id = sql_col_text(s, a, 28),
+	*m = (struct message){ .pk = sql_col_int(s, 0),
+		.id = sql_col_text(s, a, 1),
+		.channel_pk = sql_col_int(s, 2),
+		.user_pk = sql_col_int(s, 3),
+		.type = sql_col_text(s, a, 4),
+		.text = sql_col_text(s, a, 5),
+		.html = sql_col_text(s, a, 6),
+		.mml = sql_col_text(s, a, 7),
+		.attachments = sql_col_text(s, a, 8),
+		.mentioned_ids = sql_col_text(s, a, 9),
+		.custom = sql_col_text(s, a, 10),
+		.restricted_visibility = sql_col_text(s, a, 11),
+		.parent_pk = sql_col_int(s, 12),
+		.show_in_channel = sql_col_int(s, 13) != 0,
+		.quoted_pk = sql_col_int(s, 14),
+		.reply_count = sql_col_int(s, 15),
+		.deleted_reply_count = sql_col_int(s, 16),
+		.silent = sql_col_int(s, 17) != 0,
+		.shadowed = sql_col_int(s, 18) != 0,
+		.pinned = sql_col_int(s, 19) != 0,
+		.pinned_at = sql_col_int(s, 20),
+		.pin_expires = sql_col_int(s, 22),
+		.created_at = sql_col_int(s, 23),
+		.updated_at = sql_col_int(s, 24),
+		.text_updated_at = sql_col_int(s, 25),
+		.deleted_at = sql_col_int(s, 26),
+		.seq = sql_col_int(s, 27),
+		.parent_id = sql_col_text(s, a, 28),
 		.quoted_id = sql_col_text(s, a, 29) };
 	m->user.pk = m->user_pk;
 	m->pinned_by.pk = sql_col_int(s, 21);
@@ -74,9 +93,11 @@ enum err store_messages_get_pk(struct store_tx *tx, const int64_t *pks, size_t n
 	return ERR_OK;
 }
 
-/* One statement, so that the new time, the sequence and all counters come from one read of the row. ?2 is the clock, ?8 a given time. */
+/* One statement, so that the new time, the sequence and all counters come from one read of the row. ?2 is the clock, ?8 a given
+ * time. */
 #define ADVANCE_AT "CASE WHEN ?8 <> 0 THEN ?8 WHEN last_created_at >= ?2 THEN last_created_at + 1 ELSE ?2 END"
-static const char advance_sql[] = "UPDATE channels SET "
+static const char advance_sql[] =
+	"UPDATE channels SET "
 	"last_created_at = CASE WHEN ?8 = 0 OR ?8 > last_created_at THEN " ADVANCE_AT " ELSE last_created_at END, "
 	"counted_seq = counted_seq + ?3, "
 	"exception_seq = CASE WHEN ?6 = 1 AND ?3 = 1 THEN counted_seq + 1 ELSE exception_seq END, "
@@ -128,11 +149,13 @@ enum err store_channel_advance(struct store_tx *tx, struct store_advance *v)
 
 enum err store_message_insert(struct store_tx *tx, int64_t app, struct message *m, struct span content_hash)
 {
-	struct sql_stmt *s = sql_prepare(tx,
-		"INSERT INTO messages (app, id, channel_pk, user_pk, type, text, html, mml, attachments, mentioned, custom, restricted, "
-		"parent_pk, show_in_channel, quoted_pk, silent, shadowed, pinned, pinned_at, pinned_by, pin_expires, created_at, updated_at, "
-		"seq, content_hash) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, "
-		"?22, ?22, ?23, ?24) RETURNING pk");
+	struct sql_stmt *s = sql_prepare(tx, "INSERT INTO messages (app, id, channel_pk, user_pk, type, text, html, mml, "
+					     "attachments, mentioned, custom, restricted, "
+					     "parent_pk, show_in_channel, quoted_pk, silent, shadowed, pinned, pinned_at, "
+					     "pinned_by, pin_expires, created_at, updated_at, "
+					     "seq, content_hash) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, "
+					     "?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, "
+					     "?22, ?22, ?23, ?24) RETURNING pk");
 	sql_int(s, 1, app);
 	sql_text(s, 2, m->id);
 	sql_int(s, 3, m->channel_pk);
@@ -166,7 +189,8 @@ enum err store_message_insert(struct store_tx *tx, int64_t app, struct message *
 enum err store_message_put(struct store_tx *tx, const struct message *m)
 {
 	struct sql_stmt *s = sql_prepare(tx,
-		"UPDATE messages SET text = ?2, html = ?3, mml = ?4, attachments = ?5, mentioned = ?6, custom = ?7, quoted_pk = ?8, pinned = ?9, "
+		"UPDATE messages SET text = ?2, html = ?3, mml = ?4, attachments = ?5, mentioned = ?6, custom = ?7, quoted_pk = "
+		"?8, pinned = ?9, "
 		"pinned_at = ?10, pinned_by = ?11, pin_expires = ?12, updated_at = ?13, text_updated_at = ?14 WHERE pk = ?1");
 	sql_int(s, 1, m->pk);
 	sql_text(s, 2, span_given(m->text) ? m->text : SPAN(""));
@@ -186,17 +210,15 @@ enum err store_message_put(struct store_tx *tx, const struct message *m)
 }
 
 /* ---- deleting ---- */
-static bool is_counted_in_channel(const struct message *m)
-{
-	return (m->parent_pk == 0 || m->show_in_channel) && !m->shadowed;
-}
+static bool is_counted_in_channel(const struct message *m) { return (m->parent_pk == 0 || m->show_in_channel) && !m->shadowed; }
 
 static enum err channel_shift(struct store_tx *tx, const struct message *m, int64_t delta)
 {
 	/* What lies before the cut of a truncation has left the count with it. */
-	struct sql_stmt *s = sql_prepare(tx, "UPDATE channels SET "
-		"message_count = message_count + CASE WHEN ?4 > truncated_at THEN ?2 ELSE 0 END, "
-		"exception_seq = CASE WHEN ?3 > exception_seq THEN ?3 ELSE exception_seq END WHERE pk = ?1");
+	struct sql_stmt *s =
+		sql_prepare(tx, "UPDATE channels SET "
+				"message_count = message_count + CASE WHEN ?4 > truncated_at THEN ?2 ELSE 0 END, "
+				"exception_seq = CASE WHEN ?3 > exception_seq THEN ?3 ELSE exception_seq END WHERE pk = ?1");
 	sql_int(s, 1, m->channel_pk);
 	sql_int(s, 2, is_counted_in_channel(m) ? delta : 0);
 	sql_int(s, 3, m->seq);
@@ -207,8 +229,8 @@ static enum err channel_shift(struct store_tx *tx, const struct message *m, int6
 static enum err parent_shift(struct store_tx *tx, int64_t parent_pk, int64_t replies, int64_t deleted)
 {
 	if (parent_pk == 0) return ERR_OK;
-	struct sql_stmt *s = sql_prepare(tx,
-		"UPDATE messages SET reply_count = reply_count + ?2, deleted_reply_count = deleted_reply_count + ?3 WHERE pk = ?1");
+	struct sql_stmt *s = sql_prepare(tx, "UPDATE messages SET reply_count = reply_count + ?2, deleted_reply_count = "
+					     "deleted_reply_count + ?3 WHERE pk = ?1");
 	sql_int(s, 1, parent_pk);
 	sql_int(s, 2, replies);
 	sql_int(s, 3, deleted);
@@ -217,8 +239,9 @@ static enum err parent_shift(struct store_tx *tx, int64_t parent_pk, int64_t rep
 
 enum err store_message_delete(struct store_tx *tx, const struct message *m, int64_t now_us)
 {
-	struct sql_stmt *s = sql_prepare(tx, "UPDATE messages SET deleted_at = ?2, updated_at = ?2, pinned = 0, pinned_at = 0, pinned_by = 0, "
-		"pin_expires = 0 WHERE pk = ?1");
+	struct sql_stmt *s =
+		sql_prepare(tx, "UPDATE messages SET deleted_at = ?2, updated_at = ?2, pinned = 0, pinned_at = 0, pinned_by = 0, "
+				"pin_expires = 0 WHERE pk = ?1");
 	sql_int(s, 1, m->pk);
 	sql_int(s, 2, now_us);
 	enum err e = sql_run(s);
@@ -248,12 +271,14 @@ static enum err run_on(struct store_tx *tx, const char *sql, int64_t pk)
 static enum err erase_replies(struct store_tx *tx, int64_t channel_pk, int64_t parent_pk)
 {
 	static const char *const steps[] = {
-		"INSERT INTO seq_holes (channel_pk, seq) SELECT channel_pk, seq FROM messages WHERE parent_pk = ?1 AND parent_pk <> 0 AND seq <> 0",
+		"INSERT INTO seq_holes (channel_pk, seq) SELECT channel_pk, seq FROM messages WHERE parent_pk = ?1 AND parent_pk "
+		"<> 0 AND seq <> 0",
 		"DELETE FROM thread_participants WHERE parent_pk = ?1",
 		"DELETE FROM threads WHERE parent_pk = ?1",
 	};
 	int64_t shown = 0;
-	struct sql_stmt *s = sql_prepare(tx, "SELECT count(*) FROM messages WHERE parent_pk = ?1 AND parent_pk <> 0 AND show_in_channel = 1 "
+	struct sql_stmt *s = sql_prepare(tx,
+		"SELECT count(*) FROM messages WHERE parent_pk = ?1 AND parent_pk <> 0 AND show_in_channel = 1 "
 		"AND shadowed = 0 AND deleted_at = 0 AND created_at > (SELECT truncated_at FROM channels WHERE pk = ?2)");
 	sql_int(s, 1, parent_pk);
 	sql_int(s, 2, channel_pk);
@@ -271,12 +296,14 @@ static enum err last_message_follow(struct store_tx *tx, int64_t channel_pk)
 {
 	int64_t last = 0;
 	struct sql_stmt *s = sql_prepare(tx, "SELECT m.created_at FROM messages m JOIN channels c ON c.pk = m.channel_pk "
-		"WHERE m.channel_pk = ?1 AND " MESSAGE_IN_LIST " AND m.shadowed = 0 AND m.restricted IS NULL AND m.created_at > c.truncated_at "
-		"ORDER BY m.created_at DESC LIMIT 1");
+					     "WHERE m.channel_pk = ?1 AND " MESSAGE_IN_LIST
+					     " AND m.shadowed = 0 AND m.restricted IS NULL AND m.created_at > c.truncated_at "
+					     "ORDER BY m.created_at DESC LIMIT 1");
 	sql_int(s, 1, channel_pk);
 	enum err e = sql_get_int(s, &last, NULL);
 	if (e != ERR_OK) return e;
-	s = sql_prepare(tx, "UPDATE channels SET last_message_at = ?2, sort_at = CASE WHEN created_at > ?2 THEN created_at ELSE ?2 END "
+	s = sql_prepare(tx,
+		"UPDATE channels SET last_message_at = ?2, sort_at = CASE WHEN created_at > ?2 THEN created_at ELSE ?2 END "
 		"WHERE pk = ?1 AND last_message_at > ?2");
 	sql_int(s, 1, channel_pk);
 	sql_int(s, 2, last);
@@ -314,7 +341,7 @@ enum err store_slow_mode_get(struct store_tx *tx, int64_t channel_pk, int64_t us
 enum err store_slow_mode_set(struct store_tx *tx, int64_t channel_pk, int64_t user_pk, int64_t sent_at)
 {
 	struct sql_stmt *s = sql_prepare(tx, "INSERT INTO slow_mode (channel_pk, user_pk, sent_at) VALUES (?1, ?2, ?3) "
-		"ON CONFLICT (channel_pk, user_pk) DO UPDATE SET sent_at = excluded.sent_at");
+					     "ON CONFLICT (channel_pk, user_pk) DO UPDATE SET sent_at = excluded.sent_at");
 	sql_int(s, 1, channel_pk);
 	sql_int(s, 2, user_pk);
 	sql_int(s, 3, sent_at);

@@ -2,26 +2,30 @@
 #include "store/sql.h"
 #include "store/store_messages.h"
 
-/* A reply that is unread for participant t (joined by its thread): by another, not silent, still there, for his eyes. ?2 his key. */
-#define UNREAD_REPLY                                                                                                       \
-	"r.parent_pk = t.parent_pk AND r.parent_pk <> 0 AND r.created_at > t.last_read AND r.user_pk <> ?2 AND r.silent = 0 "  \
-	"AND r.deleted_at = 0 AND r.shadowed = 0 AND (r.restricted IS NULL OR "                                               \
+/* A reply that is unread for participant t (joined by its thread): by another, not silent, still there, for his eyes. ?2 his key.
+ */
+#define UNREAD_REPLY                                                                                                             \
+	"r.parent_pk = t.parent_pk AND r.parent_pk <> 0 AND r.created_at > t.last_read AND r.user_pk <> ?2 AND r.silent = 0 "    \
+	"AND r.deleted_at = 0 AND r.shadowed = 0 AND (r.restricted IS NULL OR "                                                  \
 	"replace(r.restricted, (SELECT '\"' || u.id || '\"' FROM users u WHERE u.pk = ?2), '') <> r.restricted)"
-/* His threads that may hold such replies: he is a member, the channel is there, a reply came after his pointer and his history cut. */
-#define MY_THREADS                                                                                                         \
-	"FROM thread_participants t JOIN threads h ON h.parent_pk = t.parent_pk "                                            \
-	"JOIN members m ON m.channel_pk = t.channel_pk AND m.user_pk = t.user_pk AND m.read_seq >= 0 "                       \
-	"JOIN channels c ON c.pk = t.channel_pk AND c.deleted_at = 0 "                                                       \
-	"WHERE t.user_pk = ?2 AND t.app = ?1 AND h.last_reply_at > t.last_read AND h.last_reply_at > m.hide_before "         \
+/* His threads that may hold such replies: he is a member, the channel is there, a reply came after his pointer and his history
+ * cut. */
+#define MY_THREADS                                                                                                               \
+	"FROM thread_participants t JOIN threads h ON h.parent_pk = t.parent_pk "                                                \
+	"JOIN members m ON m.channel_pk = t.channel_pk AND m.user_pk = t.user_pk AND m.read_seq >= 0 "                           \
+	"JOIN channels c ON c.pk = t.channel_pk AND c.deleted_at = 0 "                                                           \
+	"WHERE t.user_pk = ?2 AND t.app = ?1 AND h.last_reply_at > t.last_read AND h.last_reply_at > m.hide_before "             \
 	"AND h.last_reply_at > c.truncated_at "
 
-static enum err participant_add(struct store_tx *tx, int64_t app, const struct message *reply, int64_t user_pk, int64_t last_read,
-	bool has_replied)
+static enum err participant_add(
+	struct store_tx *tx, int64_t app, const struct message *reply, int64_t user_pk, int64_t last_read, bool has_replied)
 {
 	struct sql_stmt *s = sql_prepare(tx,
-		"INSERT INTO thread_participants (parent_pk, user_pk, app, channel_pk, last_read, last_read_message_id, created_at, replied) "
+		"INSERT INTO thread_participants (parent_pk, user_pk, app, channel_pk, last_read, last_read_message_id, "
+		"created_at, replied) "
 		"VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (parent_pk, user_pk) DO UPDATE SET "
-		"last_read = CASE WHEN excluded.replied = 1 AND excluded.last_read > thread_participants.last_read THEN excluded.last_read "
+		"last_read = CASE WHEN excluded.replied = 1 AND excluded.last_read > thread_participants.last_read THEN "
+		"excluded.last_read "
 		"ELSE thread_participants.last_read END, "
 		"last_read_message_id = CASE WHEN excluded.replied = 1 THEN excluded.last_read_message_id "
 		"ELSE thread_participants.last_read_message_id END, "
@@ -44,7 +48,8 @@ static enum err thread_touch(struct store_tx *tx, int64_t app, const struct mess
 	struct sql_stmt *s = sql_prepare(tx,
 		"INSERT INTO threads (parent_pk, channel_pk, app, reply_seq, last_reply_at, created_by, created_at) "
 		"VALUES (?1, ?2, ?3, 1, ?4, ?5, ?4) ON CONFLICT (parent_pk) DO UPDATE SET reply_seq = threads.reply_seq + 1, "
-		"last_reply_at = CASE WHEN excluded.last_reply_at > threads.last_reply_at THEN excluded.last_reply_at ELSE threads.last_reply_at END");
+		"last_reply_at = CASE WHEN excluded.last_reply_at > threads.last_reply_at THEN excluded.last_reply_at ELSE "
+		"threads.last_reply_at END");
 	sql_int(s, 1, reply->parent_pk);
 	sql_int(s, 2, reply->channel_pk);
 	sql_int(s, 3, app);
@@ -97,8 +102,9 @@ static enum err read_pks(struct sql_stmt *s, struct arena *a, int64_t **out, siz
 
 enum err store_thread_repliers(struct store_tx *tx, int64_t parent_pk, int64_t limit, struct arena *a, int64_t **out, size_t *n)
 {
-	struct sql_stmt *s = sql_prepare(tx, "SELECT user_pk FROM (SELECT user_pk, created_at FROM thread_participants "
-		"WHERE parent_pk = ?1 AND replied = 1 ORDER BY created_at DESC LIMIT ?2) x ORDER BY created_at");
+	struct sql_stmt *s =
+		sql_prepare(tx, "SELECT user_pk FROM (SELECT user_pk, created_at FROM thread_participants "
+				"WHERE parent_pk = ?1 AND replied = 1 ORDER BY created_at DESC LIMIT ?2) x ORDER BY created_at");
 	sql_int(s, 1, parent_pk);
 	sql_int(s, 2, limit);
 	return read_pks(s, a, out, n);
@@ -106,7 +112,8 @@ enum err store_thread_repliers(struct store_tx *tx, int64_t parent_pk, int64_t l
 
 enum err store_thread_members(struct store_tx *tx, int64_t parent_pk, struct arena *a, int64_t **out, size_t *n)
 {
-	struct sql_stmt *s = sql_prepare(tx, "SELECT t.user_pk FROM thread_participants t JOIN members m "
+	struct sql_stmt *s = sql_prepare(tx,
+		"SELECT t.user_pk FROM thread_participants t JOIN members m "
 		"ON m.channel_pk = t.channel_pk AND m.user_pk = t.user_pk AND m.read_seq >= 0 WHERE t.parent_pk = ?1");
 	sql_int(s, 1, parent_pk);
 	return read_pks(s, a, out, n);
@@ -132,7 +139,7 @@ enum err store_thread_read_get(struct store_tx *tx, int64_t parent_pk, int64_t u
 enum err store_thread_read_set(struct store_tx *tx, int64_t parent_pk, int64_t user_pk, int64_t last_read, struct span message_id)
 {
 	struct sql_stmt *s = sql_prepare(tx, "UPDATE thread_participants SET last_read = ?3, last_read_message_id = ?4 "
-		"WHERE parent_pk = ?1 AND user_pk = ?2");
+					     "WHERE parent_pk = ?1 AND user_pk = ?2");
 	sql_int(s, 1, parent_pk);
 	sql_int(s, 2, user_pk);
 	sql_int(s, 3, last_read);
@@ -142,8 +149,9 @@ enum err store_thread_read_set(struct store_tx *tx, int64_t parent_pk, int64_t u
 
 static enum err count_threads(struct store_tx *tx, int64_t app, int64_t user_pk, size_t *n)
 {
-	struct sql_stmt *s = sql_prepare(tx, "SELECT count(*) " MY_THREADS "AND EXISTS (SELECT 1 FROM messages r WHERE " UNREAD_REPLY
-		" AND r.created_at > m.hide_before AND r.created_at > c.truncated_at)");
+	struct sql_stmt *s =
+		sql_prepare(tx, "SELECT count(*) " MY_THREADS "AND EXISTS (SELECT 1 FROM messages r WHERE " UNREAD_REPLY
+				" AND r.created_at > m.hide_before AND r.created_at > c.truncated_at)");
 	sql_int(s, 1, app);
 	sql_int(s, 2, user_pk);
 	int64_t count = 0;
@@ -152,7 +160,8 @@ static enum err count_threads(struct store_tx *tx, int64_t app, int64_t user_pk,
 	return e;
 }
 
-enum err store_threads_unread(struct store_tx *tx, int64_t app, int64_t user_pk, struct arena *a, struct store_thread_unread **rows, size_t *n)
+enum err store_threads_unread(
+	struct store_tx *tx, int64_t app, int64_t user_pk, struct arena *a, struct store_thread_unread **rows, size_t *n)
 {
 	size_t count = 0;
 	enum err e = count_threads(tx, app, user_pk, &count);
@@ -163,16 +172,20 @@ enum err store_threads_unread(struct store_tx *tx, int64_t app, int64_t user_pk,
 	}
 	struct store_thread_unread *list = arena_array(a, struct store_thread_unread, count);
 	if (!list) return ERR_UNAVAILABLE;
-	struct sql_stmt *s = sql_prepare(tx, "SELECT * FROM (SELECT t.parent_pk, (SELECT count(*) FROM messages r WHERE " UNREAD_REPLY
-		" AND r.created_at > m.hide_before AND r.created_at > c.truncated_at) AS unread, t.last_read, "
-		"(SELECT p.id FROM messages p WHERE p.pk = t.parent_pk) AS parent_id, t.last_read_message_id, h.last_reply_at AS at "
-		MY_THREADS ") x WHERE unread > 0 ORDER BY at DESC");
+	struct sql_stmt *s =
+		sql_prepare(tx, "SELECT * FROM (SELECT t.parent_pk, (SELECT count(*) FROM messages r WHERE " UNREAD_REPLY
+				" AND r.created_at > m.hide_before AND r.created_at > c.truncated_at) AS unread, t.last_read, "
+				"(SELECT p.id FROM messages p WHERE p.pk = t.parent_pk) AS parent_id, t.last_read_message_id, "
+				"h.last_reply_at AS at " MY_THREADS ") x WHERE unread > 0 ORDER BY at DESC");
 	sql_int(s, 1, app);
 	sql_int(s, 2, user_pk);
 	size_t got = 0;
 	while (got < count && sql_step(s) == SQL_ROW)
-		list[got++] = (struct store_thread_unread){ .parent_pk = sql_col_int(s, 0), .unread = sql_col_int(s, 1),
-			.last_read = sql_col_int(s, 2), .parent_id = sql_col_text(s, a, 3), .last_read_message_id = sql_col_text(s, a, 4) };
+		list[got++] = (struct store_thread_unread){ .parent_pk = sql_col_int(s, 0),
+			.unread = sql_col_int(s, 1),
+			.last_read = sql_col_int(s, 2),
+			.parent_id = sql_col_text(s, a, 3),
+			.last_read_message_id = sql_col_text(s, a, 4) };
 	e = sql_done(s);
 	if (e != ERR_OK) return e;
 	*rows = list;
@@ -182,8 +195,9 @@ enum err store_threads_unread(struct store_tx *tx, int64_t app, int64_t user_pk,
 
 enum err store_thread_unread(struct store_tx *tx, int64_t parent_pk, int64_t user_pk, int64_t *n)
 {
-	struct sql_stmt *s = sql_prepare(tx, "SELECT (SELECT count(*) FROM messages r WHERE " UNREAD_REPLY ") FROM thread_participants t "
-		"WHERE t.parent_pk = ?1 AND t.user_pk = ?2");
+	struct sql_stmt *s =
+		sql_prepare(tx, "SELECT (SELECT count(*) FROM messages r WHERE " UNREAD_REPLY ") FROM thread_participants t "
+				"WHERE t.parent_pk = ?1 AND t.user_pk = ?2");
 	sql_int(s, 1, parent_pk);
 	sql_int(s, 2, user_pk);
 	int64_t count = 0;

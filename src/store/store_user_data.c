@@ -4,8 +4,8 @@
 #include "store/sql.h"
 
 /* ?1 = user, ?2 = after, ?3 = limit; one integer column. */
-static enum err list_keys(struct store_tx *tx, const char *literal, int64_t user_pk, int64_t after, int64_t limit, struct arena *a, int64_t **out,
-	size_t *n)
+static enum err list_keys(struct store_tx *tx, const char *literal, int64_t user_pk, int64_t after, int64_t limit,
+	struct arena *a, int64_t **out, size_t *n)
 {
 	int64_t *keys = arena_array(a, int64_t, (size_t)limit);
 	if (!keys) return ERR_UNAVAILABLE;
@@ -22,30 +22,33 @@ static enum err list_keys(struct store_tx *tx, const char *literal, int64_t user
 	return ERR_OK;
 }
 
-enum err store_user_channels(struct store_tx *tx, int64_t user_pk, int64_t after, int64_t limit, struct arena *a, int64_t **out, size_t *n)
+enum err store_user_channels(
+	struct store_tx *tx, int64_t user_pk, int64_t after, int64_t limit, struct arena *a, int64_t **out, size_t *n)
 {
-	return list_keys(tx, "SELECT channel_pk FROM members WHERE user_pk = ?1 AND channel_pk > ?2 ORDER BY channel_pk LIMIT ?3", user_pk,
-		after, limit, a, out, n);
+	return list_keys(tx, "SELECT channel_pk FROM members WHERE user_pk = ?1 AND channel_pk > ?2 ORDER BY channel_pk LIMIT ?3",
+		user_pk, after, limit, a, out, n);
 }
 
-enum err store_user_created_channels(struct store_tx *tx, int64_t user_pk, int64_t after, int64_t limit, struct arena *a, int64_t **out, size_t *n)
+enum err store_user_created_channels(
+	struct store_tx *tx, int64_t user_pk, int64_t after, int64_t limit, struct arena *a, int64_t **out, size_t *n)
 {
-	return list_keys(
-		tx, "SELECT pk FROM channels WHERE created_by = ?1 AND pk > ?2 ORDER BY pk LIMIT ?3", user_pk, after, limit, a, out, n);
+	return list_keys(tx, "SELECT pk FROM channels WHERE created_by = ?1 AND pk > ?2 ORDER BY pk LIMIT ?3", user_pk, after,
+		limit, a, out, n);
 }
 
-enum err store_user_messages(struct store_tx *tx, int64_t user_pk, int64_t after, int64_t limit, struct arena *a, int64_t **out, size_t *n)
+enum err store_user_messages(
+	struct store_tx *tx, int64_t user_pk, int64_t after, int64_t limit, struct arena *a, int64_t **out, size_t *n)
 {
-	return list_keys(
-		tx, "SELECT pk FROM messages WHERE user_pk = ?1 AND pk > ?2 ORDER BY pk LIMIT ?3", user_pk, after, limit, a, out, n);
+	return list_keys(tx, "SELECT pk FROM messages WHERE user_pk = ?1 AND pk > ?2 ORDER BY pk LIMIT ?3", user_pk, after, limit,
+		a, out, n);
 }
 
 enum err store_user_hidden(struct store_tx *tx, int64_t user_pk, int64_t limit, struct arena *a, struct span **out, size_t *n)
 {
 	struct span *cids = NULL;
-	struct sql_stmt *s = sql_prepare(tx,
-		"SELECT c.type || ':' || c.id FROM members m JOIN channels c ON c.pk = m.channel_pk WHERE m.user_pk = ?1 AND m.hidden = 1 "
-		"AND c.deleted_at = 0 LIMIT ?2");
+	struct sql_stmt *s = sql_prepare(tx, "SELECT c.type || ':' || c.id FROM members m JOIN channels c ON c.pk = m.channel_pk "
+					     "WHERE m.user_pk = ?1 AND m.hidden = 1 "
+					     "AND c.deleted_at = 0 LIMIT ?2");
 	sql_int(s, 1, user_pk);
 	sql_int(s, 2, limit);
 	size_t got = 0;
@@ -64,8 +67,8 @@ enum err store_user_hidden(struct store_tx *tx, int64_t user_pk, int64_t limit, 
 
 enum err store_channels_give(struct store_tx *tx, int64_t from_pk, int64_t to_pk, int64_t limit, int64_t *changed)
 {
-	struct sql_stmt *s = sql_prepare(tx,
-		"UPDATE channels SET created_by = ?2 WHERE pk IN (SELECT pk FROM channels WHERE created_by = ?1 LIMIT ?3)");
+	struct sql_stmt *s = sql_prepare(
+		tx, "UPDATE channels SET created_by = ?2 WHERE pk IN (SELECT pk FROM channels WHERE created_by = ?1 LIMIT ?3)");
 	sql_int(s, 1, from_pk);
 	sql_int(s, 2, to_pk);
 	sql_int(s, 3, limit);
@@ -76,7 +79,8 @@ enum err store_channels_give(struct store_tx *tx, int64_t from_pk, int64_t to_pk
 
 enum err store_channel_undelete(struct store_tx *tx, int64_t pk, int64_t now_us)
 {
-	struct sql_stmt *s = sql_prepare(tx, "UPDATE channels SET deleted_at = 0, keep_history = 0, updated_at = ?2 WHERE pk = ?1 AND keep_history = 1");
+	struct sql_stmt *s = sql_prepare(
+		tx, "UPDATE channels SET deleted_at = 0, keep_history = 0, updated_at = ?2 WHERE pk = ?1 AND keep_history = 1");
 	sql_int(s, 1, pk);
 	sql_int(s, 2, now_us);
 	return sql_run(s);
@@ -87,7 +91,8 @@ enum err store_user_purge_rest(struct store_tx *tx, int64_t user_pk, int64_t sli
 	static const char *const slices[] = {
 		"DELETE FROM thread_participants WHERE user_pk = ?1 AND parent_pk IN "
 		"(SELECT parent_pk FROM thread_participants WHERE user_pk = ?1 LIMIT ?2)",
-		"DELETE FROM events WHERE pos IN (SELECT pos FROM events WHERE user_pk = ?1 AND user_pk <> 0 ORDER BY pos LIMIT ?2)",
+		"DELETE FROM events WHERE pos IN (SELECT pos FROM events WHERE user_pk = ?1 AND user_pk <> 0 ORDER BY pos LIMIT "
+		"?2)",
 	};
 	*more = false;
 	for (size_t i = 0; i < BECK_COUNT(slices) && !*more; i++) {

@@ -1,5 +1,5 @@
-/* Requests through api_prepare, api_run and api_finish, on an in-memory store, with the steps that the workers do between: for tests of
- * src/api and of the rules of users behind it. */
+/* Requests through api_prepare, api_run and api_finish, on an in-memory store, with the steps that the workers do between: for
+ * tests of src/api and of the rules of users behind it. */
 #ifndef BECK_TESTS_UNIT_API_HARNESS_H
 #define BECK_TESTS_UNIT_API_HARNESS_H
 
@@ -27,13 +27,13 @@ struct world {
 	struct store *store;
 	struct chat chat;
 	struct store_app app;
-	struct api_call call;   /* the last one, kept for its events and what it asked for */
+	struct api_call call; /* the last one, kept for its events and what it asked for */
 	enum err error;
 	int status;
-	yyjson_val *json;       /* its reply */
+	yyjson_val *json; /* its reply */
 	struct span text;
 	bool went_to_lane, subscribed, connection_exists;
-	const char *kind;       /* stream-auth-type header; NULL = none */
+	const char *kind; /* stream-auth-type header; NULL = none */
 };
 
 static int64_t world_wall(void *ctx) { return ((struct world *)ctx)->now_us; }
@@ -80,9 +80,12 @@ static inline int world_setup(void **state)
 	struct store_options o = { .readers = 1, .clock = &w->clock, .rng = &w->rng };
 	w->store = store_open(&o, &w->arena, &why);
 	if (!w->store) fail_msg("store_open: %.*s", SPAN_FMT(why));
-	w->chat = (struct chat){ .clock = &w->clock, .rng = &w->rng, .registry = registry_create(&w->rng), .apps = chat_apps_create(&w->rng) };
+	w->chat = (struct chat){
+		.clock = &w->clock, .rng = &w->rng, .registry = registry_create(&w->rng), .apps = chat_apps_create(&w->rng)
+	};
 	struct store_tx *tx = write_begin(w);
-	assert_int_equal(chat_app_create(tx, &w->clock, &w->rng, &w->arena, SPAN("first"), SPAN("key"), SPAN("secret"), &w->app), ERR_OK);
+	assert_int_equal(
+		chat_app_create(tx, &w->clock, &w->rng, &w->arena, SPAN("first"), SPAN("key"), SPAN("secret"), &w->app), ERR_OK);
 	write_end(tx, true);
 	world_reload(w);
 	*state = w;
@@ -180,7 +183,8 @@ static inline void finish(struct world *w)
 	w->status = w->call.status;
 	w->text = arena_dup(&w->arena, buf_span(&w->call.reply));
 	w->json = json_parse(&w->arena, w->text, &why, &at);
-	if (!w->json && !span_given(w->call.raw_type)) fail_msg("the reply is no JSON (%s at %zu): %.*s", why, at, SPAN_FMT(w->text));
+	if (!w->json && !span_given(w->call.raw_type))
+		fail_msg("the reply is no JSON (%s at %zu): %.*s", why, at, SPAN_FMT(w->text));
 }
 
 static inline void begin_call(struct world *w, enum http_method m, const char *target, struct span token, const char *body)
@@ -210,8 +214,8 @@ static inline int call(struct world *w, enum http_method m, const char *target, 
 	finish(w);
 	return w->status;
 }
-#define GET(w, target, token) call((w), HTTP_M_GET, (target), (token), NULL)
-#define POST(w, target, token, body) call((w), HTTP_M_POST, (target), (token), (body))
+#define GET(w, target, token)         call((w), HTTP_M_GET, (target), (token), NULL)
+#define POST(w, target, token, body)  call((w), HTTP_M_POST, (target), (token), (body))
 #define PATCH(w, target, token, body) call((w), HTTP_M_PATCH, (target), (token), (body))
 
 static inline struct span encoded(struct world *w, const char *text)
@@ -232,8 +236,11 @@ static inline int get_payload(struct world *w, const char *path, struct span tok
 /* A connect with the token in the query. Status 200 or the error's. */
 static inline int connect_with(struct world *w, struct span token, const char *payload)
 {
-	begin_call(w, HTTP_M_GET, arena_printf(&w->arena, "/connect?api_key=key&authorization=%.*s&json=%.*s", SPAN_FMT(token),
-		SPAN_FMT(encoded(w, payload))).p, SPAN_NONE, NULL);
+	begin_call(w, HTTP_M_GET,
+		arena_printf(&w->arena, "/connect?api_key=key&authorization=%.*s&json=%.*s", SPAN_FMT(token),
+			SPAN_FMT(encoded(w, payload)))
+			.p,
+		SPAN_NONE, NULL);
 	if (api_prepare_connect(&w->chat, &w->call) == ERR_OK) run(w);
 	struct session_start *s = w->call.start;
 	finish(w);
@@ -247,17 +254,20 @@ static inline int connect_with(struct world *w, struct span token, const char *p
 }
 static inline int connect_user(struct world *w, const char *id, const char *details)
 {
-	return connect_with(w, token_of(w, id), arena_printf(&w->arena, "{\"user_id\":\"%s\",\"user_details\":{\"id\":\"%s\"%s%s}}", id, id,
-		*details ? "," : "", details).p);
+	return connect_with(w, token_of(w, id),
+		arena_printf(&w->arena, "{\"user_id\":\"%s\",\"user_details\":{\"id\":\"%s\"%s%s}}", id, id, *details ? "," : "",
+			details)
+			.p);
 }
 
 /* ---- looking ---- */
 static inline void expect(struct world *w, int status, int code, int line)
 {
 	yyjson_val *c = json_get(w->json, "code");
-	if (w->status != status || (code && yyjson_get_int(c) != code)) fail_msg("line %d: %d %.*s", line, w->status, SPAN_FMT(w->text));
+	if (w->status != status || (code && yyjson_get_int(c) != code))
+		fail_msg("line %d: %d %.*s", line, w->status, SPAN_FMT(w->text));
 }
-#define OK(w, status) expect((w), (status), 0, __LINE__)
+#define OK(w, status)          expect((w), (status), 0, __LINE__)
 #define FAILS(w, status, code) expect((w), (status), (code), __LINE__)
 static inline yyjson_val *at(yyjson_val *v, const char *a, const char *b)
 {
@@ -312,7 +322,8 @@ static inline yyjson_val *body_of(struct world *w, const struct event *e)
 
 static inline void make_user(struct world *w, const char *id, const char *more)
 {
-	POST(w, "/users", SERVER, arena_printf(&w->arena, "{\"users\":{\"%s\":{\"id\":\"%s\"%s%s}}}", id, id, *more ? "," : "", more).p);
+	POST(w, "/users", SERVER,
+		arena_printf(&w->arena, "{\"users\":{\"%s\":{\"id\":\"%s\"%s%s}}}", id, id, *more ? "," : "", more).p);
 	OK(w, 201);
 }
 /* The user as a server-side query shows him; NULL when it does not. */
@@ -331,7 +342,12 @@ static inline int run_tasks(struct world *w)
 		bool again = false;
 		arena_init(&a, (size_t)LIMIT_ARENA_BYTES);
 		w->now_us += 1000;
-		struct chat_ctx c = { .chat = &w->chat, .arena = &a, .caller = CALLER_SERVER, .dialect = DIALECT_1, .can_write = true, .now_us = w->now_us };
+		struct chat_ctx c = { .chat = &w->chat,
+			.arena = &a,
+			.caller = CALLER_SERVER,
+			.dialect = DIALECT_1,
+			.can_write = true,
+			.now_us = w->now_us };
 		c.tx = write_begin(w);
 		enum err e = chat_background_task(&c, &again);
 		if (e != ERR_OK) fail_msg("task: %s %.*s", err_name(e), SPAN_FMT(c.error.message));

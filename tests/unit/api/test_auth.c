@@ -1,7 +1,10 @@
 /* connection-and-users.md 1.3: who may call, and which code says why not. */
 #include "harness.h"
 
-static int probe(struct world *w, struct span token) { return get_payload(w, "/users", token, "{\"filter_conditions\":{},\"limit\":1}"); }
+static int probe(struct world *w, struct span token)
+{
+	return get_payload(w, "/users", token, "{\"filter_conditions\":{},\"limit\":1}");
+}
 
 static void test_key_comes_first(void **state)
 {
@@ -125,7 +128,8 @@ static void test_revocation_of_a_user(void **state)
 {
 	struct world *w = *state;
 	make_user(w, "ann", "");
-	PATCH(w, "/users", SERVER, "{\"users\":[{\"id\":\"ann\",\"set\":{\"revoke_tokens_issued_before\":\"2027-01-15T08:00:00.5Z\"}}]}");
+	PATCH(w, "/users", SERVER,
+		"{\"users\":[{\"id\":\"ann\",\"set\":{\"revoke_tokens_issued_before\":\"2027-01-15T08:00:00.5Z\"}}]}");
 	OK(w, 200); /* 1800000000 */
 	struct event *end = end_of_sessions(w);
 	assert_non_null(end);
@@ -162,8 +166,9 @@ static void test_revocation_of_an_application(void **state)
 static void test_settings(void **state)
 {
 	struct world *w = *state;
-	PATCH(w, "/app", SERVER, "{\"multi_tenant_enabled\":true,\"reminders_interval\":0,\"name\":\"\",\"suspended\":true,\"whatever\":1,"
-				 "\"file_upload_config\":{\"size_limit\":5},\"grants\":{\"user\":[\"search-user\"]}}");
+	PATCH(w, "/app", SERVER,
+		"{\"multi_tenant_enabled\":true,\"reminders_interval\":0,\"name\":\"\",\"suspended\":true,\"whatever\":1,"
+		"\"file_upload_config\":{\"size_limit\":5},\"grants\":{\"user\":[\"search-user\"]}}");
 	OK(w, 200);
 	GET(w, "/app", SERVER);
 	yyjson_val *app = json_get(w->json, "app");
@@ -173,18 +178,21 @@ static void test_settings(void **state)
 	assert_int_equal(yyjson_get_int(json_get(app, "id")), w->app.pk);
 	assert_int_equal(yyjson_get_int(json_get(app, "reminders_interval")), 300);
 	assert_json(w, json_get(app, "file_upload_config"),
-		"{\"allowed_file_extensions\":[],\"blocked_file_extensions\":[],\"allowed_mime_types\":[],\"blocked_mime_types\":[],\"size_limit\":5}");
+		"{\"allowed_file_extensions\":[],\"blocked_file_extensions\":[],\"allowed_mime_types\":[],\"blocked_mime_types\":"
+		"[],\"size_limit\":5}");
 	assert_json(w, at(app, "grants", "user"), "[\"search-user\"]");
 	assert_non_null(at(app, "grants", "moderator"));
-	assert_json(w, json_get(at(app, "channel_configs", "messaging"), "commands"), "[\"ban\",\"unban\",\"mute\",\"unmute\",\"flag\"]");
+	assert_json(w, json_get(at(app, "channel_configs", "messaging"), "commands"),
+		"[\"ban\",\"unban\",\"mute\",\"unmute\",\"flag\"]");
 	PATCH(w, "/app", SERVER, "{\"multi_tenant_enabled\":null,\"file_upload_config\":null}");
 	GET(w, "/app", SERVER);
 	app = json_get(w->json, "app");
 	assert_true(yyjson_is_false(json_get(app, "multi_tenant_enabled")));
 	assert_int_equal(yyjson_get_int(at(app, "file_upload_config", "size_limit")), 5);
-	static const char *const bad[] = { "{\"reminders_interval\":59}", "{\"reminders_interval\":86401}", "{\"multi_tenant_enabled\":1}",
-		"{\"enforce_unique_usernames\":\"maybe\"}", "{\"grants\":{\"nobody\":[]}}", "{\"grants\":{\"user\":[\"fly\"]}}",
-		"{\"revoke_tokens_issued_before\":\"soon\"}", "{\"webhook_events\":{}}", "{\"user_search_disallowed_roles\":[\"x\"]}" };
+	static const char *const bad[] = { "{\"reminders_interval\":59}", "{\"reminders_interval\":86401}",
+		"{\"multi_tenant_enabled\":1}", "{\"enforce_unique_usernames\":\"maybe\"}", "{\"grants\":{\"nobody\":[]}}",
+		"{\"grants\":{\"user\":[\"fly\"]}}", "{\"revoke_tokens_issued_before\":\"soon\"}", "{\"webhook_events\":{}}",
+		"{\"user_search_disallowed_roles\":[\"x\"]}" };
 	for (size_t i = 0; i < BECK_COUNT(bad); i++) {
 		PATCH(w, "/app", SERVER, bad[i]);
 		FAILS(w, 400, 4);
@@ -235,8 +243,8 @@ static void test_ops(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { TEST(test_key_comes_first), TEST(test_kind_and_token), TEST(test_claims), TEST(test_sides),
-		TEST(test_several_secrets), TEST(test_development_tokens), TEST(test_revocation_of_a_user), TEST(test_revocation_of_an_application),
-		TEST(test_settings), TEST(test_channel_types), TEST(test_ops) };
+	const struct CMUnitTest tests[] = { TEST(test_key_comes_first), TEST(test_kind_and_token), TEST(test_claims),
+		TEST(test_sides), TEST(test_several_secrets), TEST(test_development_tokens), TEST(test_revocation_of_a_user),
+		TEST(test_revocation_of_an_application), TEST(test_settings), TEST(test_channel_types), TEST(test_ops) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,8 +13,8 @@ static void test_unknown_user_is_made(void **state)
 	for (size_t i = 0; i < BECK_COUNT(lists); i++) assert_json(w, json_get(me, lists[i]), "[]");
 	static const char *const counts[] = { "total_unread_count", "unread_count", "unread_channels", "unread_threads" };
 	for (size_t i = 0; i < BECK_COUNT(counts); i++) assert_json(w, json_get(me, counts[i]), "0");
-	static const char *const absent[] = { "privacy_settings", "shadow_banned", "total_unread_count_by_team", "deleted_at", "deactivated_at",
-		"ban_expires", "revoke_tokens_issued_before", "teams_role", "latest_hidden_channels", "image" };
+	static const char *const absent[] = { "privacy_settings", "shadow_banned", "total_unread_count_by_team", "deleted_at",
+		"deactivated_at", "ban_expires", "revoke_tokens_issued_before", "teams_role", "latest_hidden_channels", "image" };
 	for (size_t i = 0; i < BECK_COUNT(absent); i++) assert_null(json_get(me, absent[i]));
 	assert_text(text_at(me, "role"), "user");
 	assert_text(text_at(me, "language"), "");
@@ -71,7 +71,8 @@ static void test_merge_is_by_top_level_key(void **state)
 		const char *why;
 		size_t pos, k, n;
 		wanted = json_parse(&w->arena, span_str(steps[i].custom), &why, &pos);
-		yyjson_obj_foreach(wanted, k, n, key, value) assert_true(json_equal(json_get(w->json, yyjson_get_str(key)), value));
+		yyjson_obj_foreach(wanted, k, n, key, value)
+			assert_true(json_equal(json_get(w->json, yyjson_get_str(key)), value));
 		static const char *const all[] = { "x", "y", "z", "none" };
 		for (k = 0; k < BECK_COUNT(all); k++)
 			if (!json_get(wanted, all[k])) assert_null(json_get(w->json, all[k]));
@@ -91,7 +92,8 @@ static void test_change_tells_others_and_himself(void **state)
 {
 	struct world *w = *state;
 	connect_user(w, "john", "\"name\":\"John\"");
-	connect_user(w, "john", "\"name\":\"Johnny\",\"invisible\":true,\"privacy_settings\":{\"read_receipts\":{\"enabled\":false}}");
+	connect_user(
+		w, "john", "\"name\":\"Johnny\",\"invisible\":true,\"privacy_settings\":{\"read_receipts\":{\"enabled\":false}}");
 	assert_int_equal(event_count(w, EVENT_USER_UPDATED), 2);
 	struct event *own = event_at(w, EVENT_USER_UPDATED, 0), *others = event_at(w, EVENT_USER_UPDATED, 1);
 	assert_int_equal(own->cls, EVENT_CLASS_OWN);
@@ -119,11 +121,22 @@ static void test_refusals(void **state)
 		const char *details;
 		int status, code;
 	} cases[] = {
-		{ "\"role\":\"admin\"", 403, 17 }, { "\"role\":\"no-such-role\"", 403, 17 }, { "\"teams\":[\"red\"]", 403, 17 },
-		{ "\"teams_role\":{\"red\":\"admin\"}", 403, 17 }, { "\"pk\":1", 400, 4 }, { "\"app_pk\":1", 400, 4 }, { "\"user_pk\":null", 400, 4 },
-		{ "\"name\":7", 400, 4 }, { "\"image\":[]", 400, 4 }, { "\"language\":1", 400, 4 }, { "\"invisible\":\"yes\"", 400, 4 },
-		{ "\"privacy_settings\":1", 400, 4 }, { "\"privacy_settings\":{\"read_receipts\":true}", 400, 4 },
-		{ "\"privacy_settings\":{\"read_receipts\":{\"enabled\":\"no\"}}", 400, 4 }, { "\"role\":1", 400, 4 }, { "\"teams\":\"red\"", 400, 4 },
+		{ "\"role\":\"admin\"", 403, 17 },
+		{ "\"role\":\"no-such-role\"", 403, 17 },
+		{ "\"teams\":[\"red\"]", 403, 17 },
+		{ "\"teams_role\":{\"red\":\"admin\"}", 403, 17 },
+		{ "\"pk\":1", 400, 4 },
+		{ "\"app_pk\":1", 400, 4 },
+		{ "\"user_pk\":null", 400, 4 },
+		{ "\"name\":7", 400, 4 },
+		{ "\"image\":[]", 400, 4 },
+		{ "\"language\":1", 400, 4 },
+		{ "\"invisible\":\"yes\"", 400, 4 },
+		{ "\"privacy_settings\":1", 400, 4 },
+		{ "\"privacy_settings\":{\"read_receipts\":true}", 400, 4 },
+		{ "\"privacy_settings\":{\"read_receipts\":{\"enabled\":\"no\"}}", 400, 4 },
+		{ "\"role\":1", 400, 4 },
+		{ "\"teams\":\"red\"", 400, 4 },
 		{ "\"teams\":[1]", 400, 4 },
 	};
 	for (size_t i = 0; i < BECK_COUNT(cases); i++) {
@@ -168,8 +181,9 @@ static void test_payload_shapes(void **state)
 {
 	struct world *w = *state;
 	static const char *const bad[] = { "{", "[]", "7", "null", "", "{\"user_details\":{\"id\":\"a\"}}", "{\"user_id\":\"a\"}",
-		"{\"user_id\":\"a\",\"user_details\":{}}", "{\"user_id\":\"a\",\"user_details\":[]}", "{\"user_id\":\"a\",\"user_details\":{\"id\":7}}",
-		"{\"user_id\":\"a\",\"user_details\":{\"id\":\"b\"}}", "{\"user_id\":7,\"user_details\":{\"id\":7}}" };
+		"{\"user_id\":\"a\",\"user_details\":{}}", "{\"user_id\":\"a\",\"user_details\":[]}",
+		"{\"user_id\":\"a\",\"user_details\":{\"id\":7}}", "{\"user_id\":\"a\",\"user_details\":{\"id\":\"b\"}}",
+		"{\"user_id\":7,\"user_details\":{\"id\":7}}" };
 	for (size_t i = 0; i < BECK_COUNT(bad); i++) {
 		connect_with(w, token_of(w, "a"), bad[i]);
 		expect(w, 400, 4, (int)i);
@@ -188,7 +202,8 @@ static void test_payload_shapes(void **state)
 static void test_device(void **state)
 {
 	struct world *w = *state;
-	const char *payload = "{\"user_id\":\"john\",\"user_details\":{\"id\":\"john\"},\"device\":{\"id\":\"d1\",\"push_provider\":\"firebase\"}}";
+	const char *payload = "{\"user_id\":\"john\",\"user_details\":{\"id\":\"john\"},\"device\":{\"id\":\"d1\",\"push_"
+			      "provider\":\"firebase\"}}";
 	connect_with(w, token_of(w, "john"), payload);
 	OK(w, 200);
 	yyjson_val *device = yyjson_arr_get_first(json_get(w->json, "devices"));
@@ -196,20 +211,27 @@ static void test_device(void **state)
 	assert_text(text_at(device, "user_id"), "john");
 	connect_with(w, token_of(w, "john"), payload);
 	assert_false(w->went_to_lane);
-	connect_with(w, token_of(w, "john"), "{\"user_id\":\"john\",\"user_details\":{\"id\":\"john\"},\"device\":{\"id\":\"d1\",\"push_provider\":\"pigeon\"}}");
+	connect_with(w, token_of(w, "john"),
+		"{\"user_id\":\"john\",\"user_details\":{\"id\":\"john\"},\"device\":{\"id\":\"d1\",\"push_provider\":\"pigeon\"}"
+		"}");
 	FAILS(w, 400, 4);
 	connect_with(w, token_of(w, "john"), "{\"user_id\":\"john\",\"user_details\":{\"id\":\"john\"},\"device\":null}");
 	OK(w, 200);
 	for (int i = 0; i < 30; i++)
-		connect_with(w, token_of(w, "john"), arena_printf(&w->arena,
-			"{\"user_id\":\"john\",\"user_details\":{\"id\":\"john\"},\"device\":{\"id\":\"e%d\",\"push_provider\":\"apn\"}}", i).p);
+		connect_with(w, token_of(w, "john"),
+			arena_printf(&w->arena,
+				"{\"user_id\":\"john\",\"user_details\":{\"id\":\"john\"},\"device\":{\"id\":\"e%d\",\"push_"
+				"provider\":\"apn\"}}",
+				i)
+				.p);
 	assert_int_equal(yyjson_arr_size(json_get(w->json, "devices")), LIMIT_DEVICES);
 }
 
 static void test_anonymous(void **state)
 {
 	struct world *w = *state;
-	begin_call(w, HTTP_M_GET, "/connect?api_key=key&stream-auth-type=anonymous&json=%7B%22user_id%22%3A%22x%22%7D", SPAN_NONE, NULL);
+	begin_call(w, HTTP_M_GET, "/connect?api_key=key&stream-auth-type=anonymous&json=%7B%22user_id%22%3A%22x%22%7D", SPAN_NONE,
+		NULL);
 	w->call.http.header_count = 0;
 	assert_int_equal(api_prepare_connect(&w->chat, &w->call), ERR_OK);
 	run(w);
@@ -224,7 +246,8 @@ static void test_anonymous(void **state)
 
 static struct session_start *resume(struct world *w, const char *rest)
 {
-	connect_with(w, token_of(w, "john"), arena_printf(&w->arena, "{\"user_id\":\"john\",\"user_details\":{\"id\":\"john\"},%s}", rest).p);
+	connect_with(w, token_of(w, "john"),
+		arena_printf(&w->arena, "{\"user_id\":\"john\",\"user_details\":{\"id\":\"john\"},%s}", rest).p);
 	return w->call.start;
 }
 
@@ -238,7 +261,8 @@ static void test_resume_positions(void **state)
 	OK(w, 200);
 	assert_true(s->wants_seq && !s->has_resume && !s->gap);
 	assert_int_equal(s->snapshot_pos, 1);
-	s = resume(w, "\"resume\":true,\"resume_from\":{\"seq\":1,\"connection_id\":\"old\",\"watch\":[\"messaging:none\",\"x\"],\"presence\":[\"bob\",\"nobody\",\"bob\"]}");
+	s = resume(w, "\"resume\":true,\"resume_from\":{\"seq\":1,\"connection_id\":\"old\",\"watch\":[\"messaging:none\",\"x\"],"
+		      "\"presence\":[\"bob\",\"nobody\",\"bob\"]}");
 	assert_true(s->has_resume && !s->gap);
 	assert_int_equal(s->resume_seq, 1);
 	assert_int_equal(s->watch_count, 0);
@@ -248,8 +272,9 @@ static void test_resume_positions(void **state)
 	assert_true(s->gap);
 	s = resume(w, "\"resume_from\":{\"seq\":1}");
 	assert_false(s->wants_seq || s->has_resume);
-	static const char *const bad[] = { "5", "[]", "\"frame\"", "{\"seq\":\"7\"}", "{\"connection_id\":7,\"seq\":1}", "{\"seq\":1,\"watch\":\"messaging:x\"}",
-		"{\"seq\":1,\"watch\":[7]}", "{\"seq\":1,\"presence\":{}}", "{\"connection_id\":\"x\"}", "{\"seq\":-1}", "{\"seq\":1.5}" };
+	static const char *const bad[] = { "5", "[]", "\"frame\"", "{\"seq\":\"7\"}", "{\"connection_id\":7,\"seq\":1}",
+		"{\"seq\":1,\"watch\":\"messaging:x\"}", "{\"seq\":1,\"watch\":[7]}", "{\"seq\":1,\"presence\":{}}",
+		"{\"connection_id\":\"x\"}", "{\"seq\":-1}", "{\"seq\":1.5}" };
 	for (size_t i = 0; i < BECK_COUNT(bad); i++) {
 		resume(w, arena_printf(&w->arena, "\"resume\":true,\"resume_from\":%s", bad[i]).p);
 		expect(w, 400, 4, (int)i);
@@ -267,7 +292,8 @@ static void test_resume_watches_are_checked_anew(void **state)
 	OK(w, 201);
 	POST(w, "/channels/messaging/mine/message", SERVER, "{\"message\":{\"text\":\"hi\",\"user_id\":\"bob\"}}");
 	OK(w, 201);
-	struct session_start *s = resume(w, "\"resume\":true,\"resume_from\":{\"seq\":0,\"watch\":[\"messaging:theirs\",\"messaging:mine\",\"messaging:mine\"]}");
+	struct session_start *s = resume(w, "\"resume\":true,\"resume_from\":{\"seq\":0,\"watch\":[\"messaging:theirs\","
+					    "\"messaging:mine\",\"messaging:mine\"]}");
 	OK(w, 200);
 	assert_int_equal(s->watch_count, 1);
 	assert_int_equal(s->membership_count, 1);
@@ -288,10 +314,13 @@ static void test_guest(void **state)
 	PATCH(w, "/app", SERVER, "{\"guest_user_creation_disabled\":false}");
 	POST(w, "/guest", SPAN_NONE, "{\"user\":{\"id\":\"tom\",\"name\":\"Tom\",\"x\":1}}");
 	OK(w, 201);
-	struct span id = arena_dup(&w->arena, text_at(json_get(w->json, "user"), "id")), token = arena_dup(&w->arena, text_at(w->json, "access_token"));
+	struct span id = arena_dup(&w->arena, text_at(json_get(w->json, "user"), "id")),
+		    token = arena_dup(&w->arena, text_at(w->json, "access_token"));
 	assert_true(span_starts(id, SPAN("guest-")) && span_eq(span_skip(id, id.n - 4), SPAN("-tom")));
 	assert_text(text_at(json_get(w->json, "user"), "role"), "guest");
-	connect_with(w, token, arena_printf(&w->arena, "{\"user_id\":\"%.*s\",\"user_details\":{\"id\":\"%.*s\"}}", SPAN_FMT(id), SPAN_FMT(id)).p);
+	connect_with(w, token,
+		arena_printf(&w->arena, "{\"user_id\":\"%.*s\",\"user_details\":{\"id\":\"%.*s\"}}", SPAN_FMT(id), SPAN_FMT(id))
+			.p);
 	OK(w, 200);
 	assert_text(text_at(w->json, "role"), "guest");
 	POST(w, "/guest", SPAN_NONE, "{\"user\":{\"id\":\"tom\",\"role\":\"admin\"}}");
@@ -307,9 +336,10 @@ static void test_guest(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { TEST(test_unknown_user_is_made), TEST(test_nothing_to_change_is_a_read), TEST(test_merge_is_by_top_level_key),
-		TEST(test_privacy_merges_by_setting), TEST(test_change_tells_others_and_himself), TEST(test_refusals),
-		TEST(test_size_is_that_of_the_merged_object), TEST(test_payload_shapes), TEST(test_device), TEST(test_anonymous),
-		TEST(test_resume_positions), TEST(test_resume_watches_are_checked_anew), TEST(test_guest) };
+	const struct CMUnitTest tests[] = { TEST(test_unknown_user_is_made), TEST(test_nothing_to_change_is_a_read),
+		TEST(test_merge_is_by_top_level_key), TEST(test_privacy_merges_by_setting),
+		TEST(test_change_tells_others_and_himself), TEST(test_refusals), TEST(test_size_is_that_of_the_merged_object),
+		TEST(test_payload_shapes), TEST(test_device), TEST(test_anonymous), TEST(test_resume_positions),
+		TEST(test_resume_watches_are_checked_anew), TEST(test_guest) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,22 +2,27 @@
 #include "harness.h"
 #include "store/store_members.h"
 
-/* alice and bob in a pair, alice and bob and carol in a group, each with a message of alice's and one of bob's; alice made the group. */
+/* alice and bob in a pair, alice and bob and carol in a group, each with a message of alice's and one of bob's; alice made the
+ * group. */
 static void scene(struct world *w)
 {
 	make_user(w, "alice", "\"name\":\"Alice\",\"secret\":\"marker-of-alice\"");
 	make_user(w, "bob", "");
 	make_user(w, "carol", "");
-	POST(w, "/channels/messaging/pair/query", SERVER, "{\"data\":{\"created_by_id\":\"bob\",\"members\":[\"alice\",\"bob\"]}}");
+	POST(w, "/channels/messaging/pair/query", SERVER,
+		"{\"data\":{\"created_by_id\":\"bob\",\"members\":[\"alice\",\"bob\"]}}");
 	OK(w, 201);
-	POST(w, "/channels/messaging/group/query", SERVER, "{\"data\":{\"created_by_id\":\"alice\",\"members\":[\"alice\",\"bob\",\"carol\"]}}");
+	POST(w, "/channels/messaging/group/query", SERVER,
+		"{\"data\":{\"created_by_id\":\"alice\",\"members\":[\"alice\",\"bob\",\"carol\"]}}");
 	OK(w, 201);
 	static const char *const channels[] = { "pair", "group" }, *const users[] = { "alice", "bob" };
 	for (size_t c = 0; c < 2; c++)
 		for (size_t u = 0; u < 2; u++) {
 			POST(w, arena_printf(&w->arena, "/channels/messaging/%s/message", channels[c]).p, SERVER,
-				arena_printf(&w->arena, "{\"message\":{\"id\":\"%s-%s\",\"text\":\"text of %s\",\"user_id\":\"%s\"}}", channels[c], users[u],
-					users[u], users[u]).p);
+				arena_printf(&w->arena,
+					"{\"message\":{\"id\":\"%s-%s\",\"text\":\"text of %s\",\"user_id\":\"%s\"}}",
+					channels[c], users[u], users[u], users[u])
+					.p);
 			OK(w, 201);
 		}
 }
@@ -89,7 +94,9 @@ static void test_messages_and_conversations(void **state)
 {
 	struct world *w = *state;
 	scene(w);
-	assert_json(w, remove_users(w, "{\"user_ids\":[\"alice\",\"alice\"],\"user\":\"soft\",\"messages\":\"soft\",\"conversations\":\"soft\"}"),
+	assert_json(w,
+		remove_users(w, "{\"user_ids\":[\"alice\",\"alice\"],\"user\":\"soft\",\"messages\":\"soft\",\"conversations\":"
+				"\"soft\"}"),
 		"{\"alice\":{\"status\":\"ok\"}}");
 	assert_text(message_type(w, "group-alice"), "deleted");
 	assert_text(message_type(w, "group-bob"), "regular");
@@ -106,7 +113,8 @@ static void test_hard_delete(void **state)
 {
 	struct world *w = *state;
 	scene(w);
-	assert_json(w, remove_users(w, "{\"user_ids\":[\"alice\"],\"user\":\"hard\",\"messages\":\"hard\",\"conversations\":\"hard\"}"),
+	assert_json(w,
+		remove_users(w, "{\"user_ids\":[\"alice\"],\"user\":\"hard\",\"messages\":\"hard\",\"conversations\":\"hard\"}"),
 		"{\"alice\":{\"status\":\"ok\"}}");
 	assert_false(span_given(message_type(w, "group-alice")));
 	assert_text(message_type(w, "group-bob"), "regular");
@@ -129,7 +137,8 @@ static void test_hard_delete_to_a_new_owner(void **state)
 {
 	struct world *w = *state;
 	scene(w);
-	remove_users(w, "{\"user_ids\":[\"alice\"],\"user\":\"hard\",\"messages\":\"hard\",\"conversations\":\"hard\",\"new_channel_owner_id\":\"carol\"}");
+	remove_users(w, "{\"user_ids\":[\"alice\"],\"user\":\"hard\",\"messages\":\"hard\",\"conversations\":\"hard\",\"new_"
+			"channel_owner_id\":\"carol\"}");
 	assert_text(text_at(at(channel(w, "group"), "channel", "created_by"), "id"), "carol");
 }
 
@@ -171,9 +180,11 @@ static void test_bad_requests(void **state)
 {
 	struct world *w = *state;
 	make_user(w, "a", "");
-	static const char *const bad[] = { "{}", "{\"user_ids\":[]}", "{\"user_ids\":\"a\"}", "{\"user_ids\":[7]}", "{\"user_ids\":[\"a\"],\"user\":\"very\"}",
-		"{\"user_ids\":[\"a\"],\"user\":\"hard\"}", "{\"user_ids\":[\"a\"],\"user\":\"hard\",\"messages\":\"hard\"}",
-		"{\"user_ids\":[\"a\"],\"conversations\":\"pruning\"}", "{\"user_ids\":[\"a\"],\"new_channel_owner_id\":\"nobody\"}" };
+	static const char *const bad[] = { "{}", "{\"user_ids\":[]}", "{\"user_ids\":\"a\"}", "{\"user_ids\":[7]}",
+		"{\"user_ids\":[\"a\"],\"user\":\"very\"}", "{\"user_ids\":[\"a\"],\"user\":\"hard\"}",
+		"{\"user_ids\":[\"a\"],\"user\":\"hard\",\"messages\":\"hard\"}",
+		"{\"user_ids\":[\"a\"],\"conversations\":\"pruning\"}",
+		"{\"user_ids\":[\"a\"],\"new_channel_owner_id\":\"nobody\"}" };
 	for (size_t i = 0; i < BECK_COUNT(bad); i++) {
 		POST(w, "/users/delete", SERVER, bad[i]);
 		expect(w, 400, 4, (int)i);
@@ -224,7 +235,8 @@ static void test_deactivate_many(void **state)
 	scene(w);
 	POST(w, "/users/deactivate", SERVER, "{\"user_ids\":[\"alice\",\"bob\"]}");
 	OK(w, 201);
-	assert_json(w, task_result(w, arena_dup(&w->arena, text_at(w->json, "task_id"))), "{\"alice\":{\"status\":\"ok\"},\"bob\":{\"status\":\"ok\"}}");
+	assert_json(w, task_result(w, arena_dup(&w->arena, text_at(w->json, "task_id"))),
+		"{\"alice\":{\"status\":\"ok\"},\"bob\":{\"status\":\"ok\"}}");
 	assert_text(message_type(w, "pair-alice"), "regular");
 	POST(w, "/users/reactivate", SERVER, "{\"user_ids\":[\"alice\",\"bob\"]}");
 	OK(w, 201);
@@ -239,7 +251,9 @@ static void test_many_messages_go_in_slices(void **state)
 	make_user(w, "bob", "");
 	POST(w, "/channels/messaging/c/query", SERVER, "{\"data\":{\"created_by_id\":\"bob\",\"members\":[\"alice\",\"bob\"]}}");
 	for (int i = 0; i < 350; i++) {
-		POST(w, "/channels/messaging/c/message", SERVER, i % 7 ? "{\"message\":{\"text\":\"x\",\"user_id\":\"alice\"}}" : "{\"message\":{\"text\":\"y\",\"user_id\":\"bob\"}}");
+		POST(w, "/channels/messaging/c/message", SERVER,
+			i % 7 ? "{\"message\":{\"text\":\"x\",\"user_id\":\"alice\"}}"
+			      : "{\"message\":{\"text\":\"y\",\"user_id\":\"bob\"}}");
 		OK(w, 201);
 	}
 	POST(w, "/users/delete", SERVER, "{\"user_ids\":[\"alice\"],\"messages\":\"hard\"}");
@@ -251,8 +265,9 @@ static void test_many_messages_go_in_slices(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { TEST(test_soft_delete_and_restore), TEST(test_messages_and_conversations), TEST(test_hard_delete),
-		TEST(test_hard_delete_to_a_new_owner), TEST(test_pruning), TEST(test_delete_one), TEST(test_bad_requests),
-		TEST(test_deactivate_and_reactivate), TEST(test_deactivate_many), TEST(test_many_messages_go_in_slices) };
+	const struct CMUnitTest tests[] = { TEST(test_soft_delete_and_restore), TEST(test_messages_and_conversations),
+		TEST(test_hard_delete), TEST(test_hard_delete_to_a_new_owner), TEST(test_pruning), TEST(test_delete_one),
+		TEST(test_bad_requests), TEST(test_deactivate_and_reactivate), TEST(test_deactivate_many),
+		TEST(test_many_messages_go_in_slices) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

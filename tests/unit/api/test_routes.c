@@ -1,6 +1,7 @@
 #include "harness.h"
 
-static const struct api_route *find(struct world *w, enum http_method m, const char *path, struct span params[API_PARAMS_MAX], enum dialect *d)
+static const struct api_route *find(
+	struct world *w, enum http_method m, const char *path, struct span params[API_PARAMS_MAX], enum dialect *d)
 {
 	memset(params, 0, sizeof(struct span) * API_PARAMS_MAX);
 	return api_find(m, span_str(path), &w->arena, params, d);
@@ -65,7 +66,8 @@ static void test_parameters_are_decoded(void **state)
 static void test_what_is_not_there(void **state)
 {
 	struct world *w = *state;
-	static const char *const paths[] = { "", "/", "users", "//users", "/users//x", "/users/a/b/c/d/e/f/g/h/i/j", "/nothing", "/app/x", "/api/v2", "/api/v2/" };
+	static const char *const paths[] = { "", "/", "users", "//users", "/users//x", "/users/a/b/c/d/e/f/g/h/i/j", "/nothing",
+		"/app/x", "/api/v2", "/api/v2/" };
 	for (size_t i = 0; i < BECK_COUNT(paths); i++) lost(w, HTTP_M_GET, paths[i]);
 	lost(w, HTTP_M_PUT, "/users");
 	lost(w, HTTP_M_OTHER, "/users");
@@ -123,8 +125,8 @@ static void test_bodies(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { TEST(test_literals_go_before_parameters), TEST(test_both_dialects), TEST(test_parameters_are_decoded),
-		TEST(test_what_is_not_there), TEST(test_unknown_path_is_an_error_of_the_contract), TEST(test_every_route_is_well_formed),
-		TEST(test_bodies) };
+	const struct CMUnitTest tests[] = { TEST(test_literals_go_before_parameters), TEST(test_both_dialects),
+		TEST(test_parameters_are_decoded), TEST(test_what_is_not_there),
+		TEST(test_unknown_path_is_an_error_of_the_contract), TEST(test_every_route_is_well_formed), TEST(test_bodies) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,7 +5,9 @@
 static void test_upsert_replaces_custom_data(void **state)
 {
 	struct world *w = *state;
-	make_user(w, "a", "\"name\":\"A\",\"image\":\"i\",\"x\":1,\"role\":\"admin\",\"teams\":[\"red\"],\"language\":\"de\",\"invisible\":true");
+	make_user(w, "a",
+		"\"name\":\"A\",\"image\":\"i\",\"x\":1,\"role\":\"admin\",\"teams\":[\"red\"],\"language\":\"de\",\"invisible\":"
+		"true");
 	make_user(w, "a", "\"y\":2");
 	yyjson_val *u = at(w->json, "users", "a");
 	assert_json(w, json_get(u, "y"), "2");
@@ -27,8 +29,9 @@ static void test_upsert_replaces_custom_data(void **state)
 static void test_upsert_batch_is_atomic(void **state)
 {
 	struct world *w = *state;
-	static const char *const bad[] = { "{\"users\":{\"a\":{\"id\":\"a\"},\"b\":{\"id\":\"x\"}}}", "{\"users\":{\"a\":{\"id\":\"a\"},\"b c\":{\"id\":\"b c\"}}}",
-		"{\"users\":{\"a\":{\"id\":\"a\"},\"b\":7}}", "{\"users\":{\"a\":{\"id\":\"a\"},\"b\":{\"id\":\"b\",\"role\":\"nope\"}}}", "{\"users\":{}}", "{}",
+	static const char *const bad[] = { "{\"users\":{\"a\":{\"id\":\"a\"},\"b\":{\"id\":\"x\"}}}",
+		"{\"users\":{\"a\":{\"id\":\"a\"},\"b c\":{\"id\":\"b c\"}}}", "{\"users\":{\"a\":{\"id\":\"a\"},\"b\":7}}",
+		"{\"users\":{\"a\":{\"id\":\"a\"},\"b\":{\"id\":\"b\",\"role\":\"nope\"}}}", "{\"users\":{}}", "{}",
 		"{\"users\":[]}", "{\"users\":{\"a\":{\"id\":\"a\"},\"b\":{\"id\":\"b\",\"pk\":1}}}", "{\"users\":{\"a\":{}}}" };
 	for (size_t i = 0; i < BECK_COUNT(bad); i++) {
 		POST(w, "/users", SERVER, bad[i]);
@@ -58,10 +61,12 @@ static void test_rights_of_clients(void **state)
 	FAILS(w, 403, 17);
 	PATCH(w, "/users", token_of(w, "a"), "{\"users\":[{\"id\":\"a\",\"set\":{\"role\":\"admin\"}}]}");
 	FAILS(w, 403, 17);
-	PATCH(w, "/users", token_of(w, "a"), "{\"users\":[{\"id\":\"a\",\"set\":{\"revoke_tokens_issued_before\":\"2020-01-01T00:00:00Z\"}}]}");
+	PATCH(w, "/users", token_of(w, "a"),
+		"{\"users\":[{\"id\":\"a\",\"set\":{\"revoke_tokens_issued_before\":\"2020-01-01T00:00:00Z\"}}]}");
 	OK(w, 200);
 	assert_null(json_get(stored(w, "a"), "revoke_tokens_issued_before"));
-	PATCH(w, "/users", token_of(w, "boss"), "{\"users\":[{\"id\":\"a\",\"set\":{\"role\":\"moderator\",\"teams\":[\"t\"]}}]}");
+	PATCH(w, "/users", token_of(w, "boss"),
+		"{\"users\":[{\"id\":\"a\",\"set\":{\"role\":\"moderator\",\"teams\":[\"t\"]}}]}");
 	OK(w, 200);
 	assert_text(text_at(stored(w, "a"), "role"), "moderator");
 	PATCH(w, "/app", SERVER, "{\"disable_permissions_checks\":true}");
@@ -101,7 +106,9 @@ static void test_partial_update(void **state)
 {
 	struct world *w = *state;
 	make_user(w, "a", "\"name\":\"A\",\"test\":{\"passed\":true},\"n\":{\"m\":{\"o\":1}}");
-	PATCH(w, "/users", SERVER, "{\"users\":[{\"id\":\"a\",\"set\":{\"n.m.p\":2,\"new.deep\":[1],\"null\":null,\"name\":\"B\"},\"unset\":[\"test.passed\",\"nothing\"]}]}");
+	PATCH(w, "/users", SERVER,
+		"{\"users\":[{\"id\":\"a\",\"set\":{\"n.m.p\":2,\"new.deep\":[1],\"null\":null,\"name\":\"B\"},\"unset\":[\"test."
+		"passed\",\"nothing\"]}]}");
 	OK(w, 200);
 	yyjson_val *u = at(w->json, "users", "a");
 	assert_json(w, json_get(u, "test"), "{}");
@@ -109,16 +116,19 @@ static void test_partial_update(void **state)
 	assert_json(w, json_get(u, "new"), "{\"deep\":[1]}");
 	assert_json(w, json_get(u, "null"), "null");
 	assert_text(text_at(u, "name"), "B");
-	PATCH(w, "/users", SERVER, "{\"users\":[{\"id\":\"a\",\"unset\":[\"name\",\"n\",\"new\",\"test\",\"null\"]},{\"id\":\"a\",\"set\":{\"z\":1}}]}");
+	PATCH(w, "/users", SERVER,
+		"{\"users\":[{\"id\":\"a\",\"unset\":[\"name\",\"n\",\"new\",\"test\",\"null\"]},{\"id\":\"a\",\"set\":{\"z\":1}}"
+		"]}");
 	OK(w, 200);
 	u = at(w->json, "users", "a");
 	assert_null(json_get(u, "name"));
 	assert_null(json_get(u, "n"));
 	assert_json(w, json_get(u, "z"), "1");
 	assert_int_equal(yyjson_obj_size(json_get(w->json, "users")), 1);
-	static const char *const bad[] = { "\"set\":{\"x\":1},\"unset\":[\"x\"]", "\"set\":{\"x\":1,\"x.y\":2}", "\"set\":{\"x.y\":1},\"unset\":[\"x\"]",
-		"\"set\":{\"a b\":1}", "\"set\":{\"\":1}", "\"set\":{\"z.y\":1}", "\"set\":[]", "\"unset\":{}", "\"unset\":[1]", "\"set\":{\"pk\":1}",
-		"\"set\":{\"name.x\":1}", "\"set\":{\"name\":7}", "\"set\":{\"role\":\"nope\"}", "\"set\":{\"privacy_settings.nope\":{\"enabled\":true}}",
+	static const char *const bad[] = { "\"set\":{\"x\":1},\"unset\":[\"x\"]", "\"set\":{\"x\":1,\"x.y\":2}",
+		"\"set\":{\"x.y\":1},\"unset\":[\"x\"]", "\"set\":{\"a b\":1}", "\"set\":{\"\":1}", "\"set\":{\"z.y\":1}",
+		"\"set\":[]", "\"unset\":{}", "\"unset\":[1]", "\"set\":{\"pk\":1}", "\"set\":{\"name.x\":1}",
+		"\"set\":{\"name\":7}", "\"set\":{\"role\":\"nope\"}", "\"set\":{\"privacy_settings.nope\":{\"enabled\":true}}",
 		"\"set\":{\"a..b\":1}" };
 	for (size_t i = 0; i < BECK_COUNT(bad); i++) {
 		PATCH(w, "/users", SERVER, arena_printf(&w->arena, "{\"users\":[{\"id\":\"a\",%s}]}", bad[i]).p);
@@ -134,10 +144,13 @@ static void test_partial_privacy(void **state)
 {
 	struct world *w = *state;
 	make_user(w, "a", "\"privacy_settings\":{\"typing_indicators\":{\"enabled\":true}}");
-	PATCH(w, "/users", SERVER, "{\"users\":[{\"id\":\"a\",\"set\":{\"privacy_settings\":{\"read_receipts\":{\"enabled\":false}}}}]}");
+	PATCH(w, "/users", SERVER,
+		"{\"users\":[{\"id\":\"a\",\"set\":{\"privacy_settings\":{\"read_receipts\":{\"enabled\":false}}}}]}");
 	assert_json(w, at(at(w->json, "users", "a"), "privacy_settings", NULL),
 		"{\"typing_indicators\":{\"enabled\":true},\"read_receipts\":{\"enabled\":false}}");
-	PATCH(w, "/users", SERVER, "{\"users\":[{\"id\":\"a\",\"set\":{\"privacy_settings.delivery_receipts.enabled\":false},\"unset\":[\"privacy_settings.typing_indicators\"]}]}");
+	PATCH(w, "/users", SERVER,
+		"{\"users\":[{\"id\":\"a\",\"set\":{\"privacy_settings.delivery_receipts.enabled\":false},\"unset\":[\"privacy_"
+		"settings.typing_indicators\"]}]}");
 	OK(w, 200);
 	assert_json(w, at(at(w->json, "users", "a"), "privacy_settings", NULL),
 		"{\"read_receipts\":{\"enabled\":false},\"delivery_receipts\":{\"enabled\":false}}");
@@ -148,13 +161,15 @@ static void test_partial_privacy(void **state)
 static void test_dialect_2(void **state)
 {
 	struct world *w = *state;
-	POST(w, "/api/v2/users", SERVER, "{\"users\":{\"a\":{\"id\":\"a\",\"custom\":{\"x\":{\"y\":1}},\"stray\":1,\"teams\":null,\"role\":\"\"}}}");
+	POST(w, "/api/v2/users", SERVER,
+		"{\"users\":{\"a\":{\"id\":\"a\",\"custom\":{\"x\":{\"y\":1}},\"stray\":1,\"teams\":null,\"role\":\"\"}}}");
 	OK(w, 201);
 	yyjson_val *u = at(w->json, "users", "a");
 	assert_json(w, json_get(u, "custom"), "{\"x\":{\"y\":1}}");
 	assert_true(yyjson_is_int(json_get(u, "created_at")));
 	assert_null(json_get(u, "stray"));
-	PATCH(w, "/api/v2/users", SERVER, "{\"users\":[{\"id\":\"a\",\"set\":{\"x.z\":2,\"custom.w\":3,\"role\":\"admin\"},\"unset\":[\"x.y\"]}]}");
+	PATCH(w, "/api/v2/users", SERVER,
+		"{\"users\":[{\"id\":\"a\",\"set\":{\"x.z\":2,\"custom.w\":3,\"role\":\"admin\"},\"unset\":[\"x.y\"]}]}");
 	OK(w, 200);
 	u = at(w->json, "users", "a");
 	assert_json(w, json_get(u, "custom"), "{\"x\":{\"z\":2},\"w\":3}");
@@ -168,9 +183,11 @@ static void test_teams_left(void **state)
 	make_user(w, "a", "\"teams\":[\"red\",\"blue\"]");
 	make_user(w, "b", "");
 	PATCH(w, "/app", SERVER, "{\"multi_tenant_enabled\":true}");
-	POST(w, "/channels/messaging/red/query", SERVER, "{\"data\":{\"created_by_id\":\"b\",\"members\":[\"a\",\"b\"],\"team\":\"red\"}}");
+	POST(w, "/channels/messaging/red/query", SERVER,
+		"{\"data\":{\"created_by_id\":\"b\",\"members\":[\"a\",\"b\"],\"team\":\"red\"}}");
 	OK(w, 201);
-	POST(w, "/channels/messaging/blue/query", SERVER, "{\"data\":{\"created_by_id\":\"b\",\"members\":[\"a\",\"b\"],\"team\":\"blue\"}}");
+	POST(w, "/channels/messaging/blue/query", SERVER,
+		"{\"data\":{\"created_by_id\":\"b\",\"members\":[\"a\",\"b\"],\"team\":\"blue\"}}");
 	PATCH(w, "/users", SERVER, "{\"users\":[{\"id\":\"a\",\"set\":{\"teams\":[\"blue\"]}}]}");
 	OK(w, 200);
 	struct span task = arena_dup(&w->arena, text_at(w->json, "membership_deletion_task_id"));
@@ -202,18 +219,22 @@ static void test_query(void **state)
 	make_user(w, "cat", "\"teams\":[\"red\"]");
 	assert_int_equal(found(w, SERVER, "{}"), 3);
 	assert_text(nth(w, 0), "cat");
-	assert_int_equal(found(w, SERVER, "{\"filter_conditions\":{},\"limit\":0,\"sort\":[{\"field\":\"id\",\"direction\":1}]}"), 3);
+	assert_int_equal(
+		found(w, SERVER, "{\"filter_conditions\":{},\"limit\":0,\"sort\":[{\"field\":\"id\",\"direction\":1}]}"), 3);
 	assert_text(nth(w, 0), "ann");
 	assert_int_equal(found(w, SERVER, "{\"filter_conditions\":{\"id\":{\"$in\":[\"bob\",\"cat\",\"x\"]}}}"), 2);
 	assert_int_equal(found(w, SERVER, "{\"filter_conditions\":{\"age\":{\"$gt\":25}}}"), 1);
 	assert_int_equal(found(w, SERVER, "{\"filter_conditions\":{\"name\":{\"$autocomplete\":\"smi\"}}}"), 1);
-	assert_int_equal(found(w, SERVER, "{\"filter_conditions\":{\"$or\":[{\"role\":\"admin\"},{\"teams\":{\"$contains\":\"red\"}}]}}"), 2);
+	assert_int_equal(
+		found(w, SERVER, "{\"filter_conditions\":{\"$or\":[{\"role\":\"admin\"},{\"teams\":{\"$contains\":\"red\"}}]}}"),
+		2);
 	assert_int_equal(found(w, SERVER, "{\"filter_conditions\":{\"last_active\":{\"$exists\":false}}}"), 3);
 	assert_int_equal(found(w, SERVER, "{\"id_gt\":\"ann\",\"limit\":1}"), 1);
 	assert_text(nth(w, 0), "bob");
-	static const char *const bad[] = { "{\"limit\":101}", "{\"limit\":-1}", "{\"limit\":\"x\"}", "{\"offset\":1001}", "{\"filter_conditions\":[]}",
-		"{\"filter_conditions\":{\"role\":{\"$nope\":1}}}", "{\"filter_conditions\":{\"created_at\":{\"$gt\":\"soon\"}}}", "{\"sort\":7}",
-		"{\"id_gt\":7}", "{\"include_deactivated_users\":1}", "{\"presence\":1}", "[]" };
+	static const char *const bad[] = { "{\"limit\":101}", "{\"limit\":-1}", "{\"limit\":\"x\"}", "{\"offset\":1001}",
+		"{\"filter_conditions\":[]}", "{\"filter_conditions\":{\"role\":{\"$nope\":1}}}",
+		"{\"filter_conditions\":{\"created_at\":{\"$gt\":\"soon\"}}}", "{\"sort\":7}", "{\"id_gt\":7}",
+		"{\"include_deactivated_users\":1}", "{\"presence\":1}", "[]" };
 	for (size_t i = 0; i < BECK_COUNT(bad); i++) {
 		get_payload(w, "/users", SERVER, bad[i]);
 		expect(w, 400, 4, (int)i);
@@ -323,18 +344,22 @@ static void test_acting_user(void **state)
 	make_user(w, "bob", "");
 	POST(w, "/channels/messaging/c/query", SERVER, "{\"data\":{\"created_by_id\":\"bob\",\"members\":[\"bob\"]}}");
 	OK(w, 201);
-	static const char *const good[] = { "\"user_id\":\"bob\"", "\"user\":{\"id\":\"bob\"}", "\"user_id\":\"\",\"user\":{\"id\":\"bob\"}",
-		"\"user_id\":null,\"user\":{\"id\":\"bob\"}", "\"user_id\":\"bob\",\"user\":{\"id\":\"bob\"}", "\"user_id\":\"maker\"",
+	static const char *const good[] = { "\"user_id\":\"bob\"", "\"user\":{\"id\":\"bob\"}",
+		"\"user_id\":\"\",\"user\":{\"id\":\"bob\"}", "\"user_id\":null,\"user\":{\"id\":\"bob\"}",
+		"\"user_id\":\"bob\",\"user\":{\"id\":\"bob\"}", "\"user_id\":\"maker\"",
 		"\"user\":{\"id\":\"bob\",\"shoe\":38}" };
 	for (size_t i = 0; i < BECK_COUNT(good); i++) {
-		POST(w, "/channels/messaging/c/message", SERVER, arena_printf(&w->arena, "{\"message\":{\"text\":\"x\",%s}}", good[i]).p);
+		POST(w, "/channels/messaging/c/message", SERVER,
+			arena_printf(&w->arena, "{\"message\":{\"text\":\"x\",%s}}", good[i]).p);
 		expect(w, 201, 0, (int)i);
 	}
 	assert_json(w, json_get(stored(w, "bob"), "shoe"), "38");
 	assert_text(text_at(stored(w, "maker"), "role"), "user");
-	static const char *const bad[] = { "\"user_id\":\"bob\",\"user\":{\"id\":\"ann\"}", "\"user_id\":7", "\"user\":7", "\"user_id\":\"a b\"" };
+	static const char *const bad[] = { "\"user_id\":\"bob\",\"user\":{\"id\":\"ann\"}", "\"user_id\":7", "\"user\":7",
+		"\"user_id\":\"a b\"" };
 	for (size_t i = 0; i < BECK_COUNT(bad); i++) {
-		POST(w, "/channels/messaging/c/message", SERVER, arena_printf(&w->arena, "{\"message\":{\"text\":\"x\",%s}}", bad[i]).p);
+		POST(w, "/channels/messaging/c/message", SERVER,
+			arena_printf(&w->arena, "{\"message\":{\"text\":\"x\",%s}}", bad[i]).p);
 		expect(w, 400, 4, (int)i);
 	}
 	POST(w, "/channels/messaging/c/message", token_of(w, "bob"), "{\"message\":{\"text\":\"x\",\"user_id\":\"ann\"}}");
@@ -353,7 +378,13 @@ static enum err presence(struct world *w, int64_t pk, bool online, size_t *event
 	arena_init(&a, (size_t)LIMIT_ARENA_BYTES);
 	struct app *app = chat_app_by_pk(w->chat.apps, w->app.pk);
 	assert_int_equal(store_read_begin(w->store, 0, 0, &tx), ERR_OK);
-	struct chat_ctx c = { .chat = &w->chat, .arena = &a, .app = app, .caller = CALLER_SERVER, .dialect = DIALECT_1, .now_us = w->now_us, .tx = tx };
+	struct chat_ctx c = { .chat = &w->chat,
+		.arena = &a,
+		.app = app,
+		.caller = CALLER_SERVER,
+		.dialect = DIALECT_1,
+		.now_us = w->now_us,
+		.tx = tx };
 	enum err e = chat_presence_event(&c, pk, online);
 	*events = c.event_count;
 	drop_events(&c);
@@ -391,7 +422,12 @@ static void test_seen(void **state)
 	struct arena a;
 	make_user(w, "ann", "");
 	arena_init(&a, (size_t)LIMIT_ARENA_BYTES);
-	struct chat_ctx c = { .chat = &w->chat, .arena = &a, .caller = CALLER_SERVER, .dialect = DIALECT_1, .can_write = true, .now_us = w->now_us };
+	struct chat_ctx c = { .chat = &w->chat,
+		.arena = &a,
+		.caller = CALLER_SERVER,
+		.dialect = DIALECT_1,
+		.can_write = true,
+		.now_us = w->now_us };
 	struct registry_seen seen[] = { { w->app.pk, 1, w->now_us }, { w->app.pk, 1, w->now_us - 5 } };
 	c.tx = write_begin(w);
 	assert_int_equal(chat_seen_flush(&c, seen, 2), ERR_OK);
@@ -406,9 +442,10 @@ static void test_seen(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { TEST(test_upsert_replaces_custom_data), TEST(test_upsert_batch_is_atomic), TEST(test_rights_of_clients),
-		TEST(test_token_user_who_was_never_stored), TEST(test_unique_names), TEST(test_partial_update), TEST(test_partial_privacy),
-		TEST(test_dialect_2), TEST(test_teams_left), TEST(test_query), TEST(test_query_rights), TEST(test_query_within_teams),
-		TEST(test_views), TEST(test_presence_subscription), TEST(test_acting_user), TEST(test_presence_events), TEST(test_seen) };
+	const struct CMUnitTest tests[] = { TEST(test_upsert_replaces_custom_data), TEST(test_upsert_batch_is_atomic),
+		TEST(test_rights_of_clients), TEST(test_token_user_who_was_never_stored), TEST(test_unique_names),
+		TEST(test_partial_update), TEST(test_partial_privacy), TEST(test_dialect_2), TEST(test_teams_left),
+		TEST(test_query), TEST(test_query_rights), TEST(test_query_within_teams), TEST(test_views),
+		TEST(test_presence_subscription), TEST(test_acting_user), TEST(test_presence_events), TEST(test_seen) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

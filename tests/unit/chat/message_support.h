@@ -1,5 +1,5 @@
-/* A small world for rules: a store in memory, one application with the built-in channel types, a clock in the test's hand. Every call runs as on
- * the write lane, in a savepoint that a refusal rolls back. */
+/* A small world for rules: a store in memory, one application with the built-in channel types, a clock in the test's hand. Every
+ * call runs as on the write lane, in a savepoint that a refusal rolls back. */
 #ifndef BECK_TESTS_UNIT_CHAT_MESSAGE_SUPPORT_H
 #define BECK_TESTS_UNIT_CHAT_MESSAGE_SUPPORT_H
 
@@ -63,8 +63,14 @@ static inline void call_begin(struct call *k, struct world *w, int user)
 	buf_init(&k->out, 64 * 1024 * 1024);
 	jsonw_init(&k->j, &k->out);
 	jsonw_obj_begin(&k->j);
-	k->c = (struct chat_ctx){ .chat = &w->chat, .tx = w->tx, .can_write = true, .arena = &k->arena, .app = w->app, .caller = CALLER_SERVER,
-		.dialect = DIALECT_1, .now_us = w->now_us };
+	k->c = (struct chat_ctx){ .chat = &w->chat,
+		.tx = w->tx,
+		.can_write = true,
+		.arena = &k->arena,
+		.app = w->app,
+		.caller = CALLER_SERVER,
+		.dialect = DIALECT_1,
+		.now_us = w->now_us };
 	if (user != AS_SERVER) {
 		k->c.caller = CALLER_USER;
 		assert_int_equal(store_user_get_pk(w->tx, w->users[user], &k->arena, &k->c.me), ERR_OK);
@@ -114,7 +120,10 @@ static inline yyjson_val *event_json(struct call *k, const struct blob *body)
 	return call_json(k, text.p);
 }
 
-static inline yyjson_val *path(yyjson_val *v, const char *a, const char *b) { return b ? json_get(json_get(v, a), b) : json_get(v, a); }
+static inline yyjson_val *path(yyjson_val *v, const char *a, const char *b)
+{
+	return b ? json_get(json_get(v, a), b) : json_get(v, a);
+}
 static inline const char *str_at(yyjson_val *v, const char *a, const char *b)
 {
 	const char *s = yyjson_get_str(path(v, a, b));
@@ -123,9 +132,11 @@ static inline const char *str_at(yyjson_val *v, const char *a, const char *b)
 static inline int64_t int_at(yyjson_val *v, const char *a, const char *b) { return yyjson_get_sint(path(v, a, b)); }
 
 /* ---- shorthand ---- */
-#define EXPECT_ERR(k, e)                                                                                                   \
-	do {                                                                                                               \
-		if ((k)->err != (e)) fail_msg("%s, expected %s: %.*s", (k)->err ? err_name((k)->err) : "OK", (e) ? err_name(e) : "OK", SPAN_FMT((k)->c.error.message)); \
+#define EXPECT_ERR(k, e)                                                                                                         \
+	do {                                                                                                                     \
+		if ((k)->err != (e))                                                                                             \
+			fail_msg("%s, expected %s: %.*s", (k)->err ? err_name((k)->err) : "OK", (e) ? err_name(e) : "OK",        \
+				SPAN_FMT((k)->c.error.message));                                                                 \
 	} while (0)
 
 static inline void send_json(struct call *k, struct world *w, int user, const char *channel, const char *body)
@@ -196,17 +207,25 @@ static inline int world_setup(void **state)
 	w->store = store_open(&o, &w->arena, &why);
 	if (!w->store) fail_msg("store_open: %.*s", SPAN_FMT(why));
 	assert_int_equal(store_batch_begin(w->store, &w->tx), ERR_OK);
-	w->chat = (struct chat){ .clock = &w->clock, .rng = &w->rng, .registry = registry_create(&w->rng), .apps = chat_apps_create(&w->rng) };
+	w->chat = (struct chat){
+		.clock = &w->clock, .rng = &w->rng, .registry = registry_create(&w->rng), .apps = chat_apps_create(&w->rng)
+	};
 	struct store_app app;
-	assert_int_equal(chat_app_create(w->tx, &w->clock, &w->rng, &w->arena, SPAN("test"), SPAN("key"), SPAN("secret"), &app), ERR_OK);
+	assert_int_equal(
+		chat_app_create(w->tx, &w->clock, &w->rng, &w->arena, SPAN("test"), SPAN("key"), SPAN("secret"), &app), ERR_OK);
 	assert_int_equal(chat_apps_load(w->chat.apps, w->tx), ERR_OK);
 	w->app = chat_app_by_key(w->chat.apps, SPAN("key"));
 	assert_non_null(w->app);
 	for (int i = 0; i < WORLD_USERS; i++) {
 		char id[16];
 		snprintf(id, sizeof id, "u%d", i);
-		struct user u = { .id = span_str(id), .role = SPAN("user"), .created_at = w->now_us, .updated_at = w->now_us,
-			.privacy_typing = TRI_UNSET, .privacy_read = TRI_UNSET, .privacy_delivery = TRI_UNSET };
+		struct user u = { .id = span_str(id),
+			.role = SPAN("user"),
+			.created_at = w->now_us,
+			.updated_at = w->now_us,
+			.privacy_typing = TRI_UNSET,
+			.privacy_read = TRI_UNSET,
+			.privacy_delivery = TRI_UNSET };
 		assert_int_equal(store_user_put(w->tx, w->app->pk, &u, SPAN_NONE), ERR_OK);
 		w->users[i] = u.pk;
 	}

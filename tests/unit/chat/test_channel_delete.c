@@ -67,6 +67,37 @@ static void run_tasks(struct world *w)
 	fail_msg("the task does not end");
 }
 
+static void forget(struct world *w, int64_t before)
+{
+	bool more = true;
+	for (int i = 0; more && i < 1000; i++)
+		assert_int_equal(store_channels_forget(w->tx, before, LIMIT_PURGE_SLICE, &more), ERR_OK);
+	assert_false(more);
+}
+
+/* Who was away hears of the end: by resume, from rows that say no more than that. */
+static void test_end_is_replayed(void **state)
+{
+	struct world *w = *state;
+	one(w);
+	OK(delete (w, "server", true, false));
+	run_tasks(w);
+	struct store_event *rows;
+	struct event *out[32];
+	size_t n, made;
+	int64_t head, bob = world_user(w, "bob").pk;
+	assert_int_equal(store_event_head(w->tx, &head), ERR_OK);
+	assert_int_equal(store_events_for_user(w->tx, w->app->pk, bob, NULL, 0, 0, head, 32, &w->arena, &rows, &n), ERR_OK);
+	OK(AS(w, "bob", chat_replay(&w->c, rows, n, NULL, 0, out, &made)));
+	assert_int_equal(made, 1);
+	yyjson_val *body = body_of(w, out[0]);
+	assert_text(at(body, "type"), "notification.channel_deleted");
+	assert_text(at(body, "cid"), "messaging:one");
+	assert_text(at(json_get(body, "channel"), "id"), "one");
+	assert_false(has(json_get(body, "channel"), "name"));
+	for (size_t i = 0; i < made; i++) event_unref(out[i]);
+}
+
 static void test_soft_delete(void **state)
 {
 	struct world *w = *state;
@@ -93,6 +124,11 @@ static void test_soft_delete(void **state)
 	assert_int_equal(yyjson_arr_size(json_get(w->answer, "messages")), 0);
 	run_tasks(w);
 	assert_int_equal(count(w, "SELECT count(*) FROM messages"), 0);
+	/* the old one is nameless, and goes when the log does not reach back to it */
+	assert_int_equal(count(w, "SELECT count(*) FROM channels WHERE id = '~' || pk AND custom IS NULL"), 1);
+	forget(w, w->now_us - 60000000);
+	assert_int_equal(count(w, "SELECT count(*) FROM channels"), 2);
+	forget(w, w->now_us);
 	assert_int_equal(count(w, "SELECT count(*) FROM channels"), 1);
 	assert_int_equal(count(w, "SELECT count(*) FROM members"), 1);
 }
@@ -109,10 +145,10 @@ static void test_hard_delete(void **state)
 	assert_false(has(json_get(w->answer, "channel"), "truncated_at"));
 	run_tasks(w);
 	assert_int_equal(count(w, "SELECT count(*) FROM messages"), 0);
-	assert_int_equal(count(w, "SELECT count(*) FROM channels"), 1);
-	assert_int_equal(count(w, "SELECT count(*) FROM members"), 1);
+	assert_int_equal(count(w, "SELECT count(*) FROM channels WHERE custom IS NOT NULL"), 0);
+	assert_int_equal(count(w, "SELECT count(*) FROM members WHERE custom IS NOT NULL"), 0);
 	assert_int_equal(count(w, "SELECT count(*) FROM erasures WHERE kind = 'channel' AND id = 'messaging:one'"), 1);
-	assert_int_equal(count(w, "SELECT count(*) FROM events WHERE type = 'channel.deleted' AND user_pk <> 0"), 2);
+	assert_int_equal(count(w, "SELECT count(*) FROM events WHERE type = 'channel.deleted'"), 1);
 	assert_int_equal(count(w, "SELECT count(*) FROM events WHERE type = 'message.new'"), 0);
 	assert_int_equal(count(w, "SELECT count(*) FROM tasks WHERE status = 'completed' AND result LIKE "
 				  "'%\"messaging:one\":{\"status\":\"ok\"}%'"),
@@ -159,7 +195,9 @@ static void test_delete_many(void **state)
 	assert_text(at(json_get(result, "messaging:one"), "status"), "ok");
 	assert_text(at(json_get(result, "messaging:two"), "status"), "error");
 	run_tasks(w);
+	forget(w, w->now_us);
 	assert_int_equal(count(w, "SELECT count(*) FROM channels"), 0);
+	assert_int_equal(count(w, "SELECT count(*) FROM members"), 0);
 	static const char *const refused[] = { "{}", "{\"cids\":[]}", "{\"cids\":[7]}", "{\"cids\":[\"nocolon\"]}",
 		"{\"cids\":\"messaging:one\"}" };
 	for (size_t i = 0; i < BECK_COUNT(refused); i++)
@@ -286,8 +324,8 @@ static void test_watching(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { TEST(test_soft_delete), TEST(test_hard_delete), TEST(test_keep_history),
-		TEST(test_delete_many), TEST(test_truncate), TEST(test_truncate_some), TEST(test_truncate_partly),
-		TEST(test_clear_history), TEST(test_watching) };
+	const struct CMUnitTest tests[] = { TEST(test_soft_delete), TEST(test_hard_delete), TEST(test_end_is_replayed),
+		TEST(test_keep_history), TEST(test_delete_many), TEST(test_truncate), TEST(test_truncate_some),
+		TEST(test_truncate_partly), TEST(test_clear_history), TEST(test_watching) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

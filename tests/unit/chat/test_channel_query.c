@@ -201,10 +201,7 @@ static void test_sort_and_page(void **state)
 
 /* ---- unread in SQL against the formula in C, over a random story ---- */
 
-static uint64_t dice(struct world *w, uint64_t sides)
-{
-	return rng_u64(&w->rng) % sides;
-}
+static uint64_t dice(struct world *w, uint64_t sides) { return rng_u64(&w->rng) % sides; }
 
 static void random_step(struct world *w)
 {

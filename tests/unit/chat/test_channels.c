@@ -28,14 +28,8 @@ static void people(struct world *w)
 	for (size_t i = 0; i < BECK_COUNT(ids); i++) (void)world_user(w, ids[i]);
 }
 
-static yyjson_val *channel(struct world *w)
-{
-	return json_get(w->answer, "channel");
-}
-static size_t members(struct world *w)
-{
-	return yyjson_arr_size(json_get(w->answer, "members"));
-}
+static yyjson_val *channel(struct world *w) { return json_get(w->answer, "channel"); }
+static size_t members(struct world *w) { return yyjson_arr_size(json_get(w->answer, "members")); }
 
 static void test_create_and_get(void **state)
 {

@@ -18,7 +18,8 @@ static const struct {
 	{ "a\n\nb", "<p>a</p>\n<p>b</p>\n" },
 	{ "a & b < c > d \"e\" 'f'", "<p>a &amp; b &lt; c &gt; d &quot;e&quot; &#39;f&#39;</p>\n" },
 	{ "<script>alert(1)</script>", "<p>&lt;script&gt;alert(1)&lt;/script&gt;</p>\n" },
-	{ "**bold** and *it* and __b__ and _i_", "<p><strong>bold</strong> and <em>it</em> and <strong>b</strong> and <em>i</em></p>\n" },
+	{ "**bold** and *it* and __b__ and _i_",
+		"<p><strong>bold</strong> and <em>it</em> and <strong>b</strong> and <em>i</em></p>\n" },
 	{ "snake_case_name", "<p>snake_case_name</p>\n" },
 	{ "2 * 3 * 4", "<p>2 * 3 * 4</p>\n" },
 	{ "*open", "<p>*open</p>\n" },
@@ -52,7 +53,8 @@ static void renders_the_table(void **state)
 	arena_init(&a, 1 << 20);
 	for (size_t i = 0; i < BECK_COUNT(table); i++) {
 		struct span html = message_html(&a, span_str(table[i].text));
-		if (!span_is(html, table[i].html)) fail_msg("%s\n  gave     %.*s\n  expected %s", table[i].text, SPAN_FMT(html), table[i].html);
+		if (!span_is(html, table[i].html))
+			fail_msg("%s\n  gave     %.*s\n  expected %s", table[i].text, SPAN_FMT(html), table[i].html);
 	}
 	arena_deinit(&a);
 }
@@ -60,9 +62,9 @@ static void renders_the_table(void **state)
 /* Only tags that we write, all of them known; nothing of the text opens one. */
 static void check_safe(struct span html)
 {
-	static const char *const tags[] = { "<p>", "</p>", "<br>", "<em>", "</em>", "<strong>", "</strong>", "<code>", "</code>", "<pre>", "</pre>",
-		"<ul>", "</ul>", "<ol>", "</ol>", "<li>", "</li>", "<blockquote>", "</blockquote>", "</a>", "<a href=\"http://",
-		"<a href=\"https://", "<a href=\"mailto:" };
+	static const char *const tags[] = { "<p>", "</p>", "<br>", "<em>", "</em>", "<strong>", "</strong>", "<code>", "</code>",
+		"<pre>", "</pre>", "<ul>", "</ul>", "<ol>", "</ol>", "<li>", "</li>", "<blockquote>", "</blockquote>", "</a>",
+		"<a href=\"http://", "<a href=\"https://", "<a href=\"mailto:" };
 	for (size_t i = 0; i < html.n; i++) {
 		if (html.p[i] != '<') continue;
 		size_t k = 0;
@@ -75,7 +77,8 @@ static void hostile_text_stays_text(void **state)
 {
 	(void)state;
 	static const char alphabet[] = "<>&\"'`*_[]()!#-1. \nahttps://javascript:x";
-	static const char *const chunks[] = { "https://", "http://x", "](", "**", "__", "```\n", "\n> ", "\n- ", "\n1. ", "<b>", "mailto:" };
+	static const char *const chunks[] = { "https://", "http://x", "](", "**", "__", "```\n", "\n> ", "\n- ", "\n1. ", "<b>",
+		"mailto:" };
 	uint64_t seed = 7;
 	for (int round = 0; round < 3000; round++) {
 		struct arena a;

@@ -13,7 +13,9 @@ static void a_sent_message_has_its_shape(void **state)
 {
 	struct world *w = *state;
 	struct call k;
-	send_json(&k, w, 0, "c", "{\"message\":{\"id\":\"m1\",\"text\":\"hello\",\"color\":\"red\",\"reply_count\":9,\"mentioned_users\":[\"u1\",\"ghost\"],"
+	send_json(&k, w, 0, "c",
+		"{\"message\":{\"id\":\"m1\",\"text\":\"hello\",\"color\":\"red\",\"reply_count\":9,\"mentioned_users\":[\"u1\","
+		"\"ghost\"],"
 		"\"attachments\":[{\"type\":\"image\",\"image_url\":\"https://x.example/a.png\"}]}}");
 	EXPECT_ERR(&k, ERR_OK);
 	yyjson_val *m = json_get(k.reply, "message");
@@ -79,8 +81,12 @@ static void refusals(void **state)
 		{ 0, long_text, ERR_TEXT_TOO_LONG },
 		{ 5, "{\"message\":{\"text\":\"x\"}}", ERR_NOT_ALLOWED },
 		{ AS_SERVER, "{\"message\":{\"text\":\"x\"}}", ERR_INPUT },
-		{ AS_SERVER, "{\"message\":{\"text\":\"x\",\"user_id\":\"u0\",\"created_at\":\"2999-01-01T00:00:00Z\"}}", ERR_INPUT },
-		{ 0, "{\"message\":{\"text\":\"x\",\"id\":\"\",\"parent_id\":\"\",\"quoted_message_id\":\"\",\"attachments\":null,\"mentioned_users\":null}}", ERR_OK },
+		{ AS_SERVER, "{\"message\":{\"text\":\"x\",\"user_id\":\"u0\",\"created_at\":\"2999-01-01T00:00:00Z\"}}",
+			ERR_INPUT },
+		{ 0,
+			"{\"message\":{\"text\":\"x\",\"id\":\"\",\"parent_id\":\"\",\"quoted_message_id\":\"\",\"attachments\":"
+			"null,\"mentioned_users\":null}}",
+			ERR_OK },
 		{ AS_SERVER, "{\"message\":{\"text\":\"x\",\"user_id\":\"fresh\"}}", ERR_OK },
 	};
 	for (size_t i = 0; i < BECK_COUNT(table); i++) {
@@ -105,7 +111,8 @@ static void a_retry_answers_like_the_first_time(void **state)
 	static const struct {
 		int user;
 		const char *body;
-	} others[] = { { 1, "{\"message\":{\"id\":\"m\",\"text\":\"x\",\"a\":1}}" }, { 0, "{\"message\":{\"id\":\"m\",\"text\":\"y\",\"a\":1}}" },
+	} others[] = { { 1, "{\"message\":{\"id\":\"m\",\"text\":\"x\",\"a\":1}}" },
+		{ 0, "{\"message\":{\"id\":\"m\",\"text\":\"y\",\"a\":1}}" },
 		{ 0, "{\"message\":{\"id\":\"m\",\"text\":\"x\",\"a\":2}}" } };
 	for (size_t i = 0; i < BECK_COUNT(others); i++) {
 		send_json(&k, w, others[i].user, "c", others[i].body);
@@ -200,7 +207,8 @@ static void restricted_and_shadowed_are_for_few(void **state)
 {
 	struct world *w = *state;
 	struct call k;
-	send_json(&k, w, AS_SERVER, "c", "{\"message\":{\"id\":\"r\",\"text\":\"x\",\"user_id\":\"u0\",\"restricted_visibility\":[\"u1\"]}}");
+	send_json(&k, w, AS_SERVER, "c",
+		"{\"message\":{\"id\":\"r\",\"text\":\"x\",\"user_id\":\"u0\",\"restricted_visibility\":[\"u1\"]}}");
 	EXPECT_ERR(&k, ERR_OK);
 	struct event *e = call_event(&k, EVENT_MESSAGE_NEW);
 	assert_int_equal(e->only_count, 2);
@@ -231,7 +239,8 @@ static void a_quote_does_not_leak(void **state)
 {
 	struct world *w = *state;
 	struct call k;
-	send_ok(w, AS_SERVER, "c", "{\"message\":{\"id\":\"r\",\"text\":\"secret\",\"user_id\":\"u0\",\"restricted_visibility\":[\"u1\"]}}");
+	send_ok(w, AS_SERVER, "c",
+		"{\"message\":{\"id\":\"r\",\"text\":\"secret\",\"user_id\":\"u0\",\"restricted_visibility\":[\"u1\"]}}");
 	send_ok(w, 0, "c", "{\"message\":{\"id\":\"open\",\"text\":\"words\"}}");
 	send_json(&k, w, 1, "c", "{\"message\":{\"text\":\"x\",\"quoted_message_id\":\"r\"}}");
 	EXPECT_ERR(&k, ERR_OK);
@@ -252,7 +261,8 @@ static void edit(struct call *k, struct world *w, int user, const char *id, cons
 	w->now_us += 1000;
 	call_begin(k, w, user);
 	yyjson_val *v = call_json(k, body);
-	call_end(k, partial ? chat_update_message_partial(&k->c, span_str(id), v, &k->j) : chat_update_message(&k->c, span_str(id), v, &k->j));
+	call_end(k, partial ? chat_update_message_partial(&k->c, span_str(id), v, &k->j)
+			    : chat_update_message(&k->c, span_str(id), v, &k->j));
 }
 
 static void editing(void **state)
@@ -385,7 +395,8 @@ static void threads(void **state)
 	struct world *w = *state;
 	struct call k;
 	send_ok(w, 0, "c", "{\"message\":{\"id\":\"p\",\"text\":\"parent\"}}");
-	send_json(&k, w, 1, "c", "{\"message\":{\"id\":\"r1\",\"text\":\"one\",\"parent_id\":\"p\",\"mentioned_users\":[\"u2\"]}}");
+	send_json(
+		&k, w, 1, "c", "{\"message\":{\"id\":\"r1\",\"text\":\"one\",\"parent_id\":\"p\",\"mentioned_users\":[\"u2\"]}}");
 	EXPECT_ERR(&k, ERR_OK);
 	assert_string_equal(str_at(k.reply, "message", "type"), "reply");
 	assert_string_equal(str_at(k.reply, "message", "parent_id"), "p");
@@ -437,7 +448,8 @@ static void a_message_shows_a_hidden_channel_again(void **state)
 	static const struct {
 		const char *body;
 		bool shows;
-	} table[] = { { "{\"message\":{\"text\":\"x\",\"silent\":true}}", false }, { "{\"keep_channel_hidden\":true,\"message\":{\"text\":\"x\"}}", false },
+	} table[] = { { "{\"message\":{\"text\":\"x\",\"silent\":true}}", false },
+		{ "{\"keep_channel_hidden\":true,\"message\":{\"text\":\"x\"}}", false },
 		{ "{\"message\":{\"text\":\"x\"}}", true } };
 	call_begin(&k, w, 1);
 	call_end(&k, chat_hide_channel(&k.c, SPAN("messaging"), SPAN("c"), NULL));
@@ -455,9 +467,10 @@ static void a_message_shows_a_hidden_channel_again(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { TEST(a_sent_message_has_its_shape), TEST(refusals), TEST(a_retry_answers_like_the_first_time),
-		TEST(a_frozen_channel_answers_with_an_error_message), TEST(slow_mode_lets_retries_through), TEST(times_rise_though_the_clock_falls),
-		TEST(restricted_and_shadowed_are_for_few), TEST(a_quote_does_not_leak), TEST(editing), TEST(pins_run_out), TEST(deleting), TEST(threads),
-		TEST(a_message_shows_a_hidden_channel_again) };
+	const struct CMUnitTest tests[] = { TEST(a_sent_message_has_its_shape), TEST(refusals),
+		TEST(a_retry_answers_like_the_first_time), TEST(a_frozen_channel_answers_with_an_error_message),
+		TEST(slow_mode_lets_retries_through), TEST(times_rise_though_the_clock_falls),
+		TEST(restricted_and_shadowed_are_for_few), TEST(a_quote_does_not_leak), TEST(editing), TEST(pins_run_out),
+		TEST(deleting), TEST(threads), TEST(a_message_shows_a_hidden_channel_again) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

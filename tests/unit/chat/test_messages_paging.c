@@ -13,8 +13,7 @@ static int setup(void **state)
 		char body[96];
 		snprintf(body, sizeof body, "{\"message\":{\"id\":\"m%02d\",\"text\":\"%d\"}}", i, i);
 		send_ok(w, i % 2, "c", body);
-		if (i == 3)
-			send_ok(w, 0, "c", "{\"message\":{\"id\":\"hidden-reply\",\"text\":\"r\",\"parent_id\":\"m03\"}}");
+		if (i == 3) send_ok(w, 0, "c", "{\"message\":{\"id\":\"hidden-reply\",\"text\":\"r\",\"parent_id\":\"m03\"}}");
 	}
 	return r;
 }
@@ -29,7 +28,7 @@ static int64_t created(struct world *w, const char *id)
 struct window_case {
 	const char *page; /* %s: a time */
 	const char *time_of;
-	const char *ids;  /* expected, comma-joined */
+	const char *ids; /* expected, comma-joined */
 	enum err err;
 };
 static const struct window_case table[] = {
@@ -123,7 +122,8 @@ static void replies_page_like_channels(void **state)
 	static const struct {
 		const char *page, *sort, *first;
 		size_t n;
-	} cases[] = { { NULL, NULL, "t0", 5 }, { "{\"limit\":2}", NULL, "t3", 2 }, { "{\"limit\":2}", "[{\"field\":\"created_at\",\"direction\":1}]", "t0", 2 },
+	} cases[] = { { NULL, NULL, "t0", 5 }, { "{\"limit\":2}", NULL, "t3", 2 },
+		{ "{\"limit\":2}", "[{\"field\":\"created_at\",\"direction\":1}]", "t0", 2 },
 		{ "{\"limit\":2,\"id_lt\":\"t3\"}", NULL, "t1", 2 }, { "{\"limit\":2,\"id_gte\":\"t3\"}", NULL, "t3", 2 } };
 	for (int i = 0; i < 5; i++) {
 		char body[96];
@@ -134,7 +134,7 @@ static void replies_page_like_channels(void **state)
 		struct call k;
 		call_begin(&k, w, 1);
 		call_end(&k, chat_get_replies(&k.c, SPAN("m07"), cases[i].page ? call_json(&k, cases[i].page) : NULL,
-			cases[i].sort ? call_json(&k, cases[i].sort) : NULL, &k.j));
+				     cases[i].sort ? call_json(&k, cases[i].sort) : NULL, &k.j));
 		EXPECT_ERR(&k, ERR_OK);
 		yyjson_val *list = json_get(k.reply, "messages");
 		assert_int_equal(yyjson_arr_size(list), cases[i].n);
@@ -151,7 +151,8 @@ static void pinned_ones_page_by_pin(void **state)
 		struct call k;
 		w->now_us += 1000;
 		call_begin(&k, w, AS_SERVER);
-		call_end(&k, chat_update_message_partial(&k.c, span_str(pins[i]), call_json(&k, "{\"set\":{\"pinned\":true}}"), &k.j));
+		call_end(&k,
+			chat_update_message_partial(&k.c, span_str(pins[i]), call_json(&k, "{\"set\":{\"pinned\":true}}"), &k.j));
 		EXPECT_ERR(&k, ERR_OK);
 		call_free(&k);
 	}
@@ -173,7 +174,8 @@ static void pinned_ones_page_by_pin(void **state)
 			size_t used = strlen(ids);
 			snprintf(ids + used, sizeof ids - used, "%s%s", at ? "," : "", str_at(m, "id", NULL));
 		}
-		if (strcmp(ids, cases[i].ids) != 0) fail_msg("%s\n  gave     %s\n  expected %s", cases[i].payload, ids, cases[i].ids);
+		if (strcmp(ids, cases[i].ids) != 0)
+			fail_msg("%s\n  gave     %s\n  expected %s", cases[i].payload, ids, cases[i].ids);
 		call_free(&k);
 	}
 }

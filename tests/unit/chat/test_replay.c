@@ -71,10 +71,12 @@ static void a_live_body_and_its_replay_are_the_same(void **state)
 	struct call k;
 	struct page_of p;
 	int64_t from = head(w);
-	send_json(&k, w, 0, "c", "{\"message\":{\"id\":\"m\",\"text\":\"words\",\"x\":{\"y\":[1,null]},\"mentioned_users\":[\"u1\"]}}");
+	send_json(&k, w, 0, "c",
+		"{\"message\":{\"id\":\"m\",\"text\":\"words\",\"x\":{\"y\":[1,null]},\"mentioned_users\":[\"u1\"]}}");
 	EXPECT_ERR(&k, ERR_OK);
 	resume(&p, w, 1, from, true);
-	struct span live = blob_span(call_event(&k, EVENT_MESSAGE_NEW)->body), replayed = blob_span(find(&p, EVENT_MESSAGE_NEW)->body);
+	struct span live = blob_span(call_event(&k, EVENT_MESSAGE_NEW)->body),
+		    replayed = blob_span(find(&p, EVENT_MESSAGE_NEW)->body);
 	if (!span_eq(live, replayed)) fail_msg("live     %.*s\nreplayed %.*s", SPAN_FMT(live), SPAN_FMT(replayed));
 	page_free(&p);
 	call_free(&k);
@@ -122,7 +124,8 @@ static void restricted_rows_are_for_few(void **state)
 {
 	struct world *w = *state;
 	int64_t from = head(w);
-	send_ok(w, AS_SERVER, "c", "{\"message\":{\"id\":\"r\",\"text\":\"secret\",\"user_id\":\"u0\",\"restricted_visibility\":[\"u1\"]}}");
+	send_ok(w, AS_SERVER, "c",
+		"{\"message\":{\"id\":\"r\",\"text\":\"secret\",\"user_id\":\"u0\",\"restricted_visibility\":[\"u1\"]}}");
 	for (int erased = 0; erased < 2; erased++) {
 		for (int user = 0; user < 3; user++) {
 			struct page_of p;
@@ -181,7 +184,8 @@ static void sync_names_what_he_lost(void **state)
 	EXPECT_ERR(&k, ERR_OK);
 	assert_int_equal(yyjson_arr_size(json_get(k.reply, "events")), 2);
 	assert_int_equal(yyjson_arr_size(json_get(k.reply, "inaccessible_cids")), 2);
-	assert_string_equal(str_at(yyjson_arr_get_first(json_get(k.reply, "events")), "type", NULL), "notification.removed_from_channel");
+	assert_string_equal(
+		str_at(yyjson_arr_get_first(json_get(k.reply, "events")), "type", NULL), "notification.removed_from_channel");
 	call_free(&k);
 	sync(&k, w, 1, since, "\"messaging:c\"", false);
 	EXPECT_ERR(&k, ERR_OK);
@@ -266,8 +270,9 @@ static void client_events(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { TEST(watchers_and_members_get_their_twin), TEST(a_live_body_and_its_replay_are_the_same),
-		TEST(what_was_removed_stays_removed), TEST(restricted_rows_are_for_few), TEST(pages_join_without_a_seam),
-		TEST(sync_names_what_he_lost), TEST(sync_counts_only_what_it_shows), TEST(client_events) };
+	const struct CMUnitTest tests[] = { TEST(watchers_and_members_get_their_twin),
+		TEST(a_live_body_and_its_replay_are_the_same), TEST(what_was_removed_stays_removed),
+		TEST(restricted_rows_are_for_few), TEST(pages_join_without_a_seam), TEST(sync_names_what_he_lost),
+		TEST(sync_counts_only_what_it_shows), TEST(client_events) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -61,8 +61,10 @@ static void move_channel(struct model *m, const struct event *e, int c)
 		struct loop_member *l = &m->loop[c][u];
 		int64_t pk = m->w->users[u];
 		if (e->move == MOVE_COUNTED) {
-			if (pk == e->actor) *l = (struct loop_member){ e->seq, 0 };
-			else if (listed(e, pk)) l->unread++;
+			if (pk == e->actor)
+				*l = (struct loop_member){ e->seq, 0 };
+			else if (listed(e, pk))
+				l->unread++;
 		} else if (e->move == MOVE_UNCOUNTED && pk != e->actor && l->read_seq < e->seq && listed(e, pk)) {
 			l->unread--;
 		} else if (e->move == MOVE_RECOUNT) {
@@ -103,7 +105,8 @@ static int pick_parent(struct model *m, int c)
 {
 	for (int tries = 0; tries < 10 && m->n; tries++) {
 		int i = (int)world_pick(m->w, m->n);
-		if (m->m[i].channel == c && m->m[i].parent < 0 && !m->m[i].deleted && !m->m[i].erased && !m->m[i].restricted) return i;
+		if (m->m[i].channel == c && m->m[i].parent < 0 && !m->m[i].deleted && !m->m[i].erased && !m->m[i].restricted)
+			return i;
 	}
 	return -1;
 }
@@ -112,17 +115,24 @@ static void op_send(struct model *m)
 {
 	struct world *w = m->w;
 	struct model_message *x = &m->m[m->n];
-	int c = (int)world_pick(w, CHANNELS), u = (int)world_pick(w, MEMBERS), kind = (int)world_pick(w, 10), other = (int)world_pick(w, MEMBERS);
+	int c = (int)world_pick(w, CHANNELS), u = (int)world_pick(w, MEMBERS), kind = (int)world_pick(w, 10),
+	    other = (int)world_pick(w, MEMBERS);
 	bool shown = world_pick(w, 2);
-	*x = (struct model_message){ .channel = c, .author = u, .parent = kind < 3 ? pick_parent(m, c) : -1, .silent = kind == 3, .restricted = kind == 4 };
+	*x = (struct model_message){ .channel = c,
+		.author = u,
+		.parent = kind < 3 ? pick_parent(m, c) : -1,
+		.silent = kind == 3,
+		.restricted = kind == 4 };
 	snprintf(x->id, sizeof x->id, "m%d", m->n);
 	for (int i = 0; i < MEMBERS; i++) x->for_user[i] = !x->restricted || i == u || i == other;
 	x->in_list = x->parent < 0 || shown;
 	x->counts = x->in_list && !x->silent;
 	char body[512], parent[64] = "";
-	if (x->parent >= 0) snprintf(parent, sizeof parent, ",\"parent_id\":\"%s\",\"show_in_channel\":%s", m->m[x->parent].id, shown ? "true" : "false");
-	snprintf(body, sizeof body, "{\"message\":{\"id\":\"%s\",\"text\":\"x\",\"user_id\":\"u%d\",\"silent\":%s%s%s%s%s}}", x->id, u,
-		x->silent ? "true" : "false", parent, x->restricted ? ",\"restricted_visibility\":[\"u" : "",
+	if (x->parent >= 0)
+		snprintf(parent, sizeof parent, ",\"parent_id\":\"%s\",\"show_in_channel\":%s", m->m[x->parent].id,
+			shown ? "true" : "false");
+	snprintf(body, sizeof body, "{\"message\":{\"id\":\"%s\",\"text\":\"x\",\"user_id\":\"u%d\",\"silent\":%s%s%s%s%s}}",
+		x->id, u, x->silent ? "true" : "false", parent, x->restricted ? ",\"restricted_visibility\":[\"u" : "",
 		x->restricted ? (char[]){ (char)('0' + other), 0 } : "", x->restricted ? "\"]" : "");
 	struct call k;
 	send_json(&k, w, AS_SERVER, channels[c], body);
@@ -181,8 +191,10 @@ static void op_mark_read(struct model *m, bool whole)
 	w->now_us += 1000;
 	call_begin(&k, w, u);
 	call_end(&k, chat_mark_read(&k.c, SPAN("messaging"), span_str(channels[c]), call_json(&k, body), &k.j));
-	if (whole) m->pointer[c][u] = m->n - 1;
-	else if (m->pointer[c][u] < i) m->pointer[c][u] = i;
+	if (whole)
+		m->pointer[c][u] = m->n - 1;
+	else if (m->pointer[c][u] < i)
+		m->pointer[c][u] = i;
 	finish(m, &k);
 }
 
@@ -232,9 +244,12 @@ static void compare(struct model *m)
 		for (int c = 0; c < CHANNELS; c++) {
 			int64_t expected = naive(m, c, u), stored = unread_of_user(m->w, channels[c], u);
 			sum += expected;
-			if (stored != expected) fail_msg("after %d messages: u%d in %s: stored %d, naive %d", m->n, u, channels[c], (int)stored, (int)expected);
+			if (stored != expected)
+				fail_msg("after %d messages: u%d in %s: stored %d, naive %d", m->n, u, channels[c], (int)stored,
+					(int)expected);
 			if (m->loop[c][u].unread != expected)
-				fail_msg("after %d messages: u%d in %s: moved %d, naive %d", m->n, u, channels[c], (int)m->loop[c][u].unread, (int)expected);
+				fail_msg("after %d messages: u%d in %s: moved %d, naive %d", m->n, u, channels[c],
+					(int)m->loop[c][u].unread, (int)expected);
 		}
 		if (t.total_unread != sum) fail_msg("total of u%d: %d, naive %d", u, (int)t.total_unread, (int)sum);
 		arena_deinit(&a);
@@ -291,8 +306,9 @@ static void mark_unread_reaches_a_hundred_back(void **state)
 	static const struct {
 		const char *body;
 		enum err err;
-	} table[] = { { "{\"message_id\":\"f0\"}", ERR_INPUT }, { "{\"message_id\":\"f1\"}", ERR_OK }, { "{\"message_id\":\"nope\"}", ERR_NOT_FOUND },
-		{ "{}", ERR_INPUT }, { "{\"message_id\":\"f1\",\"thread_id\":\"f1\"}", ERR_INPUT } };
+	} table[] = { { "{\"message_id\":\"f0\"}", ERR_INPUT }, { "{\"message_id\":\"f1\"}", ERR_OK },
+		{ "{\"message_id\":\"nope\"}", ERR_NOT_FOUND }, { "{}", ERR_INPUT },
+		{ "{\"message_id\":\"f1\",\"thread_id\":\"f1\"}", ERR_INPUT } };
 	for (size_t i = 0; i < BECK_COUNT(table); i++) {
 		struct call k;
 		call_begin(&k, w, 1);
@@ -404,7 +420,8 @@ static void hidden_reads_stay_hidden(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test_setup_teardown(counts_follow_any_history, world_setup, world_teardown),
+	const struct CMUnitTest tests[] = { cmocka_unit_test_setup_teardown(
+						    counts_follow_any_history, world_setup, world_teardown),
 		cmocka_unit_test_setup_teardown(mark_unread_reaches_a_hundred_back, world_setup, world_teardown),
 		cmocka_unit_test_setup_teardown(thread_replies_count_as_threads, world_setup, world_teardown),
 		cmocka_unit_test_setup_teardown(unread_summary_has_the_contract_shape, world_setup, world_teardown),

@@ -1,5 +1,6 @@
 /* From method and path to a row of the route table. */
 #include "api/api.h"
+#include "base/utf8.h"
 
 enum { SEGMENTS_MAX = 8 };
 
@@ -74,7 +75,9 @@ static bool decode_params(const struct path *p, const char *pattern, struct aren
 		size_t len = strcspn(at, "/");
 		if (*at == '{') {
 			params[n] = url_decode(a, p->segments[i], false);
-			if (!span_given(params[n++])) return false;
+			/* What is no text can be no id, and must not come back inside an error message. */
+			if (!span_given(params[n]) || !utf8_valid(params[n])) return false;
+			n++;
 		}
 		at += len;
 		if (*at == '/') at++;

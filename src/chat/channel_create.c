@@ -11,10 +11,7 @@
 
 #define DISTINCT_PREFIX "!members-"
 
-static int by_bytes(const void *a, const void *b)
-{
-	return span_cmp(*(const struct span *)a, *(const struct span *)b);
-}
+static int by_bytes(const void *a, const void *b) { return span_cmp(*(const struct span *)a, *(const struct span *)b); }
 
 struct span chat_distinct_id(struct arena *a, const struct span *ids, size_t n, struct span team)
 {
@@ -155,7 +152,8 @@ static enum err insert(struct chat_ctx *c, struct creation *k)
 	ch->member_count = (int64_t)k->members.n;
 	ch->created_at = ch->updated_at = c->now_us;
 	ch->created_by = (struct user){ .pk = c->me.pk };
-	enum err e = store_channel_insert(c->tx, c->app->pk, ch, channel_name_folded(c, ch), c->arena);
+	struct span folded = channel_name_folded(c, ch);
+	enum err e = arena_failed(c->arena) ? ERR_UNAVAILABLE : store_channel_insert(c->tx, c->app->pk, ch, folded, c->arena);
 	if (e != ERR_OK) return chat_store_fail(c, e);
 	return chat_channel_fill(c, &k->x);
 }
@@ -176,9 +174,8 @@ static enum err revive(struct chat_ctx *c, struct channel *old, struct creation 
 	k->x.ch.deleted_at = 0;
 	k->x.ch.keep_history = false;
 	k->x.ch.updated_at = c->now_us;
-	enum err e = store_channel_put(c->tx, &k->x.ch, channel_name_folded(c, old));
-	if (e != ERR_OK) return chat_store_fail(c, e);
-	e = chat_channel_fill(c, &k->x);
+	enum err e = channel_row_store(c, &k->x.ch);
+	if (e == ERR_OK) e = chat_channel_fill(c, &k->x);
 	if (e == ERR_OK) e = record_created(c, &k->x);
 	return e == ERR_OK ? channel_move_record(c, &k->x, MOVE_RECOUNT, 0) : e;
 }

@@ -35,10 +35,7 @@ bool member_key_reserved(struct span key)
 	return listed(key, names, BECK_COUNT(names));
 }
 
-bool value_given(yyjson_val *v)
-{
-	return v != NULL && !yyjson_is_null(v) && !(yyjson_is_str(v) && yyjson_get_len(v) == 0);
-}
+bool value_given(yyjson_val *v) { return v != NULL && !yyjson_is_null(v) && !(yyjson_is_str(v) && yyjson_get_len(v) == 0); }
 
 enum err custom_check_size(struct chat_ctx *c, struct span custom, const char *what)
 {
@@ -56,6 +53,7 @@ static enum err take_custom(
 			return chat_fail(c, ERR_INPUT, "custom", "custom must be an object");
 	}
 	struct span custom = yyjson_is_obj(obj) ? custom_collect(c->arena, obj, reserved) : SPAN_NONE;
+	if (arena_failed(c->arena)) return chat_store_fail(c, ERR_UNAVAILABLE); /* not the same as none */
 	enum err e = custom_check_size(c, custom, what);
 	if (e == ERR_OK) *out = custom;
 	return e;
@@ -289,6 +287,13 @@ enum err team_check(struct chat_ctx *c, struct span team)
 		if (span_eq(json_span(v), team)) return ERR_OK;
 	}
 	return chat_fail(c, ERR_NOT_ALLOWED, "team", "the channel's team is none of the user's teams");
+}
+
+enum err channel_row_store(struct chat_ctx *c, const struct channel *ch)
+{
+	struct span folded = channel_name_folded(c, ch);
+	enum err e = arena_failed(c->arena) ? ERR_UNAVAILABLE : store_channel_put(c->tx, ch, folded);
+	return e == ERR_OK ? ERR_OK : chat_store_fail(c, e);
 }
 
 struct span channel_name_folded(struct chat_ctx *c, const struct channel *ch)

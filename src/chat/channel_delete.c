@@ -42,9 +42,8 @@ enum err chat_channel_remove(struct chat_ctx *c, struct channel_ctx *x, bool har
 	if (!was_deleted) {
 		x->ch.deleted_at = x->ch.updated_at = c->now_us;
 		x->ch.keep_history = keep_history;
-		enum err e = store_channel_put(c->tx, &x->ch, channel_name_folded(c, &x->ch));
-		if (e != ERR_OK) return chat_store_fail(c, e);
-		e = tell_deleted(c, x);
+		enum err e = channel_row_store(c, &x->ch);
+		if (e == ERR_OK) e = tell_deleted(c, x);
 		if (e != ERR_OK) return e;
 	}
 	return hard ? mark_erased(c, &x->ch) : ERR_OK;

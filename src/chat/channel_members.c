@@ -132,10 +132,7 @@ static void follow_own(struct chat_ctx *c, struct channel_ctx *x, const struct m
 
 /* ---- in ---- */
 
-static bool is_moderator_role(struct span role)
-{
-	return span_is(role, "channel_moderator");
-}
+static bool is_moderator_role(struct span role) { return span_is(role, "channel_moderator"); }
 
 static struct member new_member(
 	struct chat_ctx *c, const struct channel_ctx *x, const struct member_seed *s, const struct member_add *how)

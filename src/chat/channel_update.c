@@ -11,10 +11,7 @@ struct update {
 	bool data_changed; /* channel.updated is due */
 };
 
-static bool is_distinct(const struct channel *ch)
-{
-	return span_starts(ch->id, SPAN("!members-"));
-}
+static bool is_distinct(const struct channel *ch) { return span_starts(ch->id, SPAN("!members-")); }
 
 /* ---- data ---- */
 
@@ -212,9 +209,8 @@ static enum err store_data(struct chat_ctx *c, struct update *u)
 {
 	if (!u->data_changed) return ERR_OK;
 	u->x.ch.updated_at = c->now_us;
-	enum err e = store_channel_put(c->tx, &u->x.ch, channel_name_folded(c, &u->x.ch));
-	if (e != ERR_OK) return chat_store_fail(c, e);
-	return chat_channel_fill(c, &u->x); /* overrides may have changed */
+	enum err e = channel_row_store(c, &u->x.ch);
+	return e == ERR_OK ? chat_channel_fill(c, &u->x) : e; /* overrides may have changed */
 }
 
 static enum err tell_updated(struct chat_ctx *c, const struct channel_ctx *x, const struct message *m)
@@ -288,16 +284,10 @@ static bool is_protected(struct span key)
 	       !span_is(key, "team") && !span_is(key, "config_overrides") && !span_is(key, "filter_tags");
 }
 
-static struct span head_of(struct span path)
-{
-	return span_make(path.p, span_find(path, '.'));
-}
+static struct span head_of(struct span path) { return span_make(path.p, span_find(path, '.')); }
 
 /* Dialect 2 may say "custom.x". */
-static struct span strip_custom(struct span path)
-{
-	return span_starts(path, SPAN("custom.")) ? span_skip(path, 7) : path;
-}
+static struct span strip_custom(struct span path) { return span_starts(path, SPAN("custom.")) ? span_skip(path, 7) : path; }
 
 static enum err server_key(struct chat_ctx *c, const char *key)
 {

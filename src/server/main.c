@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/limits.h"
@@ -113,6 +114,7 @@ int main(int argc, char **argv)
 		puts("beckd " BECK_VERSION);
 		return 0;
 	}
+	umask(077); /* the data folder holds secrets and messages */
 	if (*first && *first != '-') return admin_main(argc - 1, argv + 1);
 	return serve(argc - 1, argv + 1);
 }

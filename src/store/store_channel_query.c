@@ -153,10 +153,7 @@ static const struct filter_sort_column sort_columns[S_COUNT] = {
 	[S_CID] = { "(c.type || ':' || c.id)", false, false },
 };
 
-static bool is_group(const struct filter *f)
-{
-	return f->op == FILTER_AND || f->op == FILTER_OR || f->op == FILTER_NOR;
-}
+static bool is_group(const struct filter *f) { return f->op == FILTER_AND || f->op == FILTER_OR || f->op == FILTER_NOR; }
 
 static bool is_relative(int field)
 {
@@ -175,10 +172,7 @@ static const struct filter *find_leaf(const struct filter *f, bool (*wanted)(int
 	return NULL;
 }
 
-static bool is_hidden_field(int field)
-{
-	return field == F_HIDDEN;
-}
+static bool is_hidden_field(int field) { return field == F_HIDDEN; }
 
 /* ---- members and names ---- */
 
@@ -317,7 +311,8 @@ enum lead {
 	LEAD_OWN,      /* the viewer's memberships */
 	LEAD_VISIBLE,  /* his memberships and the channels he made */
 	LEAD_MEMBERS,  /* channels of the users that the filter demands */
-	LEAD_CIDS,     /* channels named: the table's own index */
+	LEAD_CIDS,     /* the channels named */
+	LEAD_CREATORS, /* what the users demanded made */
 };
 
 static const struct filter *demanded(const struct filter *f, int field)
@@ -339,32 +334,69 @@ static enum lead lead_of(const struct channel_query *q)
 		return LEAD_OWN;
 	if (demanded(q->filter, F_CID) != NULL) return LEAD_CIDS;
 	if (q->only_member) return LEAD_VISIBLE;
-	return demanded(q->filter, F_MEMBERS) != NULL ? LEAD_MEMBERS : LEAD_CHANNELS;
+	if (demanded(q->filter, F_MEMBERS) != NULL) return LEAD_MEMBERS;
+	return demanded(q->filter, F_CREATED_BY) != NULL ? LEAD_CREATORS : LEAD_CHANNELS;
 }
 
-#define JOIN_OWN     " LEFT JOIN members m ON m.channel_pk = c.pk AND m.user_pk = ?1 WHERE c.app = ?2 AND c.deleted_at = 0"
-#define LED_BY(keys) " FROM (" keys ") v CROSS JOIN channels c ON c.pk = v.pk" JOIN_OWN
+#define JOIN_OWN " LEFT JOIN members m ON m.channel_pk = c.pk AND m.user_pk = ?1 WHERE c.app = ?2 AND c.deleted_at = 0"
+
+static size_t value_count(const struct filter *leaf) { return yyjson_is_arr(leaf->value) ? yyjson_arr_size(leaf->value) : 1; }
+
+static struct span value_at(const struct filter *leaf, size_t i)
+{
+	return json_span(yyjson_is_arr(leaf->value) ? yyjson_arr_get(leaf->value, i) : leaf->value);
+}
+
+static void put_named(struct sql_builder *b, const struct filter *leaf)
+{
+	sql_builder_add(b, "SELECT DISTINCT n.pk FROM (VALUES ");
+	for (size_t i = 0; i < value_count(leaf); i++) {
+		struct span cid = value_at(leaf, i);
+		size_t colon = span_find(cid, ':');
+		sql_builder_add(b, i ? ", (" : "(");
+		sql_builder_put_text(b, span_make(cid.p, colon));
+		sql_builder_add(b, ", ");
+		sql_builder_put_text(b, colon < cid.n ? span_skip(cid, colon + 1) : SPAN(""));
+		sql_builder_add(b, ")");
+	}
+	sql_builder_add(b, ") AS k CROSS JOIN channels n ON n.app = ?2 AND n.type = k.column1 AND n.id = k.column2");
+}
+
+static void put_lead(struct sql_builder *b, const struct channel_query *q, enum lead lead)
+{
+	switch (lead) {
+	case LEAD_VISIBLE:
+		sql_builder_add(b, "SELECT e.channel_pk AS pk FROM members e WHERE e.user_pk = ?1 "
+				   "UNION SELECT o.pk FROM channels o WHERE o.created_by = ?1");
+		return;
+	case LEAD_MEMBERS:
+		sql_builder_add(b, "SELECT DISTINCT e.channel_pk AS pk FROM members e WHERE e.user_pk IN ");
+		put_users(b, demanded(q->filter, F_MEMBERS)->value);
+		return;
+	case LEAD_CREATORS:
+		sql_builder_add(b, "SELECT o.pk FROM channels o WHERE o.created_by IN ");
+		put_users(b, demanded(q->filter, F_CREATED_BY)->value);
+		return;
+	case LEAD_CIDS: put_named(b, demanded(q->filter, F_CID)); return;
+	case LEAD_OWN:
+	case LEAD_CHANNELS: return; /* the tables themselves */
+	}
+}
 
 static void put_from(struct sql_builder *b, const struct channel_query *q, enum lead lead)
 {
-	switch (lead) {
-	case LEAD_OWN:
+	if (lead == LEAD_OWN) {
 		sql_builder_add(b, " FROM members m CROSS JOIN channels c ON c.pk = m.channel_pk "
 				   "WHERE m.user_pk = ?1 AND c.app = ?2 AND c.deleted_at = 0");
 		return;
-	case LEAD_VISIBLE:
-		sql_builder_add(b, LED_BY("SELECT e.channel_pk AS pk FROM members e WHERE e.user_pk = ?1 "
-					  "UNION SELECT o.pk FROM channels o WHERE o.created_by = ?1"));
-		return;
-	case LEAD_MEMBERS:
-		sql_builder_add(b, " FROM (SELECT DISTINCT e.channel_pk AS pk FROM members e WHERE e.user_pk IN ");
-		put_users(b, demanded(q->filter, F_MEMBERS)->value);
-		sql_builder_add(b, ") v CROSS JOIN channels c ON c.pk = v.pk" JOIN_OWN);
-		return;
-	case LEAD_CHANNELS:
-	case LEAD_CIDS: break;
 	}
-	sql_builder_add(b, " FROM channels c" JOIN_OWN);
+	if (lead == LEAD_CHANNELS) {
+		sql_builder_add(b, " FROM channels c" JOIN_OWN);
+		return;
+	}
+	sql_builder_add(b, " FROM (");
+	put_lead(b, q, lead);
+	sql_builder_add(b, ") v CROSS JOIN channels c ON c.pk = v.pk" JOIN_OWN);
 }
 
 static enum err check_viewer(const struct channel_query *q, struct error *e)

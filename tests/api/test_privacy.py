@@ -1,7 +1,7 @@
 """connection-and-users.md §4.6: what a user hides never reaches others, by any way; he himself notices no difference."""
 import pytest
 
-from beck import format_time, now_us
+from beck import format_time, now_us, wait_until
 
 
 def hide(user, **settings):
@@ -182,6 +182,7 @@ def test_hidden_read_is_missing_from_sync_of_others(app):
 def test_hidden_reads_do_not_change_any_other_answer(app):
     """Non-interference: everything Ann can ask is the same whether Bob has read or not."""
     pair = Pair(app, read_receipts=True)
+    wait_until(lambda: "last_active" in app.stored(pair.bob.id), "the connects are stored")
 
     def all_of_anns_world():
         state = pair.channel.state(pair.ann)

@@ -440,8 +440,7 @@ def test_superseded_poll_consumes_nothing(app):
 
 # ---- the server goes away ----
 
-@pytest.mark.parametrize("ending", ["restart", "kill9"])
-@changes
+@pytest.mark.parametrize("ending,before,after", [("kill9", *pair) for pair in TWO_TRANSPORTS] + [("restart", "ws", "longpoll")])
 def test_resume_across_a_restart(spawn, ending, before, after):
     server = spawn()
     app = server.main

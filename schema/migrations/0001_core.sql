@@ -82,18 +82,25 @@ CREATE INDEX channels_gone ON channels (deleted_at) WHERE deleted_at <> 0;
 
 CREATE TABLE members (
   channel_pk BIGINT NOT NULL, user_pk BIGINT NOT NULL, app BIGINT NOT NULL,
-  channel_role TEXT NOT NULL, is_moderator INT NOT NULL DEFAULT 0, custom TEXT,
+  channel_role TEXT NOT NULL,
+  created_at BIGINT NOT NULL, updated_at BIGINT NOT NULL,
+  -- unread = channels.counted_seq - read_seq - exceptions in between; -1 for a pending invite (nothing counts)
+  read_seq BIGINT NOT NULL DEFAULT 0,
+  own_seq BIGINT NOT NULL DEFAULT 0,   -- his own newest counted message: none of his own lies above it
+  last_read BIGINT NOT NULL, last_read_message_id TEXT,
+  last_delivered_at BIGINT NOT NULL DEFAULT 0, last_delivered_message_id TEXT,
+  -- does anything below say more than nothing? Lists read the columns above, and the rest only where it does
+  has_more INT GENERATED ALWAYS AS (CASE WHEN is_moderator <> 0 OR custom IS NOT NULL OR invited <> 0 OR invite_accepted_at <> 0
+    OR invite_rejected_at <> 0 OR banned <> 0 OR ban_expires <> 0 OR shadow_banned <> 0 OR pinned_at <> 0 OR archived_at <> 0
+    OR hidden <> 0 OR hide_before <> 0 OR muted <> 0 OR mute_expires_at <> 0 OR mute_seq <> 0
+    OR first_unread_message_id IS NOT NULL THEN 1 ELSE 0 END) STORED,
+  is_moderator INT NOT NULL DEFAULT 0, custom TEXT,
   invited INT NOT NULL DEFAULT 0, invite_accepted_at BIGINT NOT NULL DEFAULT 0, invite_rejected_at BIGINT NOT NULL DEFAULT 0,
   banned INT NOT NULL DEFAULT 0, ban_expires BIGINT NOT NULL DEFAULT 0, shadow_banned INT NOT NULL DEFAULT 0,
   pinned_at BIGINT NOT NULL DEFAULT 0, archived_at BIGINT NOT NULL DEFAULT 0,
   hidden INT NOT NULL DEFAULT 0, hide_before BIGINT NOT NULL DEFAULT 0,
   muted INT NOT NULL DEFAULT 0, mute_expires_at BIGINT NOT NULL DEFAULT 0, mute_seq BIGINT NOT NULL DEFAULT 0,
-  created_at BIGINT NOT NULL, updated_at BIGINT NOT NULL,
-  -- unread = channels.counted_seq - read_seq - exceptions in between; -1 for a pending invite (nothing counts)
-  read_seq BIGINT NOT NULL DEFAULT 0,
-  own_seq BIGINT NOT NULL DEFAULT 0,   -- his own newest counted message: none of his own lies above it
-  last_read BIGINT NOT NULL, last_read_message_id TEXT, first_unread_message_id TEXT,
-  last_delivered_at BIGINT NOT NULL DEFAULT 0, last_delivered_message_id TEXT,
+  first_unread_message_id TEXT,
   PRIMARY KEY (channel_pk, user_pk)) {{clustered}};
 CREATE INDEX members_user ON members (user_pk, channel_pk);
 CREATE INDEX members_order ON members (channel_pk, created_at, user_pk);

@@ -1,3 +1,5 @@
+#include <string.h>
+
 #include "chat/channel_config.h"
 
 #include "base/limits.h"
@@ -259,7 +261,10 @@ static const struct capability {
 static bool has_capability(struct chat_ctx *c, const struct channel_ctx *x, const struct member *own, const struct capability *k)
 {
 	if (k->flag != NULL && !yyjson_is_true(json_get(x->effective.config, k->flag))) return false;
-	return k->permission == NULL || chat_may_in(c, &x->effective, &x->ch, own, k->permission, k->as_owner || x->is_owner);
+	/* Of a message the owner is its author, not who made the channel. */
+	bool of_message = k->permission != NULL && (strcmp(k->permission, "update-message") == 0 || strcmp(k->permission, "delete-message") == 0);
+	bool is_owner = k->as_owner || (x->is_owner && !of_message);
+	return k->permission == NULL || chat_may_in(c, &x->effective, &x->ch, own, k->permission, is_owner);
 }
 
 enum err channel_capabilities_text(struct chat_ctx *c, const struct channel_ctx *x, struct span *out)

@@ -1,4 +1,7 @@
+#include <string.h>
+
 #include "chat/channel_members.h"
+#include "chat/permissions.h"
 
 #include "base/limits.h"
 #include "chat/channel_data.h"
@@ -26,8 +29,8 @@ static enum err seed_parse(struct chat_ctx *c, yyjson_val *v, const char *key, s
 		if (s.user_id.n == 0) s.user_id = json_span(json_get(json_get(v, "user"), "id"));
 		yyjson_val *role = json_get(v, "channel_role");
 		if (value_given(role)) s.channel_role = json_span(role);
-		if (value_given(role) && !role_valid(s.channel_role))
-			return chat_fail(c, ERR_INPUT, "channel_role", "channel_role is not a role name");
+		if (value_given(role) && (!role_valid(s.channel_role) || !role_known(s.channel_role, false)))
+			return chat_fail(c, ERR_INPUT, "channel_role", "there is no such channel_role");
 		enum err e = member_custom_take(c, v, &s.custom);
 		if (e != ERR_OK) return e;
 	}
@@ -79,12 +82,17 @@ enum err member_list_resolve(struct chat_ctx *c, struct member_list *l, const ch
 	for (size_t i = 0; i < l->n; i++) ids[i] = l->items[i].user_id;
 	enum err e = store_users_get(c->tx, c->app->pk, ids, l->n, c->arena, users);
 	if (e != ERR_OK) return chat_store_fail(c, e);
+	size_t kept = 0;
+	bool may_miss = strcmp(key, "remove_members") == 0; /* who is nobody is no member either: skipped */
 	for (size_t i = 0; i < l->n; i++) {
-		if (users[i].pk == 0 || users[i].deleted_at != 0)
+		if (users[i].pk == 0 && may_miss) continue;
+		if (users[i].pk == 0 || (users[i].deleted_at != 0 && !may_miss))
 			return chat_fail(c, ERR_INPUT, key, "user %.*s does not exist", SPAN_FMT(ids[i]));
 		chat_user_for_viewer(c, &users[i]);
-		l->items[i].user = users[i];
+		l->items[kept] = l->items[i];
+		l->items[kept++].user = users[i];
 	}
+	l->n = kept;
 	return ERR_OK;
 }
 

@@ -263,12 +263,13 @@ enum err chat_update_channel(struct chat_ctx *c, struct span type, struct span i
 	bool has_message;
 	enum err e = chat_channel_load(c, type, id, &u.x);
 	if (e == ERR_OK) e = apply_verbs(c, &u);
+	/* The message comes after the change, in the log as in the channel. */
+	if (e == ERR_OK && u.data_changed) e = tell_updated(c, &u.x, NULL);
 	struct user actor = c->me;
 	if (e == ERR_OK) e = add_message(c, &u, &m, &has_message);
 	bool as_author = c->me.pk != actor.pk;
 	c->me = actor;
 	if (e == ERR_OK && as_author) e = chat_channel_fill(c, &u.x);
-	if (e == ERR_OK && u.data_changed) e = tell_updated(c, &u.x, has_message ? &m : NULL);
 	if (e == ERR_OK) e = chat_channel_answer(c, w, &u.x);
 	if (e != ERR_OK || !has_message) return e;
 	jsonw_key(w, "message");

@@ -76,3 +76,19 @@ void member_row_read(struct sql_stmt *s, int first_column, struct arena *a, stru
 	m->last_delivered_message_id = sql_col_text(s, a, i++);
 	BECK_ASSERT(i == first_column + MEMBER_COLUMN_COUNT);
 }
+
+bool member_brief_read(struct sql_stmt *s, struct arena *a, struct member *m)
+{
+	*m = (struct member){ .channel_pk = sql_col_int(s, 0) };
+	m->user_pk = m->user.pk = sql_col_int(s, 1);
+	m->channel_role = sql_col_text(s, a, 2);
+	m->created_at = sql_col_int(s, 3);
+	m->updated_at = sql_col_int(s, 4);
+	m->read_seq = sql_col_int(s, 5);
+	m->own_seq = sql_col_int(s, 6);
+	m->last_read = sql_col_int(s, 7);
+	m->last_read_message_id = sql_col_text(s, a, 8);
+	m->last_delivered_at = sql_col_int(s, 9);
+	m->last_delivered_message_id = sql_col_text(s, a, 10);
+	return sql_col_int(s, 11) != 0;
+}

@@ -23,4 +23,11 @@ void channel_row_read(struct sql_stmt *s, int first_column, struct arena *a, str
 enum { MEMBER_COLUMN_COUNT = 27 };
 void member_row_read(struct sql_stmt *s, int first_column, struct arena *a, struct member *out);
 
+/* What is set in every membership, and whether there is more (then the whole row is to be read). */
+#define MEMBER_BRIEF                                                                                                             \
+	"m.channel_pk, m.user_pk, m.channel_role, m.created_at, m.updated_at, m.read_seq, m.own_seq, m.last_read, "              \
+	"m.last_read_message_id, m.last_delivered_at, m.last_delivered_message_id, m.has_more"
+/* True: there is more. */
+bool member_brief_read(struct sql_stmt *s, struct arena *a, struct member *out);
+
 #endif

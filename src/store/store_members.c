@@ -86,11 +86,17 @@ enum err store_member_remove(struct store_tx *tx, int64_t channel_pk, int64_t us
 	return sql_run(s);
 }
 
-static enum err read_rows(struct sql_stmt *s, struct arena *a, int64_t limit, struct member *out, size_t *n)
+/* Most memberships hold little; the whole row is read where there is more. */
+static enum err read_rows(struct store_tx *tx, struct sql_stmt *s, struct arena *a, int64_t limit, struct member *out, size_t *n)
 {
 	size_t count = 0;
-	while (count < (size_t)limit && sql_step(s) == SQL_ROW) member_row_read(s, 0, a, &out[count++]);
+	enum err more = ERR_OK;
+	while (more == ERR_OK && count < (size_t)limit && sql_step(s) == SQL_ROW) {
+		struct member *m = &out[count++];
+		if (member_brief_read(s, a, m)) more = store_member_get(tx, m->channel_pk, m->user_pk, a, m);
+	}
 	enum err e = sql_done(s);
+	if (e == ERR_OK) e = more;
 	if (e != ERR_OK) return e;
 	if (arena_failed(a)) return ERR_UNAVAILABLE;
 	*n = count;
@@ -101,12 +107,12 @@ enum err store_members_page(
 	struct store_tx *tx, int64_t channel_pk, int64_t limit, int64_t offset, struct arena *a, struct member *out, size_t *n)
 {
 	struct sql_stmt *s =
-		sql_prepare(tx, "SELECT " MEMBER_COLUMNS
+		sql_prepare(tx, "SELECT " MEMBER_BRIEF
 				" FROM members m WHERE m.channel_pk = ?1 ORDER BY m.created_at, m.user_pk LIMIT ?2 OFFSET ?3");
 	sql_int(s, 1, channel_pk);
 	sql_int(s, 2, limit);
 	sql_int(s, 3, offset);
-	return read_rows(s, a, limit, out, n);
+	return read_rows(tx, s, a, limit, out, n);
 }
 
 static int by_joining(const void *pa, const void *pb)
@@ -131,10 +137,10 @@ static enum err sort_by_joining(struct arena *a, struct member *m, size_t n)
 enum err store_members_all(struct store_tx *tx, int64_t channel_pk, int64_t limit, struct arena *a, struct member *out, size_t *n)
 {
 	/* by key, as the rows lie; they are few and mostly came in that order */
-	struct sql_stmt *s = sql_prepare(tx, "SELECT " MEMBER_COLUMNS " FROM members m WHERE m.channel_pk = ?1 LIMIT ?2");
+	struct sql_stmt *s = sql_prepare(tx, "SELECT " MEMBER_BRIEF " FROM members m WHERE m.channel_pk = ?1 LIMIT ?2");
 	sql_int(s, 1, channel_pk);
 	sql_int(s, 2, limit);
-	enum err e = read_rows(s, a, limit, out, n);
+	enum err e = read_rows(tx, s, a, limit, out, n);
 	size_t i = 1;
 	while (e == ERR_OK && i < *n && out[i - 1].created_at <= out[i].created_at) i++;
 	return e == ERR_OK && i < *n ? sort_by_joining(a, out, *n) : e;

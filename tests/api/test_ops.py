@@ -69,17 +69,6 @@ def test_metrics_move(app):
     assert total() >= before + 5
 
 
-def test_metrics_on_their_own_port(spawn):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    server = spawn("--metrics-listen", f"127.0.0.1:{port}")
-    import urllib.request
-    text = urllib.request.urlopen(f"http://127.0.0.1:{port}/beck/metrics", timeout=5).read().decode()
-    assert any(SAMPLE.match(line) for line in text.splitlines())
-    assert server.main.api.get("/app").ok(200)
-
-
 # ---- usage ----
 
 def usage(app):

@@ -41,12 +41,12 @@ def resume(session, transport, watch=(), presence=(), how="payload", **changed):
 
 
 class Scene:
-    """Ann (who will be away) and Bob in two channels; Ann watches the first."""
+    """Ann (who will be away) and Bob in two channels that Bob made; Ann watches the first."""
 
     def __init__(self, app, transport="ws", watch=True):
         self.app = app
         self.ann, self.bob = app.users(2, "r")
-        self.watched, self.unwatched = app.channel(self.ann, self.bob), app.channel(self.ann, self.bob)
+        self.watched, self.unwatched = app.channel(self.bob, self.ann), app.channel(self.bob, self.ann)
         self.session = self.ann.connect(transport, resume=True)
         if watch:
             self.ann.watch(self.session, self.watched)

@@ -54,7 +54,7 @@ enum err chat_presence_event(struct chat_ctx *c, int64_t user_pk, bool online)
 	return e == ERR_OK && found ? record_presence(c, &u, online) : e;
 }
 
-static enum err record_stop(struct chat_ctx *c, const struct user *u, int64_t channel_pk, int64_t watchers)
+static enum err record_watching(struct chat_ctx *c, enum event_type t, const struct user *u, int64_t channel_pk, int64_t watchers)
 {
 	struct channel ch;
 	enum err e = store_channel_get_pk(c->tx, channel_pk, c->arena, &ch);
@@ -66,11 +66,11 @@ static enum err record_stop(struct chat_ctx *c, const struct user *u, int64_t ch
 	struct jsonw w;
 	buf_init(&text, (size_t)LIMIT_REPLY_BYTES);
 	jsonw_init(&w, &text);
-	chat_event_begin(c, &w, event_type_name(EVENT_USER_WATCHING_STOP), c->now_us, &ch);
+	chat_event_begin(c, &w, event_type_name(t), c->now_us, &ch);
 	jsonw_key(&w, "user");
 	user_write(&w, DIALECT_1, USER_VIEW_COMMON, u);
 	jsonw_kint(&w, "watcher_count", watchers);
-	struct event *ev = text.failed ? NULL : chat_record(c, EVENT_USER_WATCHING_STOP, NULL, buf_span(&text), SPAN_NONE);
+	struct event *ev = text.failed ? NULL : chat_record(c, t, NULL, buf_span(&text), SPAN_NONE);
 	buf_deinit(&text);
 	if (ev == NULL) return chat_store_fail(c, ERR_UNAVAILABLE);
 	ev->channel = channel_pk;
@@ -86,6 +86,16 @@ enum err chat_session_ended(
 	bool found;
 	enum err e = load(c, user_pk, &u, &found);
 	if (e != ERR_OK || !found) return e;
-	for (size_t i = 0; e == ERR_OK && i < n; i++) e = record_stop(c, &u, channels[i], counts[i]);
+	for (size_t i = 0; e == ERR_OK && i < n; i++) e = record_watching(c, EVENT_USER_WATCHING_STOP, &u, channels[i], counts[i]);
 	return e == ERR_OK && last ? record_presence(c, &u, false) : e;
+}
+
+enum err chat_session_watching(struct chat_ctx *c, int64_t user_pk, const int64_t *channels, const int64_t *counts, size_t n)
+{
+	struct user u;
+	bool found;
+	enum err e = load(c, user_pk, &u, &found);
+	for (size_t i = 0; e == ERR_OK && found && i < n; i++)
+		e = record_watching(c, EVENT_USER_WATCHING_START, &u, channels[i], counts[i]);
+	return e;
 }

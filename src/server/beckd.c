@@ -93,6 +93,7 @@ static bool make_bus(struct beckd *d)
 	for (unsigned i = 0; i < d->loop_count; i++)
 		sinks[i] = (struct bus_sink){ .deliver = session_hub_deliver, .ctx = d->loops[i].hub, .loop = d->loops[i].loop };
 	d->bus = bus_create_local(sinks, d->loop_count);
+	if (d->bus && !d->env.is_threaded) bus_never_wait(d->bus); /* one thread cannot wait for itself */
 	return d->bus != NULL;
 }
 

@@ -82,12 +82,13 @@ struct ended_job {
 	struct own_job own;
 	int64_t user, *channels, *counts;
 	size_t n;
-	bool last;
+	bool last, came; /* came: he watches again */
 };
 
 static enum job_next ended_run(struct job *job)
 {
 	struct ended_job *j = BECK_CONTAINER(job, struct ended_job, own.job);
+	if (j->came) return finish(&j->own, chat_session_watching(&j->own.chat, j->user, j->channels, j->counts, j->n));
 	return finish(&j->own, chat_session_ended(&j->own.chat, j->user, j->channels, j->counts, j->n, j->last));
 }
 
@@ -98,10 +99,11 @@ static int64_t *copy_pks(struct arena *a, const int64_t *from, size_t n)
 	return to;
 }
 
-static void on_ended(void *ctx, int64_t app, int64_t user, const int64_t *channels, const int64_t *counts, size_t n, bool last)
+static void announce(void *ctx, int64_t app, int64_t user, const int64_t *channels, const int64_t *counts, size_t n, bool last, bool came)
 {
 	struct ended_job *j = beckd_own_job(ctx, sizeof *j, app);
 	if (!j) return;
+	j->came = came;
 	j->user = user;
 	j->n = n;
 	j->last = last;
@@ -114,6 +116,16 @@ static void on_ended(void *ctx, int64_t app, int64_t user, const int64_t *channe
 		return;
 	}
 	submit_or_drop(&j->own);
+}
+
+static void on_ended(void *ctx, int64_t app, int64_t user, const int64_t *channels, const int64_t *counts, size_t n, bool last)
+{
+	announce(ctx, app, user, channels, counts, n, last, false);
+}
+
+static void on_watching(void *ctx, int64_t app, int64_t user, const int64_t *channels, const int64_t *counts, size_t n)
+{
+	announce(ctx, app, user, channels, counts, n, false, true);
 }
 
 /* ---- one page of the log for a resuming session ---- */
@@ -245,5 +257,5 @@ static void on_recount(void *ctx, struct session_hub *hub, int64_t app, int64_t 
 
 void beckd_fill_session_ops(struct beckd *d, struct session_ops *ops)
 {
-	*ops = (struct session_ops){ .replay = on_replay, .recount = on_recount, .ended = on_ended, .ctx = d };
+	*ops = (struct session_ops){ .replay = on_replay, .recount = on_recount, .ended = on_ended, .watching = on_watching, .ctx = d };
 }

@@ -24,12 +24,18 @@ struct conn_ops {
 	void (*came_online)(void *ctx, int64_t app, int64_t user);
 	void *ctx;
 };
+/* How many sockets each client address holds, over all loops of a server. Any thread. */
+struct conn_addresses;
+struct conn_addresses *conn_addresses_create(const struct rng *rng) BECK_WARN_UNUSED;
+void conn_addresses_destroy(struct conn_addresses *a); /* after every conn_host that uses it */
+
 struct conn_settings {
+	struct conn_addresses *addresses; /* shared by the loops; NULL = this loop counts alone */
 	bool deflate;                /* permessage-deflate may be negotiated */
 	struct span trusted_proxies; /* comma-separated CIDRs whose X-Forwarded-For is believed */
 	struct span cors_origins;    /* "*" by default, else a comma-separated list */
 	bool http_log;
-	int64_t max_per_address; /* open sockets of one client address on this loop; 0 = LIMIT_CONNS_PER_ADDR */
+	int64_t max_per_address; /* open sockets of one client address; 0 = LIMIT_CONNS_PER_ADDR */
 };
 struct conn_host; /* per loop: its connections, limits per address, counters */
 struct conn_host *conn_host_create(struct net_loop *loop, struct session_hub *hub, struct chat *chat, const struct conn_ops *ops,

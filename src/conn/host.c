@@ -36,13 +36,18 @@ struct conn_host *conn_host_create(struct net_loop *loop, struct session_hub *hu
 	list_init(&h->poll_list);
 	uint64_t seed[2];
 	rng_fill(net_rng(loop), seed, sizeof seed);
-	map_init(&h->addresses, seed);
 	map_init(&h->polls, seed);
 	arena_init(&h->scratch, SCRATCH_BYTES);
 	buf_init(&h->lines, LINES_BYTES);
 	buf_init(&h->every, LINES_BYTES);
 	buf_init(&h->every_api, LINES_BYTES);
 	conn_host_set_ws_app(h, &ws_session_app, (uint32_t)LIMIT_WS_FRAME_BYTES);
+	h->owns_addresses = s->addresses == NULL;
+	h->addresses = h->owns_addresses ? conn_addresses_create(net_rng(loop)) : s->addresses;
+	if (!h->addresses) {
+		conn_host_destroy(h);
+		return NULL;
+	}
 	if (net_cidrs_parse(s->trusted_proxies, h->trusted, CONN_TRUSTED_MAX, &h->trusted_n)) return h;
 	LOG_ERR("trusted_proxies is no list of addresses and CIDRs", "entries=%zu", h->trusted_n);
 	conn_host_destroy(h);
@@ -77,10 +82,7 @@ void conn_host_destroy(struct conn_host *h)
 	}
 	poll_session_destroy_all(h);
 	free_in_flight(h);
-	size_t it = 0;
-	void *address;
-	while ((address = map_next(&h->addresses, &it))) free(address);
-	map_deinit(&h->addresses);
+	if (h->owns_addresses) conn_addresses_destroy(h->addresses);
 	map_deinit(&h->polls);
 	arena_deinit(&h->scratch);
 	buf_deinit(&h->lines);
@@ -105,34 +107,6 @@ void conn_host_drain(struct conn_host *h, void (*drained)(void *ctx), void *ctx)
 	for (struct list *at = h->conns.next; at != &h->conns; at = at->next) conn_drain(BECK_CONTAINER(at, struct conn, node));
 	poll_session_drain_all(h);
 	conn_host_left(h);
-}
-
-/* ---- addresses ---- */
-
-struct conn_address *conn_host_address(struct conn_host *h, struct span peer)
-{
-	struct conn_address *a = map_get(&h->addresses, peer);
-	int64_t most = h->settings.max_per_address ? h->settings.max_per_address : LIMIT_CONNS_PER_ADDR;
-	if (a) {
-		if (most && a->count >= most) return NULL;
-		a->count++;
-		return a;
-	}
-	a = calloc(1, sizeof *a + peer.n + 1);
-	if (!a) return NULL;
-	a->count = 1;
-	a->text_n = (uint8_t)peer.n;
-	memcpy(a->text, peer.p, peer.n);
-	if (map_put(&h->addresses, span_make(a->text, peer.n), a)) return a;
-	free(a);
-	return NULL;
-}
-
-void conn_host_address_leave(struct conn_host *h, struct conn_address *a)
-{
-	if (!a || --a->count > 0) return;
-	map_remove(&h->addresses, span_make(a->text, a->text_n));
-	free(a);
 }
 
 /* ---- figures ---- */

@@ -15,7 +15,7 @@ struct conn;
 struct exchange;
 struct poll_session;
 
-/* Sockets of one client address on this loop. */
+/* Sockets of one client address. */
 struct conn_address {
 	int64_t count;
 	uint8_t text_n;
@@ -57,7 +57,8 @@ struct conn_host {
 	int64_t every_s;             /* the second they are of */
 	struct list conns;
 	struct list in_flight; /* exchanges whose call or poll is elsewhere */
-	struct map addresses;  /* struct conn_address by its text */
+	struct conn_addresses *addresses;
+	bool owns_addresses;
 	struct map polls;      /* struct poll_session by connection_id */
 	struct list poll_list; /* the same, for going through */
 	uint64_t serial, request_serial;

@@ -73,7 +73,7 @@ static bool make_loop(struct beckd *d, unsigned i, struct span *why)
 	beckd_fill_session_ops(d, &l->session_ops);
 	l->hub = session_hub_create(l->loop, 0, i, d->registry, &l->session_ops);
 	l->conn_ops = (struct conn_ops){ .submit = beckd_submit, .hub = hub_of, .host = host_of, .asset = find_asset, .came_online = beckd_came_online, .ctx = d };
-	struct conn_settings settings = { .deflate = d->config.deflate, .trusted_proxies = d->config.trusted_proxies,
+	struct conn_settings settings = { .addresses = d->addresses, .deflate = d->config.deflate, .trusted_proxies = d->config.trusted_proxies,
 		.cors_origins = d->config.cors_origins, .http_log = d->config.http_log,
 		.max_per_address = d->config.max_connections_per_address };
 	if (l->hub) l->host = conn_host_create(l->loop, l->hub, &d->chat, &l->conn_ops, &settings);
@@ -141,10 +141,11 @@ struct beckd *beckd_create(const struct config *c, struct arena *a, const struct
 	*why = SPAN("out of memory");
 	d->loops = calloc(d->loop_count, sizeof *d->loops);
 	d->registry = registry_create(rng);
+	d->addresses = conn_addresses_create(rng);
 	d->chat = (struct chat){ .clock = clock, .rng = rng, .registry = d->registry, .is_dev = d->config.is_dev,
 		.metrics = beckd_metrics, .metrics_ctx = d };
 	d->chat.apps = chat_apps_create(rng);
-	bool ok = d->loops && d->registry && d->chat.apps && open_store(d, why) && beckd_bootstrap(d, why);
+	bool ok = d->loops && d->registry && d->addresses && d->chat.apps && open_store(d, why) && beckd_bootstrap(d, why);
 	for (unsigned i = 0; ok && i < d->loop_count; i++)
 		ok = make_loop(d, i, why);
 	if (ok) {
@@ -285,6 +286,7 @@ void beckd_destroy(struct beckd *d)
 	net_tls_destroy(d->tls);
 	if (d->store) store_close(d->store);
 	chat_apps_destroy(d->chat.apps);
+	conn_addresses_destroy(d->addresses);
 	registry_destroy(d->registry);
 	free(d->loops);
 	pthread_mutex_destroy(&d->lock);

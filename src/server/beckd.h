@@ -56,6 +56,7 @@ struct beckd {
 	struct bus *bus;
 	struct workers *workers;
 	struct net_tls *tls;
+	struct conn_addresses *addresses;
 	struct beckd_loop *loops;
 	struct session_hub **hubs; /* by loop index */
 	unsigned loop_count;

@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from beck import limit, uid
+from beck import limit, uid, wait_until
 from routes import BOTH, BY_NAME, NOBODY, ROUTES, SERVER, WITH_BODY, WITH_PAYLOAD, World, named
 
 
@@ -11,6 +11,7 @@ from routes import BOTH, BY_NAME, NOBODY, ROUTES, SERVER, WITH_BODY, WITH_PAYLOA
 def world(shared):
     world = World(shared.server.main.scope())
     world.connection()  # now, so that nothing changes when a route wants it
+    wait_until(lambda: "last_active" in world.app.stored(world.alice.id), "the connect is stored")
     yield world
     world.app.close()
 

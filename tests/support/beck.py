@@ -24,6 +24,7 @@ import tempfile
 import threading
 import time
 import urllib.parse
+import weakref
 
 import websockets
 
@@ -145,6 +146,7 @@ class Client:
     def __init__(self, server, key, token=None, auth_type="jwt"):
         self.server, self.key, self.token, self.auth_type = server, key, token, auth_type
         self._local = threading.local()
+        server.clients.add(self)
 
     def headers(self):
         out = {}
@@ -230,6 +232,7 @@ class Beckd:
         self.data = pathlib.Path(data or tempfile.mkdtemp(prefix="beck-test-"))
         self.log_path = self.data.with_name(self.data.name + ".log")
         self.process = None
+        self.clients = weakref.WeakSet()
         self.host, self.port = "127.0.0.1", 0
         self.main = App(self, self.key, self.secret)
 
@@ -268,6 +271,8 @@ class Beckd:
         """SIGTERM; the exit status must be 0 and no sanitizer may have spoken."""
         if self.process is None:
             return
+        for client in list(self.clients):
+            client.hang_up()  # of this thread; a drain that meets idle peers is tested for itself
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         try:

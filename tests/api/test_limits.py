@@ -126,11 +126,9 @@ def test_anonymous_connections_are_not_one_user(app):
 
 def test_connections_per_address(spawn):
     server = spawn("--max-connections-per-address", "10")
-    held = []
-    for _ in range(10):
-        held.append(RawHttp(server))
-    extra = RawHttp(server)
-    assert extra.is_closed(3) or b" 429 " in extra.pending
+    held = [RawHttp(server) for _ in range(11)]
+    # loops accept on their own, so any of them may be the one too many
+    wait_until(lambda: sum(raw.is_closed(0.1) for raw in held) == 1, "one is refused")
     for raw in held:
         raw.close()
 

@@ -1,5 +1,5 @@
-/* What the machine gives without a chat server: one thread, epoll, writev, nothing allowed to be clever. `make bench` runs beckd and this
- * in the same run and reports ratios.
+/* What the machine gives without a chat server: one thread, epoll, writev, nothing allowed to be clever. `make bench` runs beckd
+ * and this in the same run and reports ratios.
  *
  *   baseline PORT     GET: a canned 1 KB JSON answer. GET with Upgrade: a WebSocket that is sent everything posted.
  *                     POST: 201 at once and a 1 KB frame to every WebSocket, one writev per connection and loop turn. */
@@ -19,7 +19,7 @@
 #include "wire/ws.h"
 
 #define FRAME_BYTES 1024
-#define QUEUE_MAX 64
+#define QUEUE_MAX   64
 
 struct peer {
 	int fd;
@@ -65,7 +65,9 @@ static void upgrade(struct peer *p, struct span head)
 	char accept[29], answer[256];
 	ws_accept(span_make(at, (size_t)strcspn(at, "\r")), accept);
 	int n = snprintf(answer, sizeof answer,
-		"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n", accept);
+		"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "
+		"%s\r\n\r\n",
+		accept);
 	send_all(p->fd, answer, (size_t)n);
 	p->is_ws = true;
 	p->next_ws = websockets;
@@ -93,11 +95,12 @@ static size_t request(struct peer *p)
 	} else if (p->in[0] == 'P') {
 		make_frame(span_make(p->in + head_n, body_n));
 		pending++;
-		int n = snprintf(answer, sizeof answer, "HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}");
+		int n = snprintf(answer, sizeof answer,
+			"HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}");
 		send_all(p->fd, answer, (size_t)n);
 	} else {
-		int n = snprintf(answer, sizeof answer, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
-			strlen(body), body);
+		int n = snprintf(answer, sizeof answer,
+			"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s", strlen(body), body);
 		send_all(p->fd, answer, (size_t)n);
 	}
 	return head_n + body_n;
@@ -107,8 +110,7 @@ static void flush_ws(struct peer *p)
 {
 	struct iovec iov[QUEUE_MAX];
 	unsigned n = p->queued < QUEUE_MAX ? p->queued : QUEUE_MAX;
-	for (unsigned i = 0; i < n; i++)
-		iov[i] = (struct iovec){ frame, frame_n };
+	for (unsigned i = 0; i < n; i++) iov[i] = (struct iovec){ frame, frame_n };
 	if (n == 0) return;
 	iov[0] = (struct iovec){ frame + p->sent, frame_n - p->sent };
 	ssize_t wrote = writev(p->fd, iov, (int)n);
@@ -173,7 +175,9 @@ int main(int argc, char **argv)
 	memcpy(body, "{\"user\":\"", 9);
 	memcpy(body + 1022, "\"}", 3);
 	int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), one = 1;
-	struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in at = {
+		.sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)
+	};
 	setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
 	if (bind(listener, (struct sockaddr *)&at, sizeof at) != 0 || listen(listener, 4096) != 0) {
 		perror("baseline");

@@ -1,13 +1,14 @@
 /* Load from one thread over epoll, closed loop, with figures as one JSON line each.
  *
  *   load http HOST:PORT --conns N --seconds S [--warm S]     < requests
- *       Sends the requests (whole HTTP texts, read from standard input, each preceded by its length in bytes and a newline) in turn; "@@@@@@@@@@@@@@@@" in one is
- *       replaced by a number that never repeats. Prints {"requests":..,"per_second":..,"p50_us":..,"p99_us":..,"errors":..}.
- *   load ws HOST:PORT --parallel K                          < requests
- *       Opens one WebSocket per request (upgrade texts, same form), K handshakes under way at once, prints {"opened":..,"seconds":..} when each
- *       has its first event; then obeys lines on descriptor 3: "fan N W LEN" + a request of LEN bytes that follows: posts it N times with W
- *       unanswered and waits until every WebSocket has got N frames holding "t=<us>"; prints {"deliveries":..,"seconds":..,"p50_us":..,
- *       "p99_us":..}; "drain MS" reads on for a while and prints {"frames":..}; anything else ends. */
+ *       Sends the requests (whole HTTP texts, read from standard input, each preceded by its length in bytes and a newline) in
+ * turn; "@@@@@@@@@@@@@@@@" in one is replaced by a number that never repeats. Prints
+ * {"requests":..,"per_second":..,"p50_us":..,"p99_us":..,"errors":..}. load ws HOST:PORT --parallel K                          <
+ * requests Opens one WebSocket per request (upgrade texts, same form), K handshakes under way at once, prints
+ * {"opened":..,"seconds":..} when each has its first event; then obeys lines on descriptor 3: "fan N W LEN" + a request of LEN
+ * bytes that follows: posts it N times with W unanswered and waits until every WebSocket has got N frames holding "t=<us>";
+ * prints {"deliveries":..,"seconds":..,"p50_us":.., "p99_us":..}; "drain MS" reads on for a while and prints {"frames":..};
+ * anything else ends. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -105,8 +106,10 @@ static void report(const char *what, int64_t took_us)
 {
 	qsort(samples, sample_count, sizeof *samples, by_size);
 	double s = (double)took_us / 1e6;
-	printf("{\"%s\":%zu,\"seconds\":%.4f,\"per_second\":%.1f,\"p50_us\":%u,\"p90_us\":%u,\"p99_us\":%u,\"max_us\":%u,\"errors\":%ld}\n", what,
-		sample_count, s, (double)sample_count / s, percentile(0.5), percentile(0.9), percentile(0.99), percentile(1.0), errors);
+	printf("{\"%s\":%zu,\"seconds\":%.4f,\"per_second\":%.1f,\"p50_us\":%u,\"p90_us\":%u,\"p99_us\":%u,\"max_us\":%u,"
+	       "\"errors\":%ld}\n",
+		what, sample_count, s, (double)sample_count / s, percentile(0.5), percentile(0.9), percentile(0.99),
+		percentile(1.0), errors);
 	fflush(stdout);
 	sample_count = 0;
 	errors = 0;
@@ -150,7 +153,8 @@ static void send_request(struct peer *p, struct text t, bool stamp)
 	char *at = strstr(p->out, "@@@@@@@@@@@@@@@@");
 	if (at) {
 		char number[32];
-		snprintf(number, sizeof number, "%016llu", stamp ? (unsigned long long)p->started_us : (unsigned long long)++serial);
+		snprintf(number, sizeof number, "%016llu",
+			stamp ? (unsigned long long)p->started_us : (unsigned long long)++serial);
 		memcpy(at, number, 16);
 	}
 	pump(p);
@@ -255,7 +259,8 @@ static void frames_of(struct peer *p)
 		if (n == 126) head = 4;
 		if (n == 127) head = 10;
 		if (left < head) break;
-		if (n == 126) n = (uint64_t)h[2] << 8 | h[3];
+		if (n == 126)
+			n = (uint64_t)h[2] << 8 | h[3];
 		else if (n == 127) {
 			n = 0;
 			for (int i = 2; i < 10; i++) n = n << 8 | h[i];
@@ -302,8 +307,7 @@ static void turn(int timeout_ms)
 {
 	struct epoll_event got[512];
 	int n = epoll_wait(epoll_fd, got, 512, timeout_ms);
-	for (int i = 0; i < n; i++)
-		ws_event(&got[i]);
+	for (int i = 0; i < n; i++) ws_event(&got[i]);
 }
 
 /* Posts on a connection of its own with blocking reads between turns of the receivers. */
@@ -347,7 +351,8 @@ static void fan(struct text post, unsigned long count, unsigned long window)
 			drop(&poster, whole);
 		}
 		if (window == 1 && stamped < (uint64_t)answered * opened) {
-			while (stamped < (uint64_t)sent * opened) turn(1); /* one at a time: the next goes when all have this one */
+			while (stamped < (uint64_t)sent * opened)
+				turn(1); /* one at a time: the next goes when all have this one */
 		}
 		if (now_us() - begin > 120 * 1000000LL) die("deliveries are missing");
 	}
@@ -381,7 +386,8 @@ static int run_ws(size_t parallel)
 	while (fgets(line, sizeof line, commands)) {
 		char *rest = NULL;
 		if (strncmp(line, "fan ", 4) == 0) {
-			unsigned long count = strtoul(line + 4, &rest, 10), window = strtoul(rest, &rest, 10), length = strtoul(rest, NULL, 10);
+			unsigned long count = strtoul(line + 4, &rest, 10), window = strtoul(rest, &rest, 10),
+				      length = strtoul(rest, NULL, 10);
 			struct text post = read_text(commands, length);
 			fan(post, count, window);
 			free(post.p);

@@ -1,5 +1,6 @@
-/* Bare SQLite group commit of the rows that one message send writes: the message, its log row, the channel's counters, the sender's read
- * pointer. One thread, no server, batches as large as --batch; what beckd's durable sends are compared with in the same run.
+/* Bare SQLite group commit of the rows that one message send writes: the message, its log row, the channel's counters, the
+ * sender's read pointer. One thread, no server, batches as large as --batch; what beckd's durable sends are compared with in the
+ * same run.
  *
  *   sqlite_commit FOLDER SECONDS BATCH */
 #include <sqlite3.h>
@@ -26,11 +27,11 @@ static void schema(void)
 		struct buf b;
 		buf_init(&b, 1 << 20);
 		for (const char *p = f->data; *p;) {
-			const char *mark = strstr(p, "{{pk}}");
+			const char *mark = strstr(p, "{{"), *end = mark ? strstr(mark, "}}") : NULL;
 			buf_add(&b, p, mark ? (size_t)(mark - p) : strlen(p));
-			if (!mark) break;
-			buf_add_span(&b, SPAN("INTEGER PRIMARY KEY"));
-			p = mark + 6;
+			if (!end) break;
+			buf_add_span(&b, mark[2] == 'p' ? SPAN("INTEGER PRIMARY KEY AUTOINCREMENT") : SPAN("WITHOUT ROWID"));
+			p = end + 2;
 		}
 		buf_add_char(&b, 0);
 		must(sqlite3_exec(db, b.p, NULL, NULL, NULL));
@@ -60,15 +61,20 @@ int main(int argc, char **argv)
 	must(sqlite3_exec(db, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL", NULL, NULL, NULL));
 	schema();
 	must(sqlite3_exec(db,
-		"INSERT INTO channels(pk,app,type,id,created_by,created_at,updated_at,sort_at) VALUES(1,1,'messaging','c',1,1,1,1);"
-		"INSERT INTO members(channel_pk,user_pk,app,channel_role,created_at,updated_at,last_read) VALUES(1,1,1,'channel_member',1,1,1)",
+		"INSERT INTO channels(pk,app,type,id,created_by,created_at,updated_at,sort_at) "
+		"VALUES(1,1,'messaging','c',1,1,1,1);"
+		"INSERT INTO members(channel_pk,user_pk,app,channel_role,created_at,updated_at,last_read) "
+		"VALUES(1,1,1,'channel_member',1,1,1)",
 		NULL, NULL, NULL));
-	sqlite3_stmt *message = prepare("INSERT INTO messages(app,id,channel_pk,user_pk,type,text,html,created_at,updated_at,seq,content_hash)"
-					" VALUES(1,?1,1,1,'regular',?2,?3,?4,?4,?5,?6)");
-	sqlite3_stmt *event = prepare("INSERT INTO events(app,type,channel_pk,actor_pk,message_pk,created_at) VALUES(1,'message.new',1,1,?1,?2)");
+	sqlite3_stmt *message =
+		prepare("INSERT INTO messages(app,id,channel_pk,user_pk,type,text,html,created_at,updated_at,seq,content_hash)"
+			" VALUES(1,?1,1,1,'regular',?2,?3,?4,?4,?5,?6)");
+	sqlite3_stmt *event = prepare(
+		"INSERT INTO events(app,type,channel_pk,actor_pk,message_pk,created_at) VALUES(1,'message.new',1,1,?1,?2)");
 	sqlite3_stmt *channel = prepare("UPDATE channels SET counted_seq=?1,last_created_at=?2,last_message_at=?2,sort_at=?2,"
 					"message_count=message_count+1 WHERE pk=1");
-	sqlite3_stmt *member = prepare("UPDATE members SET read_seq=?1,last_read=?2,last_read_message_id=?3 WHERE channel_pk=1 AND user_pk=1");
+	sqlite3_stmt *member =
+		prepare("UPDATE members SET read_seq=?1,last_read=?2,last_read_message_id=?3 WHERE channel_pk=1 AND user_pk=1");
 	sqlite3_stmt *begin = prepare("BEGIN IMMEDIATE"), *commit = prepare("COMMIT");
 	long batch = strtol(argv[3], NULL, 10), rows = 0;
 	int64_t start = clock_mono_us(&clock_system), end = start + (int64_t)(strtod(argv[2], NULL) * 1e6), now = start;
@@ -77,7 +83,8 @@ int main(int argc, char **argv)
 		for (long i = 0; i < batch; i++) {
 			char id[40], text[160];
 			int id_n = snprintf(id, sizeof id, "8f14e45f-ceea-467f-9575-%012ld", rows++);
-			int text_n = snprintf(text, sizeof text, "A message of ordinary length, as people write them, number %ld of many more.", rows);
+			int text_n = snprintf(text, sizeof text,
+				"A message of ordinary length, as people write them, number %ld of many more.", rows);
 			sqlite3_bind_text(message, 1, id, id_n, SQLITE_STATIC);
 			sqlite3_bind_text(message, 2, text, text_n, SQLITE_STATIC);
 			sqlite3_bind_text(message, 3, text, text_n, SQLITE_STATIC);

@@ -1,7 +1,8 @@
 /* The HTTP surface: routes as a table, a call as one object that travels loop -> worker -> loop.
  *
- * A call is prepared on the loop (route, key, token, body parsed), run on a worker inside a transaction, and finished on the loop.
- * api_run may ask to be run again: on the lane (API_WRITE), or after subscriptions were made (API_SUBSCRIBE, then rerun as a read). */
+ * A call is prepared on the loop (route, key, token, body parsed), run on a worker inside a transaction, and finished on the
+ * loop. api_run may ask to be run again: on the lane (API_WRITE), or after subscriptions were made (API_SUBSCRIBE, then rerun as
+ * a read). */
 #ifndef BECK_API_API_H
 #define BECK_API_API_H
 
@@ -17,17 +18,17 @@ enum api_kind { API_READ, API_WRITE };
 enum api_next { API_DONE, API_TO_WRITE, API_TO_SUBSCRIBE };
 
 enum api_auth_flag {
-	API_PUBLIC = 1,       /* no key, no token */
-	API_KEY_ONLY = 2,     /* a token may come along, and must be good then */
+	API_PUBLIC = 1,   /* no key, no token */
+	API_KEY_ONLY = 2, /* a token may come along, and must be good then */
 	API_SERVER_ONLY = 4,
-	API_CLIENT_ONLY = 8,  /* anonymous callers are clients too */
-	API_QUERY_AUTH = 16,  /* token and kind may stand in the query */
-	API_ROOT_ONLY = 32,   /* not under /api/v2 */
-	API_CHAT = 64,        /* in dialect 2 under /api/v2/chat instead of /api/v2 */
+	API_CLIENT_ONLY = 8, /* anonymous callers are clients too */
+	API_QUERY_AUTH = 16, /* token and kind may stand in the query */
+	API_ROOT_ONLY = 32,  /* not under /api/v2 */
+	API_CHAT = 64,       /* in dialect 2 under /api/v2/chat instead of /api/v2 */
 };
 
 struct api_route {
-	const char *name;    /* the operation: error texts, rate limits, metrics ("GetOrCreateChannel") */
+	const char *name; /* the operation: error texts, rate limits, metrics ("GetOrCreateChannel") */
 	enum http_method method;
 	const char *pattern; /* "/channels/{type}/{id}/query"; both dialect prefixes are derived */
 	enum api_kind kind;
@@ -56,8 +57,8 @@ struct api_call {
 	/* reply: a JSON object without its closing brace is in `reply` (the edge adds duration and "}") */
 	struct buf reply;
 	struct jsonw out;
-	int status;                 /* 200/201 by method unless set */
-	struct span raw_type;       /* given: reply is not JSON but whole bytes of this type */
+	int status;           /* 200/201 by method unless set */
+	struct span raw_type; /* given: reply is not JSON but whole bytes of this type */
 	/* subscriptions asked for by API_TO_SUBSCRIBE */
 	struct {
 		bool wanted, done, found;
@@ -72,22 +73,25 @@ struct api_call {
 		int64_t *presence;
 		size_t presence_count;
 	} subscribe;
-	/* connect (WebSocket and long poll): filled by the connect rule. session_start as an opaque pointer: api does not know sessions' insides. */
+	/* connect (WebSocket and long poll): filled by the connect rule. session_start as an opaque pointer: api does not know
+	 * sessions' insides. */
 	struct session_start *start;
 	/* carrier's own */
 	void *owner;
 	void (*done)(struct api_call *c); /* on the origin loop's thread, set by conn */
 	struct net_loop *loop;
-	struct list node;                 /* queue link of the workers */
-	struct net_message message;       /* way back */
+	struct list node;           /* queue link of the workers */
+	struct net_message message; /* way back */
 };
 
 /* Where paths go; method not allowed and unknown path are 404/16 in the contract's form. Longest literal match. */
-const struct api_route *api_find(enum http_method m, struct span path, struct arena *a, struct span params[API_PARAMS_MAX], enum dialect *d);
+const struct api_route *api_find(
+	enum http_method m, struct span path, struct arena *a, struct span params[API_PARAMS_MAX], enum dialect *d);
 /* On the loop: fills route, query, app, token; verification order of connection-and-users.md 1.3 as far as it needs no store.
  * ERR_OK: run it. Otherwise ctx error is set; send the error. */
 enum err api_prepare(struct chat *chat, struct api_call *c) BECK_WARN_UNUSED;
-/* The same for connect, where credentials and the payload (`json`, which becomes c->body) come from the query string. Sets c->route. */
+/* The same for connect, where credentials and the payload (`json`, which becomes c->body) come from the query string. Sets
+ * c->route. */
 enum err api_prepare_connect(struct chat *chat, struct api_call *c) BECK_WARN_UNUSED;
 /* Was it prepared by api_prepare_connect? */
 bool api_is_connect(const struct api_call *c);
@@ -95,7 +99,8 @@ bool api_is_connect(const struct api_call *c);
 enum api_next api_run(struct api_call *c);
 /* Whole JSON text of the reply or the error, with duration; bytes in c->reply. now: monotonic. */
 void api_finish(struct api_call *c, int64_t now_us);
-/* The contract's error object (connection-and-users.md 1.7) as text in the arena: also for frames and for errors before any route. */
+/* The contract's error object (connection-and-users.md 1.7) as text in the arena: also for frames and for errors before any
+ * route. */
 struct span api_error_json(struct arena *a, const char *operation, const struct error *e, int64_t duration_us);
 void api_call_deinit(struct api_call *c);
 

@@ -82,14 +82,8 @@ static enum err get_or_create(struct api_call *c, struct span id)
 	return e == ERR_OK ? write_state(c, &c->out, &x, &want) : e;
 }
 
-enum err api_get_or_create_channel(struct api_call *c)
-{
-	return get_or_create(c, c->params[1]);
-}
-enum err api_get_or_create_distinct_channel(struct api_call *c)
-{
-	return get_or_create(c, SPAN_NONE);
-}
+enum err api_get_or_create_channel(struct api_call *c) { return get_or_create(c, c->params[1]); }
+enum err api_get_or_create_distinct_channel(struct api_call *c) { return get_or_create(c, SPAN_NONE); }
 
 /* ---- get ---- */
 
@@ -229,10 +223,7 @@ enum err api_delete_channel(struct api_call *c)
 	return e == ERR_OK ? chat_delete_channel(&c->chat, c->params[0], c->params[1], &o, &c->out) : e;
 }
 
-enum err api_delete_channels(struct api_call *c)
-{
-	return chat_delete_channels(&c->chat, c->body, &c->out);
-}
+enum err api_delete_channels(struct api_call *c) { return chat_delete_channels(&c->chat, c->body, &c->out); }
 
 enum err api_truncate_channel(struct api_call *c)
 {

@@ -99,7 +99,8 @@ static bool round_up(size_t n, size_t *out)
 	return true;
 }
 
-/* A block with room for `need`: the head, a new head, or a dedicated block behind the head, so that the head's rest is not lost. */
+/* A block with room for `need`: the head, a new head, or a dedicated block behind the head, so that the head's rest is not lost.
+ */
 static struct arena_block *block_for(struct arena *a, size_t need)
 {
 	if (a->head && a->head->cap - a->head->used >= need) return a->head;

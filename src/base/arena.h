@@ -22,12 +22,12 @@ static inline bool arena_failed(const struct arena *a) { return a->failed; }
 
 /* 16-byte aligned, not zeroed. */
 void *arena_alloc(struct arena *a, size_t n) BECK_WARN_UNUSED;
-/* Grows the newest allocation in place where it can, else copies. Content beyond old_n is undefined; p == NULL allocates; on failure
- * the old bytes stay valid. */
+/* Grows the newest allocation in place where it can, else copies. Content beyond old_n is undefined; p == NULL allocates; on
+ * failure the old bytes stay valid. */
 void *arena_realloc(struct arena *a, void *p, size_t old_n, size_t n) BECK_WARN_UNUSED;
 /* Zeroed array; checks count * size. */
 void *arena_zalloc(struct arena *a, size_t count, size_t size) BECK_WARN_UNUSED;
-#define arena_new(a, type) ((type *)arena_zalloc((a), 1, sizeof(type)))
+#define arena_new(a, type)          ((type *)arena_zalloc((a), 1, sizeof(type)))
 #define arena_array(a, type, count) ((type *)arena_zalloc((a), (count), sizeof(type)))
 /* Copies with a NUL behind; SPAN_NONE stays SPAN_NONE; SPAN_NONE on failure. */
 struct span arena_dup(struct arena *a, struct span s);

@@ -6,16 +6,16 @@
 #include <stdlib.h>
 
 #if defined(__GNUC__)
-#define BECK_WARN_UNUSED __attribute__((warn_unused_result))
+#define BECK_WARN_UNUSED  __attribute__((warn_unused_result))
 #define BECK_PRINTF(f, a) __attribute__((format(printf, f, a)))
-#define BECK_NORETURN __attribute__((noreturn))
-#define BECK_LIKELY(x) __builtin_expect(!!(x), 1)
-#define BECK_UNLIKELY(x) __builtin_expect(!!(x), 0)
+#define BECK_NORETURN     __attribute__((noreturn))
+#define BECK_LIKELY(x)    __builtin_expect(!!(x), 1)
+#define BECK_UNLIKELY(x)  __builtin_expect(!!(x), 0)
 #else
 #define BECK_WARN_UNUSED
 #define BECK_PRINTF(f, a)
 #define BECK_NORETURN
-#define BECK_LIKELY(x) (x)
+#define BECK_LIKELY(x)   (x)
 #define BECK_UNLIKELY(x) (x)
 #endif
 
@@ -34,17 +34,19 @@
 static inline void beck_poison(void *p, size_t n, int on)
 {
 	void *volatile at = p;
-	if (on) __asan_poison_memory_region(at, n);
-	else __asan_unpoison_memory_region(at, n);
+	if (on)
+		__asan_poison_memory_region(at, n);
+	else
+		__asan_unpoison_memory_region(at, n);
 }
-#define BECK_POISON(p, n) beck_poison((p), (n), 1)
+#define BECK_POISON(p, n)   beck_poison((p), (n), 1)
 #define BECK_UNPOISON(p, n) beck_poison((p), (n), 0)
 #else
-#define BECK_POISON(p, n) ((void)(p), (void)(n))
+#define BECK_POISON(p, n)   ((void)(p), (void)(n))
 #define BECK_UNPOISON(p, n) ((void)(p), (void)(n))
 #endif
 
-#define BECK_COUNT(a) (sizeof(a) / sizeof((a)[0]))
+#define BECK_COUNT(a)                     (sizeof(a) / sizeof((a)[0]))
 #define BECK_CONTAINER(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
 /* Says where and what, then aborts: for what cannot happen, and for small fixed server internals without memory.

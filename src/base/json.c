@@ -22,8 +22,8 @@ static yyjson_alc arena_alc(struct arena *a) { return (yyjson_alc){ alc_malloc, 
 
 struct review {
 	struct arena *arena;
-	const char *text;   /* yyjson's copy of the input, in which strings are decoded in place */
-	yyjson_val **keys;  /* scratch for sorting, grown as needed */
+	const char *text;  /* yyjson's copy of the input, in which strings are decoded in place */
+	yyjson_val **keys; /* scratch for sorting, grown as needed */
 	size_t keys_cap;
 	bool may_hold_nul;
 	const char *why;
@@ -143,8 +143,10 @@ static size_t too_deep_at(struct span text)
 	for (size_t i = 0; i < text.n; i++) {
 		char c = text.p[i];
 		if (quoted) {
-			if (c == '\\') i++;
-			else if (c == '"') quoted = false;
+			if (c == '\\')
+				i++;
+			else if (c == '"')
+				quoted = false;
 		} else if (c == '"') {
 			quoted = true;
 		} else if (c == '{' || c == '[') {
@@ -457,10 +459,13 @@ static void add_real(struct buf *out, yyjson_val *v)
 	_Alignas(16) char memory[1024];
 	yyjson_alc alc;
 	size_t n = 0;
-	const char *p = yyjson_alc_pool_init(&alc, memory, sizeof memory) ?
-		yyjson_val_write_opts(v, YYJSON_WRITE_INF_AND_NAN_AS_NULL, &alc, &n, NULL) : NULL;
-	if (p) buf_add(out, p, n);
-	else out->failed = true;
+	const char *p = yyjson_alc_pool_init(&alc, memory, sizeof memory)
+				? yyjson_val_write_opts(v, YYJSON_WRITE_INF_AND_NAN_AS_NULL, &alc, &n, NULL)
+				: NULL;
+	if (p)
+		buf_add(out, p, n);
+	else
+		out->failed = true;
 }
 
 static void num_write(struct jsonw *w, yyjson_val *v)
@@ -470,8 +475,10 @@ static void num_write(struct jsonw *w, yyjson_val *v)
 		return;
 	}
 	before_value(w);
-	if (yyjson_is_uint(v)) add_uint(w->out, yyjson_get_uint(v));
-	else add_real(w->out, v);
+	if (yyjson_is_uint(v))
+		add_uint(w->out, yyjson_get_uint(v));
+	else
+		add_real(w->out, v);
 }
 
 static void arr_write(struct jsonw *w, yyjson_val *arr)

@@ -19,10 +19,10 @@ void log_line(struct log_site *site, enum log_level level, const char *msg, cons
 /* Escapes into buf (always NUL-terminated, cut if needed) with quotes around; returns buf. */
 const char *log_quote(char *buf, size_t cap, const char *p, size_t n);
 
-#define LOG_AT(level, msg, ...)                                  \
-	do {                                                     \
-		static struct log_site log_site_;                \
-		log_line(&log_site_, (level), (msg), __VA_ARGS__); \
+#define LOG_AT(level, msg, ...)                                                                                                  \
+	do {                                                                                                                     \
+		static struct log_site log_site_;                                                                                \
+		log_line(&log_site_, (level), (msg), __VA_ARGS__);                                                               \
 	} while (0)
 #define LOG_DBG(msg, ...) LOG_AT(LOG_DEBUG, (msg), __VA_ARGS__)
 #define LOG_INF(msg, ...) LOG_AT(LOG_INFO, (msg), __VA_ARGS__)

@@ -2,8 +2,8 @@
 
 #include <stdlib.h>
 
-/* Linear probing over a power of two, at most three quarters used; a removed slot stays as a tombstone until the next rehash so that
- * probes walk over it. */
+/* Linear probing over a power of two, at most three quarters used; a removed slot stays as a tombstone until the next rehash so
+ * that probes walk over it. */
 #define MAP_TOMB ((void *)(uintptr_t)1)
 enum { MAP_FIRST = 8 };
 

@@ -28,7 +28,7 @@ void map_init(struct map *m, const uint64_t seed[2]);
 void map_deinit(struct map *m);
 void *map_get(const struct map *m, struct span key);
 bool map_put(struct map *m, struct span key, void *value) BECK_WARN_UNUSED; /* replaces key and value */
-void *map_remove(struct map *m, struct span key);                          /* the old value or NULL */
+void *map_remove(struct map *m, struct span key);                           /* the old value or NULL */
 /* size_t it = 0; while ((v = map_next(m, &it))) ... */
 void *map_next(const struct map *m, size_t *it);
 

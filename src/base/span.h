@@ -21,10 +21,7 @@ static inline struct span span_make(const char *p, size_t n) { return (struct sp
 static inline struct span span_str(const char *z) { return z ? (struct span){ z, strlen(z) } : SPAN_NONE; }
 static inline bool span_given(struct span s) { return s.p != NULL; }
 static inline bool span_empty(struct span s) { return s.n == 0; }
-static inline bool span_eq(struct span a, struct span b)
-{
-	return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
-}
+static inline bool span_eq(struct span a, struct span b) { return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0); }
 static inline bool span_is(struct span a, const char *z) { return span_eq(a, span_str(z)); }
 static inline bool span_starts(struct span a, struct span head)
 {

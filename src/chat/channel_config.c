@@ -262,7 +262,8 @@ static bool has_capability(struct chat_ctx *c, const struct channel_ctx *x, cons
 {
 	if (k->flag != NULL && !yyjson_is_true(json_get(x->effective.config, k->flag))) return false;
 	/* Of a message the owner is its author, not who made the channel. */
-	bool of_message = k->permission != NULL && (strcmp(k->permission, "update-message") == 0 || strcmp(k->permission, "delete-message") == 0);
+	bool of_message = k->permission != NULL &&
+			  (strcmp(k->permission, "update-message") == 0 || strcmp(k->permission, "delete-message") == 0);
 	bool is_owner = k->as_owner || (x->is_owner && !of_message);
 	return k->permission == NULL || chat_may_in(c, &x->effective, &x->ch, own, k->permission, is_owner);
 }

@@ -1,6 +1,6 @@
-/* The rules. Every rule is straight-line code over a chat_ctx: read what decides, write, record events, prepare the reply. It runs on a
- * reader thread or in a savepoint of the write lane, may be rerun, and has no effect outside its transaction and arena but
- * for the live registry's answers. Rules return ERR_OK or fail through chat_fail. */
+/* The rules. Every rule is straight-line code over a chat_ctx: read what decides, write, record events, prepare the reply. It
+ * runs on a reader thread or in a savepoint of the write lane, may be rerun, and has no effect outside its transaction and arena
+ * but for the live registry's answers. Rules return ERR_OK or fail through chat_fail. */
 #ifndef BECK_CHAT_CHAT_H
 #define BECK_CHAT_CHAT_H
 
@@ -30,8 +30,8 @@ struct chat {
 struct channel_type {
 	struct span name, config_json, grants_json;
 	yyjson_val *config, *grants;
-	bool typing_events, read_events, connect_events, delivery_events, custom_events, search, reactions, replies, quotes, mutes,
-		uploads, url_enrichment, count_messages, skip_last_msg_update_for_system_msgs;
+	bool typing_events, read_events, connect_events, delivery_events, custom_events, search, reactions, replies, quotes,
+		mutes, uploads, url_enrichment, count_messages, skip_last_msg_update_for_system_msgs;
 	int64_t max_message_length;
 	int64_t created_at, updated_at;
 };
@@ -60,8 +60,8 @@ struct app *chat_app_by_pk(struct chat_apps *c, int64_t pk);
 struct app *chat_app_ref(struct app *a);
 void chat_app_unref(struct app *a);
 const struct channel_type *chat_app_type(const struct app *a, struct span name);
-/* Switches whose default depends on the server: on in development mode, where nobody said otherwise. Skipping the checks of user tokens
- * works in development mode only. */
+/* Switches whose default depends on the server: on in development mode, where nobody said otherwise. Skipping the checks of user
+ * tokens works in development mode only. */
 bool chat_app_skips_token_checks(const struct chat *chat, const struct app *a);
 bool chat_app_allows_guests(const struct chat *chat, const struct app *a);
 /* Creates an application with the built-in channel types (from schema/). Key or secret not given: made. In a write. */
@@ -77,11 +77,11 @@ struct chat_ctx {
 	struct arena *arena;
 	const struct app *app;
 	enum caller_kind caller;
-	struct user me;  /* CALLER_USER: the stored row; CALLER_ANONYMOUS: the anonymous user; CALLER_SERVER: the acting user when one
-	                    was named (acting_given), else pk 0 */
+	struct user me; /* CALLER_USER: the stored row; CALLER_ANONYMOUS: the anonymous user; CALLER_SERVER: the acting user when
+			   one was named (acting_given), else pk 0 */
 	bool acting_given;
 	enum dialect dialect;
-	int64_t now_us;  /* wall clock, read once */
+	int64_t now_us; /* wall clock, read once */
 	struct error error;
 	/* recorded, in order; published after the commit (write) or when the rule has returned ERR_OK (read) */
 	struct event **events;
@@ -103,12 +103,14 @@ void chat_error_write(struct jsonw *w, struct span operation, const struct error
 static inline bool chat_is_server(const struct chat_ctx *c) { return c->caller == CALLER_SERVER; }
 
 /* ---- events (chat/events.c) ---- */
-/* Appends a log row (durable types) and a deliverable. `body` is a finished JSON object without its closing brace, or not given (only a
- * move or a flag); `notify` likewise. From `log` the event gets app, channel (or context), user and actor; log->type and created_at need
- * not be filled. log NULL, or a type that is not durable: no row. Returns the event for setting audience, move and flags; NULL on
- * failure (error set). */
-struct event *chat_record(struct chat_ctx *c, enum event_type t, const struct store_event *log, struct span body, struct span notify);
-/* Begins an event body: {"type":..,"created_at":..,"cid":..,...channel keys when ch != NULL. The caller adds members and does not close. */
+/* Appends a log row (durable types) and a deliverable. `body` is a finished JSON object without its closing brace, or not given
+ * (only a move or a flag); `notify` likewise. From `log` the event gets app, channel (or context), user and actor; log->type and
+ * created_at need not be filled. log NULL, or a type that is not durable: no row. Returns the event for setting audience, move
+ * and flags; NULL on failure (error set). */
+struct event *chat_record(
+	struct chat_ctx *c, enum event_type t, const struct store_event *log, struct span body, struct span notify);
+/* Begins an event body: {"type":..,"created_at":..,"cid":..,...channel keys when ch != NULL. The caller adds members and does not
+ * close. */
 void chat_event_begin(struct chat_ctx *c, struct jsonw *w, struct span type, int64_t at_us, const struct channel *ch);
 
 /* ---- users (chat/users.c), privacy (chat/privacy.c) ---- */
@@ -118,10 +120,12 @@ void chat_user_for_viewer(struct chat_ctx *c, struct user *u);
 enum user_view chat_user_view(const struct chat_ctx *c, const struct user *u);
 /* Parses and applies a user object of a request onto *u (u->pk 0 = new). */
 enum user_merge { USER_MERGE_CONNECT, USER_MERGE_UPSERT };
-enum err chat_user_apply(struct chat_ctx *c, struct user *u, yyjson_val *obj, enum user_merge how, bool *changed) BECK_WARN_UNUSED;
+enum err chat_user_apply(
+	struct chat_ctx *c, struct user *u, yyjson_val *obj, enum user_merge how, bool *changed) BECK_WARN_UNUSED;
 /* Stores the row and records user.updated / presence as due. existed: it was there before. */
 enum err chat_user_store(struct chat_ctx *c, struct user *u, bool existed, bool presence_changed) BECK_WARN_UNUSED;
-/* The acting user of a server call: `user_id` / `user` of a body (NULL) and query; sets c->me. may_create: unknown ids are made. */
+/* The acting user of a server call: `user_id` / `user` of a body (NULL) and query; sets c->me. may_create: unknown ids are made.
+ */
 enum err chat_acting_user(struct chat_ctx *c, yyjson_val *body, struct span query_user_id, bool may_create) BECK_WARN_UNUSED;
 static inline bool privacy_typing_on(const struct user *u) { return u->privacy_typing != TRI_OFF; }
 static inline bool privacy_read_on(const struct user *u) { return u->privacy_read != TRI_OFF; }
@@ -131,6 +135,7 @@ static inline bool privacy_delivery_on(const struct user *u) { return u->privacy
 /* App-scope grant of the caller. */
 bool chat_may(const struct chat_ctx *c, const char *permission);
 /* Channel scope: app role, channel role (member may be NULL), "-owner" twin when is_owner. Server callers may everything. */
-bool chat_may_in(const struct chat_ctx *c, const struct channel_type *t, const struct channel *ch, const struct member *m, const char *permission, bool is_owner);
+bool chat_may_in(const struct chat_ctx *c, const struct channel_type *t, const struct channel *ch, const struct member *m,
+	const char *permission, bool is_owner);
 
 #endif

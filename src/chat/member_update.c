@@ -9,15 +9,9 @@ struct member_change {
 	bool public_state; /* custom data: everybody's */
 };
 
-static struct span strip_custom(struct span path)
-{
-	return span_starts(path, SPAN("custom.")) ? span_skip(path, 7) : path;
-}
+static struct span strip_custom(struct span path) { return span_starts(path, SPAN("custom.")) ? span_skip(path, 7) : path; }
 
-static struct span head_of(struct span path)
-{
-	return span_make(path.p, span_find(path, '.'));
-}
+static struct span head_of(struct span path) { return span_make(path.p, span_find(path, '.')); }
 
 /* Setting one clears the other. */
 static void set_mark(struct member_change *k, bool pinned, bool on, int64_t now)

@@ -8,14 +8,8 @@ void people_init(struct people *p, struct chat_ctx *c)
 	p->t = c->people != NULL ? c->people : &p->own;
 }
 
-void people_share(struct chat_ctx *c, struct people_table *t)
-{
-	c->people = t;
-}
-void people_unshare(struct chat_ctx *c)
-{
-	c->people = NULL;
-}
+void people_share(struct chat_ctx *c, struct people_table *t) { c->people = t; }
+void people_unshare(struct chat_ctx *c) { c->people = NULL; }
 
 /* Fibonacci hashing: keys are small row numbers of our own making. */
 static size_t place(int64_t pk, size_t slot_count)

@@ -1,4 +1,5 @@
-/* Pins that expire: reads treat them as off from the very moment (message_view.c); this tells those who watch, and clears the row. */
+/* Pins that expire: reads treat them as off from the very moment (message_view.c); this tells those who watch, and clears the
+ * row. */
 #include "chat/background.h"
 #include "chat/message_parts.h"
 

@@ -86,7 +86,8 @@ enum err chat_session_ended(
 	bool found;
 	enum err e = load(c, user_pk, &u, &found);
 	if (e != ERR_OK || !found) return e;
-	for (size_t i = 0; e == ERR_OK && i < n; i++) e = record_watching(c, EVENT_USER_WATCHING_STOP, &u, channels[i], counts[i]);
+	for (size_t i = 0; e == ERR_OK && i < n; i++)
+		e = record_watching(c, EVENT_USER_WATCHING_STOP, &u, channels[i], counts[i]);
 	return e == ERR_OK && last ? record_presence(c, &u, false) : e;
 }
 

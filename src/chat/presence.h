@@ -13,7 +13,8 @@ enum err chat_presence_event(struct chat_ctx *c, int64_t user_pk, bool online) B
 enum err chat_session_ended(struct chat_ctx *c, int64_t user_pk, const int64_t *channels, const int64_t *counts, size_t n,
 	bool last) BECK_WARN_UNUSED;
 /* A resume made the user watch again, and nobody else of his did: user.watching.start. */
-enum err chat_session_watching(struct chat_ctx *c, int64_t user_pk, const int64_t *channels, const int64_t *counts, size_t n) BECK_WARN_UNUSED;
+enum err chat_session_watching(
+	struct chat_ctx *c, int64_t user_pk, const int64_t *channels, const int64_t *counts, size_t n) BECK_WARN_UNUSED;
 /* Body of user.presence.changed and the like: {"type","created_at","user"} in a view, text in the arena. */
 enum err presence_body(
 	struct chat_ctx *c, enum event_type t, enum user_view view, const struct user *u, struct span *out) BECK_WARN_UNUSED;

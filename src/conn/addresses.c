@@ -54,7 +54,8 @@ static struct conn_address *enter(struct conn_addresses *t, struct span peer, in
 struct conn_address *conn_host_address(struct conn_host *h, struct span peer)
 {
 	pthread_mutex_lock(&h->addresses->lock);
-	struct conn_address *a = enter(h->addresses, peer, h->settings.max_per_address ? h->settings.max_per_address : LIMIT_CONNS_PER_ADDR);
+	struct conn_address *a =
+		enter(h->addresses, peer, h->settings.max_per_address ? h->settings.max_per_address : LIMIT_CONNS_PER_ADDR);
 	pthread_mutex_unlock(&h->addresses->lock);
 	return a;
 }

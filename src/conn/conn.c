@@ -58,10 +58,7 @@ void conn_drain(struct conn *c)
 
 /* ---- deadlines ---- */
 
-static int64_t sooner(int64_t a, int64_t b)
-{
-	return !a || (b && b < a) ? b : a;
-}
+static int64_t sooner(int64_t a, int64_t b) { return !a || (b && b < a) ? b : a; }
 
 static int64_t conn_due(const struct conn *c)
 {

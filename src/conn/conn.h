@@ -31,9 +31,9 @@ void conn_addresses_destroy(struct conn_addresses *a); /* after every conn_host 
 
 struct conn_settings {
 	struct conn_addresses *addresses; /* shared by the loops; NULL = this loop counts alone */
-	bool deflate;                /* permessage-deflate may be negotiated */
-	struct span trusted_proxies; /* comma-separated CIDRs whose X-Forwarded-For is believed */
-	struct span cors_origins;    /* "*" by default, else a comma-separated list */
+	bool deflate;                     /* permessage-deflate may be negotiated */
+	struct span trusted_proxies;      /* comma-separated CIDRs whose X-Forwarded-For is believed */
+	struct span cors_origins;         /* "*" by default, else a comma-separated list */
 	bool http_log;
 	int64_t max_per_address; /* open sockets of one client address; 0 = LIMIT_CONNS_PER_ADDR */
 };

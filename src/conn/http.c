@@ -9,10 +9,7 @@
 enum { UNREAD_BYTES = 1 << 20, BODIES_BYTES = 2 << 20 };
 static const char continue_line[] = "HTTP/1.1 100 Continue\r\n\r\n";
 
-static struct exchange *exchange_at(struct list *node)
-{
-	return BECK_CONTAINER(node, struct exchange, node);
-}
+static struct exchange *exchange_at(struct list *node) { return BECK_CONTAINER(node, struct exchange, node); }
 
 static bool http_make(struct conn *c)
 {
@@ -43,10 +40,7 @@ void conn_http_end(struct conn *c)
 
 /* ---- taking requests ---- */
 
-static bool has_room(const struct conn_http *h)
-{
-	return h->in_hand < (unsigned)LIMIT_PIPELINE && h->body_bytes < BODIES_BYTES;
-}
+static bool has_room(const struct conn_http *h) { return h->in_hand < (unsigned)LIMIT_PIPELINE && h->body_bytes < BODIES_BYTES; }
 
 static bool is_upgrade(const struct exchange *ex)
 {

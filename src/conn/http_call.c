@@ -4,10 +4,7 @@
 #include "conn/poll.h"
 
 /* Unlike each other at a glance, and not to be guessed from outside: a random start, stepped by an odd number. */
-static uint64_t next_request_id(struct conn_host *h)
-{
-	return h->request_serial += UINT64_C(0x9e3779b97f4a7c15);
-}
+static uint64_t next_request_id(struct conn_host *h) { return h->request_serial += UINT64_C(0x9e3779b97f4a7c15); }
 
 static void hex16(uint64_t v, char out[17])
 {

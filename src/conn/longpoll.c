@@ -44,18 +44,9 @@ static void start_connect(struct exchange *ex)
 
 /* ---- polls ---- */
 
-static void run_ask(struct net_message *m)
-{
-	poll_session_ask(BECK_CONTAINER(m, struct poll_ask, message));
-}
-static void run_delivered(struct net_message *m)
-{
-	poll_session_delivered(BECK_CONTAINER(m, struct poll_ask, message));
-}
-static void run_cancel(struct net_message *m)
-{
-	poll_session_cancel(BECK_CONTAINER(m, struct poll_ask, cancel));
-}
+static void run_ask(struct net_message *m) { poll_session_ask(BECK_CONTAINER(m, struct poll_ask, message)); }
+static void run_delivered(struct net_message *m) { poll_session_delivered(BECK_CONTAINER(m, struct poll_ask, message)); }
+static void run_cancel(struct net_message *m) { poll_session_cancel(BECK_CONTAINER(m, struct poll_ask, cancel)); }
 
 /* Off to the session's loop with it; by a call when that is this one. */
 static void send(struct poll_ask *k, void (*here)(struct poll_ask *k), void (*there)(struct net_message *m))

@@ -32,10 +32,7 @@ struct conn {
 	uint8_t state;
 };
 
-static inline int64_t conn_now(const struct conn *c)
-{
-	return net_now_us(c->host->loop);
-}
+static inline int64_t conn_now(const struct conn *c) { return net_now_us(c->host->loop); }
 void conn_set_state(struct conn *c, enum conn_state to);
 /* Writes at the end of this turn. */
 void conn_flush_later(struct conn *c);

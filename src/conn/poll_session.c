@@ -27,21 +27,12 @@ struct poll_session {
 	char user_id[];
 };
 
-static struct span user_of(const struct poll_session *p)
-{
-	return span_make(p->user_id, p->user_id_n);
-}
+static struct span user_of(const struct poll_session *p) { return span_make(p->user_id, p->user_id_n); }
 
 /* ---- answering ---- */
 
-static void run_answered(struct net_message *m)
-{
-	longpoll_answered(BECK_CONTAINER(m, struct poll_ask, message));
-}
-static void run_ended(struct net_message *m)
-{
-	longpoll_ended(BECK_CONTAINER(m, struct poll_ask, message));
-}
+static void run_answered(struct net_message *m) { longpoll_answered(BECK_CONTAINER(m, struct poll_ask, message)); }
+static void run_ended(struct net_message *m) { longpoll_ended(BECK_CONTAINER(m, struct poll_ask, message)); }
 
 static void answer(struct poll_ask *k)
 {
@@ -65,10 +56,7 @@ static void answer_nothing(struct poll_ask *k)
 	answer(k);
 }
 
-static void wait_for_next(struct poll_session *p)
-{
-	net_timer_start(p->host->loop, &p->timer, LIMIT_POLL_EXPIRE_MS);
-}
+static void wait_for_next(struct poll_session *p) { net_timer_start(p->host->loop, &p->timer, LIMIT_POLL_EXPIRE_MS); }
 
 static struct poll_ask *unpark(struct poll_session *p)
 {
@@ -88,10 +76,7 @@ static void take_back(struct poll_session *p)
 }
 
 /* What the client says it has seen is not given again, whoever took it before. */
-static bool is_seen(const struct session_out *item, const struct poll_ask *k)
-{
-	return item->pos > 0 && item->pos <= k->seq;
-}
+static bool is_seen(const struct session_out *item, const struct poll_ask *k) { return item->pos > 0 && item->pos <= k->seq; }
 
 /* Appends [event,...] of the queue's head, at most so many; returns how many it looked at. */
 static size_t write_events(struct poll_session *p, size_t most, struct poll_ask *k)

@@ -84,10 +84,7 @@ void conn_ws_end(struct conn *c)
 
 /* ---- our own frames ---- */
 
-size_t conn_ws_pending(const struct conn *c)
-{
-	return c->ws->out.n - c->ws->out_at;
-}
+size_t conn_ws_pending(const struct conn *c) { return c->ws->out.n - c->ws->out_at; }
 
 void conn_ws_close(struct conn *c, uint16_t code)
 {
@@ -164,10 +161,7 @@ static void on_close(void *ctx, uint16_t code, struct span reason)
 	conn_flush_later(c);
 }
 
-static bool is_between_frames(const struct ws_decoder *d)
-{
-	return d->state == 0 && d->head_n == 0 && d->message_opcode == 0;
-}
+static bool is_between_frames(const struct ws_decoder *d) { return d->state == 0 && d->head_n == 0 && d->message_opcode == 0; }
 
 /* A decoder between two messages is worth nothing, so the loop's one serves everybody; who stops inside one keeps a copy. */
 static void keep_or_drop(struct conn *c, struct ws_decoder *d)

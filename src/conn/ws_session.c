@@ -36,10 +36,7 @@ static void refuse_opening(struct conn *c, enum err err, const char *message)
 	exchange_leave(ex, false);
 }
 
-void ws_session_expired(struct conn *c)
-{
-	refuse_opening(c, ERR_TIMEOUT, "the first frame with resume_from did not come");
-}
+void ws_session_expired(struct conn *c) { refuse_opening(c, ERR_TIMEOUT, "the first frame with resume_from did not come"); }
 
 /* ---- opening ---- */
 

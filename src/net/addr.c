@@ -7,10 +7,7 @@
 static const uint8_t v4_prefix[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff };
 enum { V4_BITS_OFFSET = 96 };
 
-static bool is_v4(const struct net_addr *a)
-{
-	return memcmp(a->bytes, v4_prefix, sizeof v4_prefix) == 0;
-}
+static bool is_v4(const struct net_addr *a) { return memcmp(a->bytes, v4_prefix, sizeof v4_prefix) == 0; }
 
 static void set_v4(struct net_addr *a, const void *four)
 {

@@ -65,9 +65,6 @@ void net_loop_run_mailbox(struct net_loop *l);
 void net_loop_run_timers(struct net_loop *l);
 void net_loop_run_deferred(struct net_loop *l);
 int64_t net_loop_next_due(const struct net_loop *l); /* 0 = no timer runs */
-static inline bool net_loop_has_deferred(const struct net_loop *l)
-{
-	return !list_empty(&l->deferred);
-}
+static inline bool net_loop_has_deferred(const struct net_loop *l) { return !list_empty(&l->deferred); }
 
 #endif

@@ -27,38 +27,14 @@ void net_loop_destroy(struct net_loop *l)
 	if (l) l->driver->destroy(l);
 }
 
-void net_loop_run(struct net_loop *l)
-{
-	l->driver->run(l);
-}
-void net_loop_stop(struct net_loop *l)
-{
-	l->driver->stop(l);
-}
-int64_t net_now_us(struct net_loop *l)
-{
-	return atomic_load_explicit(&l->now_us, memory_order_relaxed);
-}
-const struct clock *net_clock(struct net_loop *l)
-{
-	return l->clock;
-}
-const struct rng *net_rng(struct net_loop *l)
-{
-	return l->rng;
-}
-void net_loop_touch(struct net_loop *l)
-{
-	atomic_store_explicit(&l->now_us, clock_mono_us(l->clock), memory_order_relaxed);
-}
-void net_loop_set_time_scale(struct net_loop *l, int factor)
-{
-	l->time_scale = factor > 0 ? factor : 1;
-}
-int64_t net_delay_us(const struct net_loop *l, int64_t delay_ms)
-{
-	return delay_ms * 1000 / l->time_scale;
-}
+void net_loop_run(struct net_loop *l) { l->driver->run(l); }
+void net_loop_stop(struct net_loop *l) { l->driver->stop(l); }
+int64_t net_now_us(struct net_loop *l) { return atomic_load_explicit(&l->now_us, memory_order_relaxed); }
+const struct clock *net_clock(struct net_loop *l) { return l->clock; }
+const struct rng *net_rng(struct net_loop *l) { return l->rng; }
+void net_loop_touch(struct net_loop *l) { atomic_store_explicit(&l->now_us, clock_mono_us(l->clock), memory_order_relaxed); }
+void net_loop_set_time_scale(struct net_loop *l, int factor) { l->time_scale = factor > 0 ? factor : 1; }
+int64_t net_delay_us(const struct net_loop *l, int64_t delay_ms) { return delay_ms * 1000 / l->time_scale; }
 
 /* ---- mailbox ---- */
 
@@ -91,10 +67,7 @@ void net_defer(struct net_loop *l, struct net_deferred *d)
 	if (!list_linked(&d->node)) list_push(&l->deferred, &d->node);
 }
 
-void net_defer_cancel(struct net_deferred *d)
-{
-	list_remove(&d->node);
-}
+void net_defer_cancel(struct net_deferred *d) { list_remove(&d->node); }
 
 /* What is asked for meanwhile runs in the next turn, so that no two objects can keep a turn busy for ever. */
 void net_loop_run_deferred(struct net_loop *l)
@@ -197,7 +170,4 @@ void net_loop_run_timers(struct net_loop *l)
 	}
 }
 
-int64_t net_loop_next_due(const struct net_loop *l)
-{
-	return l->timer_count ? l->heap[0].due_us : 0;
-}
+int64_t net_loop_next_due(const struct net_loop *l) { return l->timer_count ? l->heap[0].due_us : 0; }

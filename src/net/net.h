@@ -61,10 +61,7 @@ void net_timer_start(
 /* At an instant of net_now_us instead (no time scale); one that has passed runs in the next turn. */
 void net_timer_start_at(struct net_loop *l, struct net_timer *t, int64_t due_us);
 void net_timer_stop(struct net_loop *l, struct net_timer *t);
-static inline int net_timer_running(const struct net_timer *t)
-{
-	return t->due_us != 0;
-}
+static inline int net_timer_running(const struct net_timer *t) { return t->due_us != 0; }
 
 /* ---- streams ---- */
 struct net_stream_events {

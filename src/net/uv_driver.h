@@ -77,14 +77,8 @@ struct uv_stream {
 	struct uv_tls *tls;
 };
 
-static inline struct uv_driver_loop *uv_driver_of(struct net_loop *l)
-{
-	return BECK_CONTAINER(l, struct uv_driver_loop, base);
-}
-static inline struct uv_stream *uv_stream_of(struct net_stream *s)
-{
-	return BECK_CONTAINER(s, struct uv_stream, base);
-}
+static inline struct uv_driver_loop *uv_driver_of(struct net_loop *l) { return BECK_CONTAINER(l, struct uv_driver_loop, base); }
+static inline struct uv_stream *uv_stream_of(struct net_stream *s) { return BECK_CONTAINER(s, struct uv_stream, base); }
 
 /* uv_loop.c: reads the clock, once a turn. First thing in every libuv callback. */
 void uv_driver_touch(struct uv_driver_loop *l);

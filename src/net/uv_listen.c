@@ -145,10 +145,7 @@ struct net_listener *uv_driver_listen(struct net_loop *l, const struct net_liste
 	return &ls->base;
 }
 
-static void on_closed(uv_handle_t *h)
-{
-	free(h->data);
-}
+static void on_closed(uv_handle_t *h) { free(h->data); }
 
 static void drop_unfinished(struct uv_listener *ls)
 {

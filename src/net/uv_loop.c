@@ -28,10 +28,7 @@ static void on_timer(uv_timer_t *h)
 	net_loop_run_timers(&l->base);
 }
 
-static void on_idle(uv_idle_t *h)
-{
-	(void)h;
-}
+static void on_idle(uv_idle_t *h) { (void)h; }
 
 static void arm(struct uv_driver_loop *l)
 {
@@ -82,10 +79,7 @@ static void driver_stop(struct net_loop *base)
 	uv_async_send(&l->async);
 }
 
-static void driver_wake(struct net_loop *base)
-{
-	uv_async_send(&uv_driver_of(base)->async);
-}
+static void driver_wake(struct net_loop *base) { uv_async_send(&uv_driver_of(base)->async); }
 
 static void close_all(struct uv_driver_loop *l)
 {

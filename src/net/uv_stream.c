@@ -30,10 +30,7 @@ void uv_stream_watch(struct uv_stream *s)
 
 /* ---- set-up ---- */
 
-static void set_peer(struct uv_stream *s, const struct net_addr *a)
-{
-	s->base.peer_n = net_addr_text(a, s->base.peer);
-}
+static void set_peer(struct uv_stream *s, const struct net_addr *a) { s->base.peer_n = net_addr_text(a, s->base.peer); }
 
 void uv_stream_opened(struct uv_stream *s)
 {
@@ -92,10 +89,7 @@ static void read_proxy_head(struct uv_stream *s)
 	}
 }
 
-static void on_deadline(struct net_timer *t)
-{
-	uv_driver_close(&BECK_CONTAINER(t, struct uv_stream, timer)->base);
-}
+static void on_deadline(struct net_timer *t) { uv_driver_close(&BECK_CONTAINER(t, struct uv_stream, timer)->base); }
 
 static void on_later(struct net_deferred *d)
 {

@@ -30,7 +30,10 @@ static bool parse(int argc, char **argv, struct args *out)
 	*out = (struct args){ .data = SPAN("./data") };
 	for (int i = 1; i < argc; i++) {
 		const char *a = argv[i];
-		struct span *value = strcmp(a, "--data") == 0 ? &out->data : strcmp(a, "--name") == 0 ? &out->name : strcmp(a, "--key") == 0 ? &out->key : NULL;
+		struct span *value = strcmp(a, "--data") == 0   ? &out->data
+				     : strcmp(a, "--name") == 0 ? &out->name
+				     : strcmp(a, "--key") == 0  ? &out->key
+								: NULL;
 		if (value) {
 			if (i + 1 >= argc) return false;
 			*value = span_str(argv[++i]);
@@ -168,7 +171,9 @@ static int change_app(const struct args *o, struct arena *a, struct store *s, ap
 	if (e == ERR_OK) e = store_rule_end(tx, true);
 	if (e != ERR_OK) {
 		store_batch_abort(tx);
-		return failed("app", e == ERR_NOT_FOUND ? SPAN("no application has that key") : e == ERR_AGAIN ? SPAN("that key is taken") : err_text(e));
+		return failed("app", e == ERR_NOT_FOUND ? SPAN("no application has that key")
+				     : e == ERR_AGAIN   ? SPAN("that key is taken")
+							: err_text(e));
 	}
 	if (store_batch_commit(tx) != STORE_COMMITTED) return failed("app", SPAN("could not be committed; look with `app list`"));
 	print_app(&app, secret, o->json);
@@ -190,8 +195,7 @@ static int list_apps(const struct args *o, struct arena *a, struct store *s)
 		printf("%.*s\n", SPAN_FMT(apps[0].key));
 		return 0;
 	}
-	for (size_t i = 0; i < n; i++)
-		print_app(&apps[i], SPAN_NONE, o->json);
+	for (size_t i = 0; i < n; i++) print_app(&apps[i], SPAN_NONE, o->json);
 	return 0;
 }
 
@@ -220,11 +224,11 @@ int admin_main(int argc, char **argv)
 	if (wants_folder != span_given(o.positional)) return usage();
 	log_setup(STDERR_FILENO, LOG_WARN);
 	arena_init(&a, (size_t)LIMIT_ARENA_BYTES);
-	int status = strcmp(name, "backup") == 0 ? do_backup(&o, &a) :
-		strcmp(name, "restore") == 0     ? do_restore(&o, &a) :
-		strcmp(name, "check") == 0       ? do_check(&o, &a) :
-		is_app                           ? do_app(&o, &a, argv[1]) :
-						   usage();
+	int status = strcmp(name, "backup") == 0    ? do_backup(&o, &a)
+		     : strcmp(name, "restore") == 0 ? do_restore(&o, &a)
+		     : strcmp(name, "check") == 0   ? do_check(&o, &a)
+		     : is_app                       ? do_app(&o, &a, argv[1])
+						    : usage();
 	arena_deinit(&a);
 	return status;
 }

@@ -1,5 +1,6 @@
-/* Duties that nobody asks for: last_active and monthly active users (batched within a second), tasks in slices, the bounds of the event
- * log, pins that expire, applications changed by another process, checkpoints (a thread of their own: they wait for the disk). */
+/* Duties that nobody asks for: last_active and monthly active users (batched within a second), tasks in slices, the bounds of the
+ * event log, pins that expire, applications changed by another process, checkpoints (a thread of their own: they wait for the
+ * disk). */
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -38,8 +39,8 @@ static void duty_done(struct job *job)
 	pthread_mutex_unlock(&d->lock);
 }
 
-/* Runs one rule on the lane and waits for its commit: duties take turns with requests and never pile up. Returns whether the rule wants
- * another turn. */
+/* Runs one rule on the lane and waits for its commit: duties take turns with requests and never pile up. Returns whether the rule
+ * wants another turn. */
 static bool duty(struct beckd *d, int64_t app, enum err (*rule)(struct duty_job *), struct registry_seen *seen, size_t n)
 {
 	struct duty_job *j = beckd_own_job(d, sizeof *j, app);
@@ -50,10 +51,10 @@ static bool duty(struct beckd *d, int64_t app, enum err (*rule)(struct duty_job 
 	j->own.job.run = duty_run;
 	j->own.job.done = duty_done;
 	bool queued = workers_write(d->workers, &j->own.job);
-	while (queued && !d->env.is_threaded && workers_step_lane(d->workers)) {}
+	while (queued && !d->env.is_threaded && workers_step_lane(d->workers)) {
+	}
 	pthread_mutex_lock(&d->lock);
-	while (queued && !j->finished)
-		pthread_cond_wait(&d->wake, &d->lock);
+	while (queued && !j->finished) pthread_cond_wait(&d->wake, &d->lock);
 	pthread_mutex_unlock(&d->lock);
 	bool again = queued && j->again && j->own.chat.error.err == ERR_OK;
 	if (j->own.chat.error.err != ERR_OK) LOG_WRN("background duty failed", "err=%s", err_name(j->own.chat.error.err));
@@ -67,8 +68,7 @@ static void flush_seen(struct beckd *d)
 {
 	struct registry_seen *seen = malloc(SEEN_BATCH * sizeof *seen);
 	size_t n;
-	while (seen && (n = registry_take_seen(d->registry, seen, SEEN_BATCH)) > 0)
-		duty(d, 0, seen_rule, seen, n);
+	while (seen && (n = registry_take_seen(d->registry, seen, SEEN_BATCH)) > 0) duty(d, 0, seen_rule, seen, n);
 	free(seen);
 }
 
@@ -98,7 +98,8 @@ static bool is_stopping(struct beckd *d)
 
 static void repeat(struct beckd *d, enum err (*rule)(struct duty_job *))
 {
-	while (duty(d, 0, rule, NULL, 0) && !is_stopping(d)) {}
+	while (duty(d, 0, rule, NULL, 0) && !is_stopping(d)) {
+	}
 }
 
 /* `beck app` beside us writes the same tables: what it changed is noticed here. */
@@ -139,8 +140,7 @@ static bool pause_ms(struct beckd *d, int64_t ms)
 	}
 	pthread_mutex_lock(&d->lock);
 	int rc = 0;
-	while (!d->is_stopping && rc == 0)
-		rc = pthread_cond_timedwait(&d->wake, &d->lock, &at);
+	while (!d->is_stopping && rc == 0) rc = pthread_cond_timedwait(&d->wake, &d->lock, &at);
 	bool go_on = !d->is_stopping;
 	pthread_mutex_unlock(&d->lock);
 	return go_on;
@@ -149,23 +149,22 @@ static bool pause_ms(struct beckd *d, int64_t ms)
 static void *background_main(void *arg)
 {
 	struct beckd *d = arg;
-	while (pause_ms(d, 500))
-		beckd_background_round(d, false);
+	while (pause_ms(d, 500)) beckd_background_round(d, false);
 	return NULL;
 }
 
 static void *checkpoint_main(void *arg)
 {
 	struct beckd *d = arg;
-	while (pause_ms(d, 1000))
-		store_checkpoint(d->store);
+	while (pause_ms(d, 1000)) store_checkpoint(d->store);
 	return NULL;
 }
 
 bool beckd_background_start(struct beckd *d)
 {
 	if (pthread_create(&d->background, NULL, background_main, d) != 0) return false;
-	if (pthread_create(&d->checkpoints, NULL, checkpoint_main, d) != 0) beck_panic(__FILE__, __LINE__, "cannot start threads");
+	if (pthread_create(&d->checkpoints, NULL, checkpoint_main, d) != 0)
+		beck_panic(__FILE__, __LINE__, "cannot start threads");
 	d->background_running = true;
 	return true;
 }

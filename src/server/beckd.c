@@ -17,8 +17,12 @@ static const char *content_type(struct span name)
 	static const struct {
 		const char *end, *type;
 	} types[] = {
-		{ ".html", "text/html; charset=utf-8" }, { ".js", "text/javascript; charset=utf-8" }, { ".css", "text/css; charset=utf-8" },
-		{ ".svg", "image/svg+xml" },             { ".json", "application/json" },             { ".png", "image/png" },
+		{ ".html", "text/html; charset=utf-8" },
+		{ ".js", "text/javascript; charset=utf-8" },
+		{ ".css", "text/css; charset=utf-8" },
+		{ ".svg", "image/svg+xml" },
+		{ ".json", "application/json" },
+		{ ".png", "image/png" },
 	};
 	for (size_t i = 0; i < BECK_COUNT(types); i++) {
 		struct span end = span_str(types[i].end);
@@ -72,9 +76,17 @@ static bool make_loop(struct beckd *d, unsigned i, struct span *why)
 	net_loop_set_time_scale(l->loop, d->config.time_scale);
 	beckd_fill_session_ops(d, &l->session_ops);
 	l->hub = session_hub_create(l->loop, 0, i, d->registry, &l->session_ops);
-	l->conn_ops = (struct conn_ops){ .submit = beckd_submit, .hub = hub_of, .host = host_of, .asset = find_asset, .came_online = beckd_came_online, .ctx = d };
-	struct conn_settings settings = { .addresses = d->addresses, .deflate = d->config.deflate, .trusted_proxies = d->config.trusted_proxies,
-		.cors_origins = d->config.cors_origins, .http_log = d->config.http_log,
+	l->conn_ops = (struct conn_ops){ .submit = beckd_submit,
+		.hub = hub_of,
+		.host = host_of,
+		.asset = find_asset,
+		.came_online = beckd_came_online,
+		.ctx = d };
+	struct conn_settings settings = { .addresses = d->addresses,
+		.deflate = d->config.deflate,
+		.trusted_proxies = d->config.trusted_proxies,
+		.cors_origins = d->config.cors_origins,
+		.http_log = d->config.http_log,
 		.max_per_address = d->config.max_connections_per_address };
 	if (l->hub) l->host = conn_host_create(l->loop, l->hub, &d->chat, &l->conn_ops, &settings);
 	if (!l->host) *why = SPAN("out of memory");
@@ -86,10 +98,8 @@ static bool make_bus(struct beckd *d)
 	struct bus_sink sinks[64];
 	d->hubs = calloc(d->loop_count, sizeof *d->hubs);
 	if (!d->hubs) return false;
-	for (unsigned i = 0; i < d->loop_count; i++)
-		d->hubs[i] = d->loops[i].hub;
-	for (unsigned i = 0; i < d->loop_count; i++)
-		session_hub_set_peers(d->loops[i].hub, d->hubs, d->loop_count);
+	for (unsigned i = 0; i < d->loop_count; i++) d->hubs[i] = d->loops[i].hub;
+	for (unsigned i = 0; i < d->loop_count; i++) session_hub_set_peers(d->loops[i].hub, d->hubs, d->loop_count);
 	for (unsigned i = 0; i < d->loop_count; i++)
 		sinks[i] = (struct bus_sink){ .deliver = session_hub_deliver, .ctx = d->loops[i].hub, .loop = d->loops[i].loop };
 	d->bus = bus_create_local(sinks, d->loop_count);
@@ -103,7 +113,9 @@ static bool open_store(struct beckd *d, struct span *why)
 		*why = arena_printf(&d->arena, "cannot make the data folder %s: %s", d->config.data.p, strerror(errno));
 		return false;
 	}
-	struct store_options o = { .folder = d->config.data, .vfs = d->env.vfs, .readers = d->config.readers + 1, .clock = d->clock, .rng = d->rng };
+	struct store_options o = {
+		.folder = d->config.data, .vfs = d->env.vfs, .readers = d->config.readers + 1, .clock = d->clock, .rng = d->rng
+	};
 	d->store = store_open(&o, &d->arena, why);
 	return d->store != NULL;
 }
@@ -115,7 +127,11 @@ static struct net_loop *make_uv_loop(void *ctx, const struct clock *clock, const
 }
 
 const struct beckd_env beckd_env_real = {
-	.clock = &clock_system, .rng = &rng_system, .make_loop = make_uv_loop, .is_threaded = true, .fatal = fatal,
+	.clock = &clock_system,
+	.rng = &rng_system,
+	.make_loop = make_uv_loop,
+	.is_threaded = true,
+	.fatal = fatal,
 };
 
 struct beckd *beckd_create(const struct config *c, struct arena *a, const struct beckd_env *env, struct span *why)
@@ -142,15 +158,23 @@ struct beckd *beckd_create(const struct config *c, struct arena *a, const struct
 	d->loops = calloc(d->loop_count, sizeof *d->loops);
 	d->registry = registry_create(rng);
 	d->addresses = conn_addresses_create(rng);
-	d->chat = (struct chat){ .clock = clock, .rng = rng, .registry = d->registry, .is_dev = d->config.is_dev,
-		.metrics = beckd_metrics, .metrics_ctx = d };
+	d->chat = (struct chat){ .clock = clock,
+		.rng = rng,
+		.registry = d->registry,
+		.is_dev = d->config.is_dev,
+		.metrics = beckd_metrics,
+		.metrics_ctx = d };
 	d->chat.apps = chat_apps_create(rng);
 	bool ok = d->loops && d->registry && d->addresses && d->chat.apps && open_store(d, why) && beckd_bootstrap(d, why);
-	for (unsigned i = 0; ok && i < d->loop_count; i++)
-		ok = make_loop(d, i, why);
+	for (unsigned i = 0; ok && i < d->loop_count; i++) ok = make_loop(d, i, why);
 	if (ok) {
-		struct workers_options w = { .store = d->store, .chat = &d->chat, .clock = clock, .readers = d->config.readers,
-			.is_threaded = env->is_threaded, .fatal = env->fatal, .ctx = env->ctx };
+		struct workers_options w = { .store = d->store,
+			.chat = &d->chat,
+			.clock = clock,
+			.readers = d->config.readers,
+			.is_threaded = env->is_threaded,
+			.fatal = env->fatal,
+			.ctx = env->ctx };
 		ok = make_bus(d) && (w.bus = d->bus, d->workers = workers_create(&w), d->workers != NULL);
 	}
 	if (ok) return d;
@@ -175,14 +199,20 @@ static void *loop_main(void *arg)
 static bool listen_on(struct beckd *d, struct beckd_loop *l, struct span *why)
 {
 	const char *reason = NULL;
-	struct net_listen_options o = { .host = d->config.listen_host.p, .port = d->port ? d->port : d->config.listen_port, .tls = d->tls,
-		.backlog = 4096, .proxy_v2 = d->config.proxy_v2,
-		.trusted_proxies = d->config.trusted_proxies, .on_accept = conn_host_accept, .ctx = l->host };
+	struct net_listen_options o = { .host = d->config.listen_host.p,
+		.port = d->port ? d->port : d->config.listen_port,
+		.tls = d->tls,
+		.backlog = 4096,
+		.proxy_v2 = d->config.proxy_v2,
+		.trusted_proxies = d->config.trusted_proxies,
+		.on_accept = conn_host_accept,
+		.ctx = l->host };
 	l->listener = net_listen(l->loop, &o, &reason);
 	if (l->listener) {
 		d->port = net_listener_port(l->listener);
 	} else {
-		*why = arena_printf(&d->arena, "cannot listen on %.*s:%u: %s", SPAN_FMT(d->config.listen_host), (unsigned)o.port, reason ? reason : "");
+		*why = arena_printf(&d->arena, "cannot listen on %.*s:%u: %s", SPAN_FMT(d->config.listen_host), (unsigned)o.port,
+			reason ? reason : "");
 	}
 	return l->listener != NULL;
 }
@@ -217,8 +247,8 @@ bool beckd_start(struct beckd *d, struct span *why)
 struct span beckd_url(struct beckd *d, struct arena *a)
 {
 	bool v6 = span_find(d->config.listen_host, ':') < d->config.listen_host.n;
-	return arena_printf(a, "%s://%s%.*s%s:%u", d->tls ? "https" : "http", v6 ? "[" : "", SPAN_FMT(d->config.listen_host), v6 ? "]" : "",
-		(unsigned)d->port);
+	return arena_printf(a, "%s://%s%.*s%s:%u", d->tls ? "https" : "http", v6 ? "[" : "", SPAN_FMT(d->config.listen_host),
+		v6 ? "]" : "", (unsigned)d->port);
 }
 
 static void on_drained(void *ctx)
@@ -260,8 +290,8 @@ void beckd_drain(struct beckd *d)
 	pthread_mutex_unlock(&d->lock);
 }
 
-/* Order matters: workers finish what is queued while loops still take their events and answers; then the loops stop; then goes what both
- * stood on. */
+/* Order matters: workers finish what is queued while loops still take their events and answers; then the loops stop; then goes
+ * what both stood on. */
 void beckd_destroy(struct beckd *d)
 {
 	if (!d) return;

@@ -22,8 +22,8 @@ struct beckd_env {
 	const struct clock *clock;
 	const struct rng *rng;
 	struct net_loop *(*make_loop)(void *ctx, const struct clock *clock, const struct rng *rng);
-	const char *vfs;      /* SQLite VFS that holds the data folder; NULL = the disk */
-	bool is_threaded;     /* false: somebody steps loops and workers (no background threads either) */
+	const char *vfs;  /* SQLite VFS that holds the data folder; NULL = the disk */
+	bool is_threaded; /* false: somebody steps loops and workers (no background threads either) */
 	/* COMMIT with an unknown outcome; returns only in a simulation that is about to end this server. */
 	void (*fatal)(void *ctx, const char *why);
 	void *ctx;
@@ -74,7 +74,8 @@ struct beckd {
 };
 
 /* NULL with *why in the arena. The config must live in `a`, which the server takes over. */
-struct beckd *beckd_create(const struct config *c, struct arena *a, const struct beckd_env *env, struct span *why) BECK_WARN_UNUSED;
+struct beckd *beckd_create(
+	const struct config *c, struct arena *a, const struct beckd_env *env, struct span *why) BECK_WARN_UNUSED;
 bool beckd_start(struct beckd *d, struct span *why) BECK_WARN_UNUSED;
 struct span beckd_url(struct beckd *d, struct arena *a);
 /* Stops accepting, closes sessions with 1012, waits until everything is flushed or LIMIT_DRAIN_MS passed. */
@@ -97,7 +98,8 @@ void beckd_background_round(struct beckd *d, bool is_last);
 /* metrics.c: Prometheus text, and the figures of /beck/usage */
 void beckd_metrics(void *d, struct buf *out);
 
-/* A job of the server's own, with its context and arena; freed by beckd_own_job_free. app 0 = no application (store-wide duty). */
+/* A job of the server's own, with its context and arena; freed by beckd_own_job_free. app 0 = no application (store-wide duty).
+ */
 struct own_job {
 	struct job job;
 	struct chat_ctx chat;

@@ -66,7 +66,8 @@ static enum err settle(struct beckd *d, struct store_tx *tx, struct span *why)
 	if (n == 0) return make_first(d, tx, why);
 	app = span_given(d->config.api_key) ? find(apps, n, d->config.api_key) : &apps[0];
 	if (!app && n > 0 && span_given(d->config.api_key)) {
-		*why = arena_printf(&d->arena, "no application here has the key \"%.*s\"; `beck app list` shows those there are", SPAN_FMT(d->config.api_key));
+		*why = arena_printf(&d->arena, "no application here has the key \"%.*s\"; `beck app list` shows those there are",
+			SPAN_FMT(d->config.api_key));
 		return ERR_INTERNAL;
 	}
 	/* A secret given at start that the application does not have yet is one more active one: rotation without a pause. */

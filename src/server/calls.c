@@ -37,7 +37,8 @@ static enum job_next run(struct job *job)
 
 static void refuse(struct call_job *j)
 {
-	j->call->chat.error = (struct error){ .err = ERR_UNAVAILABLE, .message = SPAN("too many requests are waiting"), .retry_after_s = 1 };
+	j->call->chat.error =
+		(struct error){ .err = ERR_UNAVAILABLE, .message = SPAN("too many requests are waiting"), .retry_after_s = 1 };
 	answer(j);
 }
 
@@ -66,10 +67,19 @@ static void subscribe(struct call_job *j)
 		return;
 	}
 	struct session_subscribe *s = &j->subscribe;
-	*s = (struct session_subscribe){ .app = c->app->pk, .user = c->chat.me.pk, .channels = c->subscribe.channels,
-		.channel_count = c->subscribe.channel_count, .quiet = c->subscribe.quiet, .unwatch = c->subscribe.unwatch,
-		.unwatch_count = c->subscribe.unwatch_count, .presence = c->subscribe.presence, .presence_count = c->subscribe.presence_count,
-		.first = c->subscribe.first, .watcher_count = c->subscribe.watcher_count, .last = c->subscribe.last, .done = subscribed };
+	*s = (struct session_subscribe){ .app = c->app->pk,
+		.user = c->chat.me.pk,
+		.channels = c->subscribe.channels,
+		.channel_count = c->subscribe.channel_count,
+		.quiet = c->subscribe.quiet,
+		.unwatch = c->subscribe.unwatch,
+		.unwatch_count = c->subscribe.unwatch_count,
+		.presence = c->subscribe.presence,
+		.presence_count = c->subscribe.presence_count,
+		.first = c->subscribe.first,
+		.watcher_count = c->subscribe.watcher_count,
+		.last = c->subscribe.last,
+		.done = subscribed };
 	memcpy(s->connection_id, id.p, id.n);
 	session_hub_post_subscribe(j->d->loops[loop].hub, s);
 }

@@ -17,7 +17,8 @@ const struct config_option config_options[] = {
 	{ "listen", "ADDR:PORT", "127.0.0.1:8800", "address of the API; port 0 picks a free one" },
 	{ "data", "DIR", "./data", "folder that holds everything; made when missing" },
 	{ "api-key", "KEY", NULL, "key of the first application (default: made at the first start)" },
-	{ "api-secret-file", "FILE", NULL, "file with the first application's secret (or BECK_API_SECRET; default: made and kept in the data folder)" },
+	{ "api-secret-file", "FILE", NULL,
+		"file with the first application's secret (or BECK_API_SECRET; default: made and kept in the data folder)" },
 	{ "tls-cert", "FILE", NULL, "certificate chain in PEM; with tls-key the listener speaks TLS; SIGHUP reads both again" },
 	{ "tls-key", "FILE", NULL, "private key in PEM" },
 	{ "trusted-proxies", "CIDRS", NULL, "comma-separated networks whose X-Forwarded-For is believed" },
@@ -70,7 +71,8 @@ static bool load_ini(struct loading *l, const char *file, bool must_exist)
 	if (line < 0) {
 		l->why = arena_printf(l->arena, "cannot read %s: %s", file, strerror(errno));
 	} else {
-		l->why = arena_printf(l->arena, "%s, line %d: %.*s", file, line, l->why.p ? (int)l->why.n : 12, l->why.p ? l->why.p : "syntax error");
+		l->why = arena_printf(l->arena, "%s, line %d: %.*s", file, line, l->why.p ? (int)l->why.n : 12,
+			l->why.p ? l->why.p : "syntax error");
 	}
 	return false;
 }
@@ -180,7 +182,9 @@ static bool read_secret(struct loading *l, struct config *c)
 	bool ok = fgets(line, sizeof line, f) != NULL;
 	fclose(f);
 	if (!ok || (st.st_mode & 077) != 0) {
-		l->why = arena_printf(l->arena, ok ? "api-secret-file: %s must be readable by its owner only (mode 0600)" : "api-secret-file: %s is empty",
+		l->why = arena_printf(l->arena,
+			ok ? "api-secret-file: %s must be readable by its owner only (mode 0600)"
+			   : "api-secret-file: %s is empty",
 			file.p);
 		return false;
 	}
@@ -207,8 +211,8 @@ static bool fill(struct loading *l, struct config *c)
 	if (!split_address(l, *option(l, "listen"), &c->listen_host, &c->listen_port) || !to_bool(l, "proxy-v2", &c->proxy_v2) ||
 		!to_bool(l, "deflate", &c->deflate) || !to_bool(l, "dev", &c->is_dev) || !to_bool(l, "http-log", &c->http_log) ||
 		!to_int(l, "loops", 0, 64, &c->loops) || !to_int(l, "readers", 0, 256, &c->readers) ||
-		!to_int(l, "max-connections-per-address", 0, 10000000, &per_address) || !to_int(l, "time-scale", 1, 1000, &c->time_scale) ||
-		!read_secret(l, c)) {
+		!to_int(l, "max-connections-per-address", 0, 10000000, &per_address) ||
+		!to_int(l, "time-scale", 1, 1000, &c->time_scale) || !read_secret(l, c)) {
 		return false;
 	}
 	c->max_connections_per_address = per_address ? per_address : LIMIT_CONNS_PER_ADDR;
@@ -216,9 +220,11 @@ static bool fill(struct loading *l, struct config *c)
 	for (int i = 0; i < 4; i++)
 		if (span_is(*option(l, "log-level"), levels[i])) c->log_level = i;
 	if (c->log_level < 0) {
-		l->why = arena_printf(l->arena, "log-level: \"%.*s\" is none of debug, info, warn, error", SPAN_FMT(*option(l, "log-level")));
+		l->why = arena_printf(
+			l->arena, "log-level: \"%.*s\" is none of debug, info, warn, error", SPAN_FMT(*option(l, "log-level")));
 	} else if (c->is_dev && !is_loopback(c->listen_host)) {
-		l->why = arena_printf(l->arena, "--dev switches safety off and so listens on loopback only, not on %.*s", SPAN_FMT(c->listen_host));
+		l->why = arena_printf(l->arena, "--dev switches safety off and so listens on loopback only, not on %.*s",
+			SPAN_FMT(c->listen_host));
 	} else if (c->time_scale != 1 && !c->is_dev) {
 		l->why = SPAN("time-scale is for tests and needs --dev");
 	} else if (span_given(c->tls_cert) != span_given(c->tls_key)) {
@@ -230,8 +236,7 @@ static bool fill(struct loading *l, struct config *c)
 bool config_load(struct config *c, struct arena *a, int argc, char **argv, struct span *why)
 {
 	struct loading l = { .arena = a };
-	for (int i = 0; config_options[i].name; i++)
-		l.values[i] = span_str(config_options[i].fallback);
+	for (int i = 0; config_options[i].name; i++) l.values[i] = span_str(config_options[i].fallback);
 	/* Flags and environment are read twice: first to learn where the file is, then to win over it. */
 	load_environment(&l);
 	bool ok = load_flags(&l, argc, argv);

@@ -1,5 +1,6 @@
-/* Configuration of beckd. Later wins: built-in defaults, the INI file (--config, else <data>/beckd.ini when it is there), environment
- * (BECK_<OPTION> in capitals, '-' as '_'), flags. Secrets come from files or the environment only, never from flags. */
+/* Configuration of beckd. Later wins: built-in defaults, the INI file (--config, else <data>/beckd.ini when it is there),
+ * environment (BECK_<OPTION> in capitals, '-' as '_'), flags. Secrets come from files or the environment only, never from flags.
+ */
 #ifndef BECK_SERVER_CONFIG_H
 #define BECK_SERVER_CONFIG_H
 
@@ -10,15 +11,16 @@
 struct config {
 	struct span listen_host;
 	uint16_t listen_port;
-	struct span data;         /* folder */
-	struct span api_key;      /* of the first application; not given = made */
-	struct span api_secret;   /* BECK_API_SECRET or the content of api-secret-file; not given = made and kept in the data folder */
+	struct span data;    /* folder */
+	struct span api_key; /* of the first application; not given = made */
+	struct span
+		api_secret; /* BECK_API_SECRET or the content of api-secret-file; not given = made and kept in the data folder */
 	struct span tls_cert, tls_key;
 	struct span trusted_proxies, cors_origins;
 	bool proxy_v2, deflate, is_dev, http_log;
 	int loops, readers;
 	int log_level;
-	int time_scale;           /* test option, --dev only: protocol timers run so many times faster */
+	int time_scale; /* test option, --dev only: protocol timers run so many times faster */
 	int64_t max_connections_per_address;
 };
 

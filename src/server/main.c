@@ -26,8 +26,8 @@ static void help(FILE *out)
 	for (const struct config_option *o = config_options; o->name; o++) {
 		char left[64];
 		snprintf(left, sizeof left, "--%s %s", o->name, o->value ? o->value : "");
-		fprintf(out, "  %-34s %s%s%s%s\n", left, o->help, o->fallback && o->value ? " [" : "", o->fallback && o->value ? o->fallback : "",
-			o->fallback && o->value ? "]" : "");
+		fprintf(out, "  %-34s %s%s%s%s\n", left, o->help, o->fallback && o->value ? " [" : "",
+			o->fallback && o->value ? o->fallback : "", o->fallback && o->value ? "]" : "");
 	}
 	fputs("\nSIGTERM, SIGINT: drain and end. SIGHUP: read the TLS files again.\n", out);
 }
@@ -38,7 +38,8 @@ static void raise_descriptor_limit(void)
 	struct rlimit r;
 	if (getrlimit(RLIMIT_NOFILE, &r) == 0 && r.rlim_cur < r.rlim_max) {
 		r.rlim_cur = r.rlim_max;
-		if (setrlimit(RLIMIT_NOFILE, &r) != 0) LOG_WRN("descriptor limit not raised", "limit=%llu", (unsigned long long)r.rlim_cur);
+		if (setrlimit(RLIMIT_NOFILE, &r) != 0)
+			LOG_WRN("descriptor limit not raised", "limit=%llu", (unsigned long long)r.rlim_cur);
 	}
 }
 

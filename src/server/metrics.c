@@ -49,8 +49,10 @@ void beckd_metrics(void *ctx, struct buf *out)
 	one(out, "beck_received_bytes_total", "counter", "Bytes read from sockets.", c.bytes_in);
 	one(out, "beck_sent_bytes_total", "counter", "Bytes written to sockets.", c.bytes_out);
 	one(out, "beck_events_delivered_total", "counter", "Events put into queues of sessions.", s.events_delivered);
-	one(out, "beck_events_dropped_total", "counter", "Typing and superseded presence events not given to slow sessions.", s.events_dropped);
-	one(out, "beck_sessions_closed_slow_total", "counter", "Sessions closed because they did not take their events.", s.closed_slow);
+	one(out, "beck_events_dropped_total", "counter", "Typing and superseded presence events not given to slow sessions.",
+		s.events_dropped);
+	one(out, "beck_sessions_closed_slow_total", "counter", "Sessions closed because they did not take their events.",
+		s.closed_slow);
 	one(out, "beck_queued_bytes", "gauge", "Bytes waiting in queues of sessions.", s.bytes_queued);
 	one(out, "beck_reads_total", "counter", "Read rules run.", w.reads);
 	one(out, "beck_writes_total", "counter", "Write rules run.", w.writes);
@@ -60,5 +62,6 @@ void beckd_metrics(void *ctx, struct buf *out)
 	one(out, "beck_read_queue", "gauge", "Read rules waiting.", w.read_queue);
 	one(out, "beck_write_queue", "gauge", "Write rules waiting.", w.lane_queue);
 	one(out, "beck_concurrent_connections", "gauge", "Sessions over all applications.", registry_concurrent(d->registry, 0));
-	one(out, "beck_uptime_seconds", "gauge", "Since this process started.", (clock_mono_us(d->clock) - d->started_us) / 1000000);
+	one(out, "beck_uptime_seconds", "gauge", "Since this process started.",
+		(clock_mono_us(d->clock) - d->started_us) / 1000000);
 }

@@ -1,6 +1,6 @@
-/* What hubs ask of the rules: pages of the log for a resume, totals anew, and what to announce when somebody comes or goes. Each is a
- * read job of the server's own. When the queue is full, presence events are lost (they are ephemeral), while a resuming session is told
- * that it failed and comes again. */
+/* What hubs ask of the rules: pages of the log for a resume, totals anew, and what to announce when somebody comes or goes. Each
+ * is a read job of the server's own. When the queue is full, presence events are lost (they are ephemeral), while a resuming
+ * session is told that it failed and comes again. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,7 +21,9 @@ void *beckd_own_job(struct beckd *d, size_t size, int64_t app)
 		free(j);
 		return NULL;
 	}
-	j->chat = (struct chat_ctx){ .chat = &d->chat, .arena = &j->arena, .app = j->app, .caller = CALLER_SERVER, .dialect = DIALECT_1 };
+	j->chat = (struct chat_ctx){
+		.chat = &d->chat, .arena = &j->arena, .app = j->app, .caller = CALLER_SERVER, .dialect = DIALECT_1
+	};
 	j->job.chat = &j->chat;
 	j->job.app = app;
 	return j;
@@ -29,8 +31,7 @@ void *beckd_own_job(struct beckd *d, size_t size, int64_t app)
 
 void beckd_own_job_free(struct own_job *j)
 {
-	for (size_t i = 0; i < j->chat.event_count; i++)
-		event_unref(j->chat.events[i]);
+	for (size_t i = 0; i < j->chat.event_count; i++) event_unref(j->chat.events[i]);
 	if (j->app) chat_app_unref(j->app);
 	arena_deinit(&j->arena);
 	free(j);
@@ -99,7 +100,8 @@ static int64_t *copy_pks(struct arena *a, const int64_t *from, size_t n)
 	return to;
 }
 
-static void announce(void *ctx, int64_t app, int64_t user, const int64_t *channels, const int64_t *counts, size_t n, bool last, bool came)
+static void announce(
+	void *ctx, int64_t app, int64_t user, const int64_t *channels, const int64_t *counts, size_t n, bool last, bool came)
 {
 	struct ended_job *j = beckd_own_job(ctx, sizeof *j, app);
 	if (!j) return;
@@ -144,7 +146,8 @@ struct replay_job {
 static enum job_next replay_run(struct job *job)
 {
 	struct replay_job *j = BECK_CONTAINER(job, struct replay_job, own.job);
-	enum err e = chat_resume_page(&j->own.chat, j->user, j->after, j->channels, j->n, &j->events, &j->event_count, &j->upto, &j->at_head);
+	enum err e = chat_resume_page(
+		&j->own.chat, j->user, j->after, j->channels, j->n, &j->events, &j->event_count, &j->upto, &j->at_head);
 	return finish(&j->own, e);
 }
 
@@ -158,8 +161,13 @@ static void replay_answer(struct replay_job *j, bool failed)
 {
 	struct session_replay_page *p = calloc(1, sizeof *p);
 	if (!p) beck_panic(__FILE__, __LINE__, "out of memory for a replay page");
-	*p = (struct session_replay_page){ .events = failed ? NULL : j->events, .n = failed ? 0 : j->event_count, .upto = j->upto,
-		.at_head = j->at_head, .failed = failed, .arena = j->own.arena, .free_page = replay_free };
+	*p = (struct session_replay_page){ .events = failed ? NULL : j->events,
+		.n = failed ? 0 : j->event_count,
+		.upto = j->upto,
+		.at_head = j->at_head,
+		.failed = failed,
+		.arena = j->own.arena,
+		.free_page = replay_free };
 	memcpy(p->connection_id, j->connection_id.p, j->connection_id.n);
 	arena_init(&j->own.arena, (size_t)LIMIT_ARENA_BYTES);
 	session_hub_post_replay(j->hub, p);
@@ -202,7 +210,9 @@ static bool copy_totals(struct arena *a, const struct store_totals *t, struct se
 	if (!out->memberships) return false;
 	for (size_t i = 0; i < t->n; i++) {
 		const struct store_membership *m = &t->items[i];
-		out->memberships[i] = (struct session_membership){ .channel = m->channel_pk, .read_seq = m->read_seq, .unread = (uint32_t)m->unread,
+		out->memberships[i] = (struct session_membership){ .channel = m->channel_pk,
+			.read_seq = m->read_seq,
+			.unread = (uint32_t)m->unread,
 			.quiet = m->muted || m->pending };
 	}
 	out->membership_count = t->n;
@@ -231,7 +241,9 @@ static void totals_answer(struct totals_job *j, bool failed)
 {
 	struct session_totals_answer *t = calloc(1, sizeof *t);
 	if (!t) beck_panic(__FILE__, __LINE__, "out of memory for totals");
-	*t = (struct session_totals_answer){ .start = j->start, .failed = failed, .arena = j->own.arena, .free_answer = totals_free };
+	*t = (struct session_totals_answer){
+		.start = j->start, .failed = failed, .arena = j->own.arena, .free_answer = totals_free
+	};
 	arena_init(&j->own.arena, (size_t)LIMIT_ARENA_BYTES);
 	session_hub_post_totals(j->hub, t);
 	beckd_own_job_free(&j->own);
@@ -257,5 +269,7 @@ static void on_recount(void *ctx, struct session_hub *hub, int64_t app, int64_t 
 
 void beckd_fill_session_ops(struct beckd *d, struct session_ops *ops)
 {
-	*ops = (struct session_ops){ .replay = on_replay, .recount = on_recount, .ended = on_ended, .watching = on_watching, .ctx = d };
+	*ops = (struct session_ops){
+		.replay = on_replay, .recount = on_recount, .ended = on_ended, .watching = on_watching, .ctx = d
+	};
 }

@@ -26,8 +26,8 @@ struct workers {
 	pthread_mutex_t lock;
 	pthread_cond_t read_wake, lane_wake;
 	struct list reads;
-	struct list ring;        /* lane queues with work, next in turn first */
-	struct u64map by_app;    /* every lane queue ever made */
+	struct list ring;     /* lane queues with work, next in turn first */
+	struct u64map by_app; /* every lane queue ever made */
 	size_t read_count, lane_count;
 	bool is_stopping, is_closed;
 	struct reader *readers;
@@ -98,8 +98,7 @@ static struct job *lane_pop(struct workers *w)
 
 static void drop_events(struct chat_ctx *c)
 {
-	for (size_t i = 0; i < c->event_count; i++)
-		event_unref(c->events[i]);
+	for (size_t i = 0; i < c->event_count; i++) event_unref(c->events[i]);
 	c->event_count = 0;
 }
 
@@ -177,8 +176,7 @@ static void *reader_main(void *arg)
 	struct workers *w = r->w;
 	for (;;) {
 		pthread_mutex_lock(&w->lock);
-		while (list_empty(&w->reads) && !w->is_stopping)
-			pthread_cond_wait(&w->read_wake, &w->lock);
+		while (list_empty(&w->reads) && !w->is_stopping) pthread_cond_wait(&w->read_wake, &w->lock);
 		bool end = list_empty(&w->reads);
 		pthread_mutex_unlock(&w->lock);
 		if (end) return NULL;
@@ -239,14 +237,13 @@ static void finish_batch(struct workers *w, size_t n, enum store_commit outcome)
 {
 	bool apps_changed = false;
 	for (size_t i = 0; i < n; i++) {
-		if (outcome != STORE_COMMITTED) fail(w->batch[i], ERR_UNAVAILABLE, SPAN("the store could not commit; nothing was stored"));
+		if (outcome != STORE_COMMITTED)
+			fail(w->batch[i], ERR_UNAVAILABLE, SPAN("the store could not commit; nothing was stored"));
 		apps_changed |= w->batch[i]->chat->apps_changed;
 	}
 	if (outcome == STORE_COMMITTED && apps_changed) reload_apps(w);
-	for (size_t i = 0; i < n; i++)
-		publish(w, w->batch[i]->chat);
-	for (size_t i = 0; i < n; i++)
-		w->batch[i]->done(w->batch[i]);
+	for (size_t i = 0; i < n; i++) publish(w, w->batch[i]->chat);
+	for (size_t i = 0; i < n; i++) w->batch[i]->done(w->batch[i]);
 }
 
 static void run_batch(struct workers *w)
@@ -264,8 +261,7 @@ static void run_batch(struct workers *w)
 		}
 	} else {
 		pthread_mutex_lock(&w->lock);
-		for (n = 0; n < BECK_COUNT(w->batch) && (w->batch[n] = lane_pop(w)) != NULL;)
-			n++;
+		for (n = 0; n < BECK_COUNT(w->batch) && (w->batch[n] = lane_pop(w)) != NULL;) n++;
 		pthread_mutex_unlock(&w->lock);
 	}
 	pthread_mutex_lock(&w->lock);
@@ -294,8 +290,7 @@ static void *lane_main(void *arg)
 	struct workers *w = arg;
 	for (;;) {
 		pthread_mutex_lock(&w->lock);
-		while (list_empty(&w->ring) && !w->is_stopping)
-			pthread_cond_wait(&w->lane_wake, &w->lock);
+		while (list_empty(&w->ring) && !w->is_stopping) pthread_cond_wait(&w->lane_wake, &w->lock);
 		bool end = list_empty(&w->ring);
 		pthread_mutex_unlock(&w->lock);
 		if (end) return NULL;
@@ -344,16 +339,18 @@ void workers_stop(struct workers *w)
 	pthread_cond_broadcast(&w->lane_wake);
 	pthread_mutex_unlock(&w->lock);
 	if (w->o.is_threaded) {
-		for (int i = 0; i < w->o.readers; i++)
-			pthread_join(w->readers[i].thread, NULL);
+		for (int i = 0; i < w->o.readers; i++) pthread_join(w->readers[i].thread, NULL);
 		pthread_join(w->lane, NULL);
 	}
-	/* A reader may have sent its last job to the lane after the lane had looked for the last time, and a loop its last to a reader. */
-	while (workers_step_reader(w, 0) || workers_step_lane(w)) {}
+	/* A reader may have sent its last job to the lane after the lane had looked for the last time, and a loop its last to a
+	 * reader. */
+	while (workers_step_reader(w, 0) || workers_step_lane(w)) {
+	}
 	pthread_mutex_lock(&w->lock);
 	w->is_closed = true;
 	pthread_mutex_unlock(&w->lock);
-	while (workers_step_reader(w, 0) || workers_step_lane(w)) {}
+	while (workers_step_reader(w, 0) || workers_step_lane(w)) {
+	}
 }
 
 void workers_destroy(struct workers *w)
@@ -361,8 +358,7 @@ void workers_destroy(struct workers *w)
 	if (!w) return;
 	size_t it = 0;
 	struct lane_queue *q;
-	while ((q = u64map_next(&w->by_app, &it, NULL)) != NULL)
-		free(q);
+	while ((q = u64map_next(&w->by_app, &it, NULL)) != NULL) free(q);
 	u64map_deinit(&w->by_app);
 	pthread_mutex_destroy(&w->lock);
 	pthread_cond_destroy(&w->read_wake);

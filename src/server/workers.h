@@ -1,8 +1,8 @@
 /* Where rules run: reader threads and the one write lane (DESIGN 4). A job travels loop -> reader or lane -> loop.
  *
- * A job's `run` may be called more than once (rerun on the lane, after subscriptions, after a broken batch is not retried). Its events
- * are published by the workers: after the commit on the lane, after `run` on a reader. `done` comes on a worker thread, after that.
- * The simulator makes workers without threads and calls workers_step_* itself. */
+ * A job's `run` may be called more than once (rerun on the lane, after subscriptions, after a broken batch is not retried). Its
+ * events are published by the workers: after the commit on the lane, after `run` on a reader. `done` comes on a worker thread,
+ * after that. The simulator makes workers without threads and calls workers_step_* itself. */
 #ifndef BECK_SERVER_WORKERS_H
 #define BECK_SERVER_WORKERS_H
 
@@ -17,10 +17,10 @@ enum job_next { JOB_DONE, JOB_TO_LANE, JOB_LATER /* the job itself arranges its 
 
 struct job {
 	struct list node;
-	struct chat_ctx *chat;    /* tx, can_write and now_us are set before run */
-	int64_t deadline_us;      /* reads: monotonic; 0 = LIMIT_READ_DEADLINE_MS from its start */
-	int64_t app;              /* for fair turns on the lane */
-	enum job_next next;       /* as run left it */
+	struct chat_ctx *chat; /* tx, can_write and now_us are set before run */
+	int64_t deadline_us;   /* reads: monotonic; 0 = LIMIT_READ_DEADLINE_MS from its start */
+	int64_t app;           /* for fair turns on the lane */
+	enum job_next next;    /* as run left it */
 	enum job_next (*run)(struct job *j);
 	/* The error in chat->error is final (a broken batch puts 503 there). Not called after JOB_TO_LANE. */
 	void (*done)(struct job *j);
@@ -42,7 +42,7 @@ struct workers *workers_create(const struct workers_options *o) BECK_WARN_UNUSED
 void workers_stop(struct workers *w);
 void workers_destroy(struct workers *w); /* after workers_stop and after the loops have stopped */
 
-bool workers_read(struct workers *w, struct job *j);  /* false: queue full, nothing happened */
+bool workers_read(struct workers *w, struct job *j); /* false: queue full, nothing happened */
 bool workers_write(struct workers *w, struct job *j);
 
 /* One unit of work without threads; false when there was none. */

@@ -36,10 +36,7 @@ enum err store_rule_end(struct store_tx *tx, bool keep)
 	return e == ERR_OK ? sql_run(sql_prepare(tx, "RELEASE rule")) : e;
 }
 
-bool store_batch_broken(struct store_tx *tx)
-{
-	return db_lost(tx);
-}
+bool store_batch_broken(struct store_tx *tx) { return db_lost(tx); }
 
 static void batch_over(struct store_tx *tx)
 {

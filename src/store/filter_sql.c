@@ -3,10 +3,7 @@
 #include <stdio.h>
 
 /* ---- the builder ---- */
-void sql_builder_init(struct sql_builder *b, struct arena *a)
-{
-	*b = (struct sql_builder){ .a = a };
-}
+void sql_builder_init(struct sql_builder *b, struct arena *a) { *b = (struct sql_builder){ .a = a }; }
 
 static void add_bytes(struct sql_builder *b, const char *p, size_t n)
 {
@@ -26,10 +23,7 @@ static void add_bytes(struct sql_builder *b, const char *p, size_t n)
 	b->n += n;
 }
 
-void sql_builder_add(struct sql_builder *b, const char *trusted)
-{
-	add_bytes(b, trusted, strlen(trusted));
-}
+void sql_builder_add(struct sql_builder *b, const char *trusted) { add_bytes(b, trusted, strlen(trusted)); }
 
 static int keep(struct sql_builder *b, struct sql_value v)
 {
@@ -48,10 +42,7 @@ static int keep(struct sql_builder *b, struct sql_value v)
 	return (int)b->value_count;
 }
 
-int sql_builder_int(struct sql_builder *b, int64_t v)
-{
-	return keep(b, (struct sql_value){ .type = SQL_VALUE_INT, .i = v });
-}
+int sql_builder_int(struct sql_builder *b, int64_t v) { return keep(b, (struct sql_value){ .type = SQL_VALUE_INT, .i = v }); }
 
 int sql_builder_text(struct sql_builder *b, struct span v)
 {
@@ -65,20 +56,14 @@ void sql_builder_put(struct sql_builder *b, int number)
 	add_bytes(b, text, (size_t)n);
 }
 
-void sql_builder_put_int(struct sql_builder *b, int64_t v)
-{
-	sql_builder_put(b, sql_builder_int(b, v));
-}
+void sql_builder_put_int(struct sql_builder *b, int64_t v) { sql_builder_put(b, sql_builder_int(b, v)); }
 
 void sql_builder_put_double(struct sql_builder *b, double v)
 {
 	sql_builder_put(b, keep(b, (struct sql_value){ .type = SQL_VALUE_DOUBLE, .d = v }));
 }
 
-void sql_builder_put_text(struct sql_builder *b, struct span v)
-{
-	sql_builder_put(b, sql_builder_text(b, v));
-}
+void sql_builder_put_text(struct sql_builder *b, struct span v) { sql_builder_put(b, sql_builder_text(b, v)); }
 
 void sql_builder_limit(struct sql_builder *b, int64_t limit, int64_t offset)
 {
@@ -112,24 +97,12 @@ static size_t padded(size_t n)
 	return p;
 }
 
-static size_t list_size(yyjson_val *v)
-{
-	return yyjson_is_arr(v) ? yyjson_arr_size(v) : 1;
-}
-static yyjson_val *list_at(yyjson_val *v, size_t i)
-{
-	return yyjson_is_arr(v) ? yyjson_arr_get(v, i) : v;
-}
+static size_t list_size(yyjson_val *v) { return yyjson_is_arr(v) ? yyjson_arr_size(v) : 1; }
+static yyjson_val *list_at(yyjson_val *v, size_t i) { return yyjson_is_arr(v) ? yyjson_arr_get(v, i) : v; }
 
 typedef bool wanted_value(yyjson_val *v);
-static bool want_string(yyjson_val *v)
-{
-	return yyjson_is_str(v);
-}
-static bool want_number(yyjson_val *v)
-{
-	return yyjson_is_num(v);
-}
+static bool want_string(yyjson_val *v) { return yyjson_is_str(v); }
+static bool want_number(yyjson_val *v) { return yyjson_is_num(v); }
 
 static size_t count_of(yyjson_val *list, wanted_value *wanted)
 {
@@ -180,10 +153,7 @@ static void put_in(struct sql_builder *b, yyjson_val *list, wanted_value *wanted
 	sql_builder_add(b, ")");
 }
 
-void filter_sql_in_strings(struct sql_builder *b, yyjson_val *list)
-{
-	put_in(b, list, want_string);
-}
+void filter_sql_in_strings(struct sql_builder *b, yyjson_val *list) { put_in(b, list, want_string); }
 
 /* ---- comparisons on columns ---- */
 static const char *order_sign(enum filter_op op)
@@ -229,10 +199,7 @@ static void put_function(struct sql_builder *b, const char *function, const char
 	sql_builder_add(b, ")");
 }
 
-static void put_never(struct sql_builder *b)
-{
-	sql_builder_add(b, "0");
-}
+static void put_never(struct sql_builder *b) { sql_builder_add(b, "0"); }
 
 static void compare_scalar(struct sql_builder *b, const struct filter *leaf, enum filter_storage storage, const char *sql)
 {

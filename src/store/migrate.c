@@ -53,8 +53,8 @@ enum err migrate_inspect(struct store_tx *tx, bool *is_new, int *version, struct
 	return ERR_OK;
 }
 
-/* What differs between the databases. Row names are never given twice: events, sessions and caches on other threads hold them longer than
- * the row lives. Clustered tables lie in the order of their primary key. */
+/* What differs between the databases. Row names are never given twice: events, sessions and caches on other threads hold them
+ * longer than the row lives. Clustered tables lie in the order of their primary key. */
 static const struct {
 	struct span mark, text;
 } marks[] = {

@@ -169,7 +169,4 @@ void store_close(struct store *s)
 	free(s);
 }
 
-struct span store_epoch(const struct store *s)
-{
-	return span_make(s->epoch, sizeof s->epoch - 1);
-}
+struct span store_epoch(const struct store *s) { return span_make(s->epoch, sizeof s->epoch - 1); }

@@ -1,9 +1,9 @@
 /* Typed persistence: the only thing the rules know of storage. One struct store per data folder.
  *
- * Threads: store_open .. store_close on one thread. A store_tx belongs to one thread at a time. Any number of read transactions run
- * beside the one write lane. Results live in the arena given; spans passed in are not kept.
- * Errors: ERR_OK, ERR_NOT_FOUND where a row is asked for by name, ERR_UNAVAILABLE (disk full, I/O, busy), ERR_TIMEOUT (a read's
- * deadline), ERR_INTERNAL. Outputs are untouched on failure. After ERR_UNAVAILABLE in a write, ask store_batch_broken. */
+ * Threads: store_open .. store_close on one thread. A store_tx belongs to one thread at a time. Any number of read transactions
+ * run beside the one write lane. Results live in the arena given; spans passed in are not kept. Errors: ERR_OK, ERR_NOT_FOUND
+ * where a row is asked for by name, ERR_UNAVAILABLE (disk full, I/O, busy), ERR_TIMEOUT (a read's deadline), ERR_INTERNAL.
+ * Outputs are untouched on failure. After ERR_UNAVAILABLE in a write, ask store_batch_broken. */
 #ifndef BECK_STORE_STORE_H
 #define BECK_STORE_STORE_H
 
@@ -21,12 +21,13 @@ struct store_tx;
 
 /* ---------- life ---------- */
 struct store_options {
-	struct span folder;      /* data folder; the database is beck.db in it. Not given = in memory, gone at close (tests) */
-	/* SQLite VFS name, NULL = the default; the simulator brings its own. With one, `folder` is a path inside it: nothing is made or
-	 * locked on the real disk. */
+	struct span folder; /* data folder; the database is beck.db in it. Not given = in memory, gone at close (tests) */
+	/* SQLite VFS name, NULL = the default; the simulator brings its own. With one, `folder` is a path inside it: nothing is
+	 * made or locked on the real disk. */
 	const char *vfs;
-	int readers;             /* how many read transactions at once */
-	bool is_shared;          /* beside a running server (backup, app commands): takes no lock, migrates nothing; the format must be current */
+	int readers;    /* how many read transactions at once */
+	bool is_shared; /* beside a running server (backup, app commands): takes no lock, migrates nothing; the format must be
+			   current */
 	const struct clock *clock;
 	const struct rng *rng;
 };
@@ -54,20 +55,20 @@ bool store_batch_broken(struct store_tx *tx);
 enum store_commit { STORE_COMMITTED, STORE_ROLLED_BACK, STORE_UNKNOWN /* reply to nobody, publish nothing, exit, recover */ };
 enum store_commit store_batch_commit(struct store_tx *tx);
 void store_batch_abort(struct store_tx *tx);
-/* Background duty, any thread but not two at once, and none that has a read or a batch open: passive checkpoint; past LIMIT_WAL_BYTES one that
- * begins the log anew (reads, and for its last moment the lane, pause). */
+/* Background duty, any thread but not two at once, and none that has a read or a batch open: passive checkpoint; past
+ * LIMIT_WAL_BYTES one that begins the log anew (reads, and for its last moment the lane, pause). */
 void store_checkpoint(struct store *s);
-/* After erasures are committed: wipes what they left in the write-ahead log, in unallocated parts of pages and in copies kept before
- * migrations, so that no byte of it stays in the data folder. On the lane's thread, outside a batch; the lane waits meanwhile, so it goes
- * in slices of pages: *page starts at 0 and is moved, until !*more. ERR_AGAIN: a copy is being made or a reader elsewhere holds on; try
- * again later. */
+/* After erasures are committed: wipes what they left in the write-ahead log, in unallocated parts of pages and in copies kept
+ * before migrations, so that no byte of it stays in the data folder. On the lane's thread, outside a batch; the lane waits
+ * meanwhile, so it goes in slices of pages: *page starts at 0 and is moved, until !*more. ERR_AGAIN: a copy is being made or a
+ * reader elsewhere holds on; try again later. */
 enum err store_wipe(struct store *s, int64_t *page, int64_t slice, bool *more) BECK_WARN_UNUSED;
 
 /* ---------- backup, restore, check: see docs/operations.md ---------- */
 enum err store_backup(struct store *s, struct span folder, struct arena *a, struct span *why) BECK_WARN_UNUSED;
 enum err store_restore(struct span from, struct span folder, struct arena *a, struct span *why) BECK_WARN_UNUSED;
-/* As store_restore, and then erases again what `erasures_from` (the newest data folder or backup at hand) lists as erased and the backup
- * still holds. The target is empty by rule, so the list has to be named; not given = the backup as it is. */
+/* As store_restore, and then erases again what `erasures_from` (the newest data folder or backup at hand) lists as erased and the
+ * backup still holds. The target is empty by rule, so the list has to be named; not given = the backup as it is. */
 struct store_restore_options {
 	struct span from, folder, erasures_from;
 	const char *vfs; /* NULL = the default */
@@ -75,7 +76,8 @@ struct store_restore_options {
 	const struct clock *clock;
 };
 enum err store_restore_with(const struct store_restore_options *o, struct arena *a, struct span *why) BECK_WARN_UNUSED;
-/* Integrity of the file and of our own invariants (counts, sequences, references). *report: human lines; ERR_INTERNAL when bad. */
+/* Integrity of the file and of our own invariants (counts, sequences, references). *report: human lines; ERR_INTERNAL when bad.
+ */
 enum err store_check(struct span folder, struct arena *a, struct span *report) BECK_WARN_UNUSED;
 enum err store_check_vfs(struct span folder, const char *vfs, struct arena *a, struct span *report) BECK_WARN_UNUSED;
 
@@ -88,7 +90,8 @@ struct store_app {
 	int64_t created_at, updated_at;
 };
 enum err store_app_list(struct store_tx *tx, struct arena *a, struct store_app **out, size_t *n) BECK_WARN_UNUSED;
-enum err store_app_create(struct store_tx *tx, const struct store_app *app, int64_t *pk) BECK_WARN_UNUSED; /* ERR_AGAIN: key taken */
+enum err store_app_create(
+	struct store_tx *tx, const struct store_app *app, int64_t *pk) BECK_WARN_UNUSED; /* ERR_AGAIN: key taken */
 enum err store_app_set_settings(struct store_tx *tx, int64_t app, struct span settings, int64_t now) BECK_WARN_UNUSED;
 enum err store_app_add_secret(struct store_tx *tx, int64_t app, struct span secret, int64_t now) BECK_WARN_UNUSED;
 /* Keeps the newest `keep` secrets active. */
@@ -99,20 +102,25 @@ struct store_channel_type {
 	struct span name, config, grants; /* JSON object texts */
 	int64_t created_at, updated_at;
 };
-enum err store_type_list(struct store_tx *tx, int64_t app, struct arena *a, struct store_channel_type **out, size_t *n) BECK_WARN_UNUSED;
+enum err store_type_list(
+	struct store_tx *tx, int64_t app, struct arena *a, struct store_channel_type **out, size_t *n) BECK_WARN_UNUSED;
 enum err store_type_put(struct store_tx *tx, int64_t app, const struct store_channel_type *t) BECK_WARN_UNUSED;
 
 /* ---------- users ---------- */
 enum err store_user_get(struct store_tx *tx, int64_t app, struct span id, struct arena *a, struct user *out) BECK_WARN_UNUSED;
 enum err store_user_get_pk(struct store_tx *tx, int64_t pk, struct arena *a, struct user *out) BECK_WARN_UNUSED;
 /* Many at once, in the order asked; out[i].pk == 0 where there is none. */
-enum err store_users_get(struct store_tx *tx, int64_t app, const struct span *ids, size_t n, struct arena *a, struct user *out) BECK_WARN_UNUSED;
-enum err store_users_get_pk(struct store_tx *tx, const int64_t *pks, size_t n, struct arena *a, struct user *out) BECK_WARN_UNUSED;
+enum err store_users_get(
+	struct store_tx *tx, int64_t app, const struct span *ids, size_t n, struct arena *a, struct user *out) BECK_WARN_UNUSED;
+enum err store_users_get_pk(
+	struct store_tx *tx, const int64_t *pks, size_t n, struct arena *a, struct user *out) BECK_WARN_UNUSED;
 /* Inserts (pk 0, filled in) or rewrites the whole row. name_folded: chat_fold(name). */
 enum err store_user_put(struct store_tx *tx, int64_t app, struct user *u, struct span name_folded) BECK_WARN_UNUSED;
 /* Is the folded name taken by another user (team not given = anywhere in the app)? */
-enum err store_user_name_taken(struct store_tx *tx, int64_t app, struct span name_folded, struct span not_id, struct span team, bool *taken) BECK_WARN_UNUSED;
-enum err store_user_remove(struct store_tx *tx, int64_t pk) BECK_WARN_UNUSED; /* the row and what hangs on it alone (devices, mau) */
+enum err store_user_name_taken(struct store_tx *tx, int64_t app, struct span name_folded, struct span not_id, struct span team,
+	bool *taken) BECK_WARN_UNUSED;
+enum err store_user_remove(
+	struct store_tx *tx, int64_t pk) BECK_WARN_UNUSED; /* the row and what hangs on it alone (devices, mau) */
 struct user_query {
 	const struct filter *filter;
 	const struct sort *sort;
@@ -127,34 +135,38 @@ extern const struct filter_field store_user_fields[];
 extern const size_t store_user_field_count;
 extern const char *const store_user_sorts[];
 extern const size_t store_user_sort_count;
-enum err store_user_query(struct store_tx *tx, int64_t app, const struct user_query *q, struct arena *a, struct user **out, size_t *n, struct error *e) BECK_WARN_UNUSED;
-enum err store_user_touch(struct store_tx *tx, int64_t pk, int64_t last_active) BECK_WARN_UNUSED; /* never backwards */
+enum err store_user_query(struct store_tx *tx, int64_t app, const struct user_query *q, struct arena *a, struct user **out,
+	size_t *n, struct error *e) BECK_WARN_UNUSED;
+enum err store_user_touch(struct store_tx *tx, int64_t pk, int64_t last_active) BECK_WARN_UNUSED;       /* never backwards */
 enum err store_mau_mark(struct store_tx *tx, int64_t app, int month, int64_t user_pk) BECK_WARN_UNUSED; /* month: 202611 */
 enum err store_mau_count(struct store_tx *tx, int64_t app, int month, int64_t *out) BECK_WARN_UNUSED;
 enum err store_peak_raise(struct store_tx *tx, int64_t app, int month, int64_t concurrent) BECK_WARN_UNUSED;
 enum err store_peak_get(struct store_tx *tx, int64_t app, int month, int64_t *out) BECK_WARN_UNUSED;
-enum err store_device_put(struct store_tx *tx, int64_t app, int64_t user_pk, const struct device *d, int64_t keep) BECK_WARN_UNUSED;
-enum err store_device_list(struct store_tx *tx, int64_t user_pk, struct arena *a, struct device **out, size_t *n) BECK_WARN_UNUSED;
+enum err store_device_put(
+	struct store_tx *tx, int64_t app, int64_t user_pk, const struct device *d, int64_t keep) BECK_WARN_UNUSED;
+enum err store_device_list(
+	struct store_tx *tx, int64_t user_pk, struct arena *a, struct device **out, size_t *n) BECK_WARN_UNUSED;
 
 /* ---------- the event log ---------- */
 struct store_event {
 	int64_t pos, app, channel_pk, user_pk, context_pk, actor_pk, message_pk, created_at;
 	struct span type, data;
 };
-/* Fills pos. created_at is raised to that of the row before when the clock stepped back: the log's time never falls, so /sync may seek. A
- * row with a user_pk belongs to that user's own stream alone; its channel, if given, becomes the context. */
+/* Fills pos. created_at is raised to that of the row before when the clock stepped back: the log's time never falls, so /sync may
+ * seek. A row with a user_pk belongs to that user's own stream alone; its channel, if given, becomes the context. */
 enum err store_event_add(struct store_tx *tx, struct store_event *e) BECK_WARN_UNUSED;
-enum err store_event_head(struct store_tx *tx, int64_t *pos) BECK_WARN_UNUSED;         /* newest position given out, 0 = none */
-enum err store_event_floor(struct store_tx *tx, int64_t *pos) BECK_WARN_UNUSED;        /* resume from a position below it is a gap */
-/* Events after `after` up to `upto` that concern a user: rows of channels he is (or in `extra_channels`, watches) and his own stream.
- * In order, at most limit. Cost is bounded by what is returned, not by the log. */
+enum err store_event_head(struct store_tx *tx, int64_t *pos) BECK_WARN_UNUSED;  /* newest position given out, 0 = none */
+enum err store_event_floor(struct store_tx *tx, int64_t *pos) BECK_WARN_UNUSED; /* resume from a position below it is a gap */
+/* Events after `after` up to `upto` that concern a user: rows of channels he is (or in `extra_channels`, watches) and his own
+ * stream. In order, at most limit. Cost is bounded by what is returned, not by the log. */
 enum err store_events_for_user(struct store_tx *tx, int64_t app, int64_t user_pk, const int64_t *extra_channels, size_t extra_n,
 	int64_t after, int64_t upto, int64_t limit, struct arena *a, struct store_event **out, size_t *n) BECK_WARN_UNUSED;
 /* For /sync: rows of these channels and the user's own rows about them, at or after a time. */
 enum err store_events_since(struct store_tx *tx, int64_t app, int64_t user_pk, const int64_t *channels, size_t channel_n,
 	int64_t since_us, int64_t limit, struct arena *a, struct store_event **out, size_t *n) BECK_WARN_UNUSED;
 /* Drops rows older than `before_us` or beyond `keep_bytes`; at most `slice` rows; *more when it should be called again. */
-enum err store_events_prune(struct store_tx *tx, int64_t before_us, int64_t keep_bytes, int64_t slice, bool *more) BECK_WARN_UNUSED;
+enum err store_events_prune(
+	struct store_tx *tx, int64_t before_us, int64_t keep_bytes, int64_t slice, bool *more) BECK_WARN_UNUSED;
 
 /* ---------- tasks ---------- */
 struct store_task {
@@ -162,7 +174,8 @@ struct store_task {
 	int64_t app, created_at, updated_at;
 };
 enum err store_task_put(struct store_tx *tx, const struct store_task *t) BECK_WARN_UNUSED; /* insert or rewrite by id */
-enum err store_task_get(struct store_tx *tx, int64_t app, struct span id, struct arena *a, struct store_task *out) BECK_WARN_UNUSED;
+enum err store_task_get(
+	struct store_tx *tx, int64_t app, struct span id, struct arena *a, struct store_task *out) BECK_WARN_UNUSED;
 enum err store_task_open(struct store_tx *tx, struct arena *a, struct store_task *out) BECK_WARN_UNUSED; /* oldest unfinished */
 
 #endif

@@ -160,8 +160,9 @@ enum err store_app_mark(struct store_tx *tx, int64_t *mark)
 {
 	bool found;
 	/* Maxima, not sums: a sum of times over a few thousand rows would leave 64 bits. */
-	return sql_get_int(sql_prepare(tx, "SELECT (SELECT COALESCE(MAX(updated_at), 0) + COUNT(*) FROM apps) * 31"
-					   " + (SELECT COALESCE(MAX(pk), 0) * 1000003 + COALESCE(MAX(retired_at), 0) FROM app_secrets)"
-					   " + (SELECT COALESCE(MAX(updated_at), 0) FROM channel_types)"),
+	return sql_get_int(
+		sql_prepare(tx, "SELECT (SELECT COALESCE(MAX(updated_at), 0) + COUNT(*) FROM apps) * 31"
+				" + (SELECT COALESCE(MAX(pk), 0) * 1000003 + COALESCE(MAX(retired_at), 0) FROM app_secrets)"
+				" + (SELECT COALESCE(MAX(updated_at), 0) FROM channel_types)"),
 		mark, &found);
 }

@@ -117,10 +117,7 @@ static bool offer(struct gather *g, int64_t pos)
 	return true;
 }
 
-static int64_t bound(const struct gather *g)
-{
-	return g->n == g->limit ? g->heap[0] - 1 : g->upto;
-}
+static int64_t bound(const struct gather *g) { return g->n == g->limit ? g->heap[0] - 1 : g->upto; }
 
 /* ---- seeks ---- */
 static enum err seek_stream(struct gather *g, struct sql_stmt *s, int64_t key, bool is_own)

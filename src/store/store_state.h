@@ -51,8 +51,8 @@ enum err backup_copy(
 
 /* checkpoint.c. On the lane's own connection, outside a batch. False: a copy is made or a reader elsewhere holds on. */
 bool checkpoint_empty_log(struct store *s, struct store_tx *lane);
-/* After opening: a process that died may have left commits that nobody synced; they read as committed, and would be given out and then lost
- * with the power. A checkpoint syncs the log before it moves anything. */
+/* After opening: a process that died may have left commits that nobody synced; they read as committed, and would be given out and
+ * then lost with the power. A checkpoint syncs the log before it moves anything. */
 bool checkpoint_settle(struct store_tx *lane);
 
 /* The gate (gate.c): every read transaction and every batch passes it. */

@@ -28,10 +28,7 @@ struct wipe {
 	int64_t page_bytes, usable_bytes, changed;
 };
 
-static size_t get2(const uint8_t *p)
-{
-	return (size_t)p[0] << 8 | p[1];
-}
+static size_t get2(const uint8_t *p) { return (size_t)p[0] << 8 | p[1]; }
 
 static bool zero(uint8_t *p, size_t n)
 {

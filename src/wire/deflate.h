@@ -1,5 +1,5 @@
-/* One text compressed whole by zlib. The working memory (some kilobytes for a short text, up to 256 KiB) is taken and given back in the
- * call: its size follows the text's, because clearing it would cost more than the compression. Any thread. */
+/* One text compressed whole by zlib. The working memory (some kilobytes for a short text, up to 256 KiB) is taken and given back
+ * in the call: its size follows the text's, because clearing it would cost more than the compression. Any thread. */
 #ifndef BECK_WIRE_DEFLATE_H
 #define BECK_WIRE_DEFLATE_H
 

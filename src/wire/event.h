@@ -27,28 +27,30 @@ enum event_type event_type_find(struct span name);
 /* How an event moves the unread state that loops keep for connected users. `seq` = the channel's counted sequence number. */
 enum event_move {
 	MOVE_NONE,
-	MOVE_COUNTED,   /* a message with sequence `seq` by `actor`: +1 for members but him; his own pointer goes to seq, unread 0 */
+	MOVE_COUNTED,   /* a message with sequence `seq` by `actor`: +1 for members but him; his own pointer goes to seq, unread 0
+			 */
 	MOVE_UNCOUNTED, /* message `seq` by `actor` no longer counts: -1 for members but him whose read_seq < seq */
 	MOVE_READ,      /* for `user` in `channel`: read_seq = seq, unread = unread */
 	MOVE_READ_ALL,  /* for `user`: everything read, threads too */
 	MOVE_JOIN,      /* `user` is now a member of `channel`: read_seq = seq, unread = unread */
 	MOVE_LEAVE,     /* `user` is no longer a member of `channel` */
 	MOVE_RESET,     /* `channel`: everybody's unread is 0, read_seq = seq (deleted, truncated whole) */
-	MOVE_RECOUNT,   /* `channel` (and only `user` when not 0): too intricate to follow; reload those users' totals from the store */
+	MOVE_RECOUNT,   /* `channel` (and only `user` when not 0): too intricate to follow; reload those users' totals from the
+			   store */
 	MOVE_THREADS,   /* for `user`: unread_threads = unread */
 };
 
 enum event_flag {
-	EVENT_HAS_COUNTS = 1,      /* receivers' totals ride in the tail */
-	EVENT_DROPPABLE = 2,       /* typing: may be dropped for a slow session */
-	EVENT_LATEST_ONLY = 4,     /* presence, watching: a slow session keeps the newest per subject */
-	EVENT_CLOSE_SESSIONS = 8,  /* after delivery close `user`'s sessions with close_code / close_frame */
-	EVENT_DROP_WATCH = 16,     /* after delivery `user`'s (0: everybody's) watches of `channel` end */
-	EVENT_NOT_ACTOR = 32,      /* not to the actor's own connections */
-	EVENT_ONLY_ACTOR = 64,     /* watch class, but only to the actor's own connections (hidden read receipts) */
-	EVENT_NOT_WATCHING = 128,  /* own class: only to connections that do not watch `channel` */
-	EVENT_THIN_WATCHERS = 256, /* dropped above LIMIT_WATCH_EVENTS_MAX watchers (typing, read) */
-	EVENT_THIN_5S = 512,       /* watching start/stop: above that at most one per 5 s and channel */
+	EVENT_HAS_COUNTS = 1,        /* receivers' totals ride in the tail */
+	EVENT_DROPPABLE = 2,         /* typing: may be dropped for a slow session */
+	EVENT_LATEST_ONLY = 4,       /* presence, watching: a slow session keeps the newest per subject */
+	EVENT_CLOSE_SESSIONS = 8,    /* after delivery close `user`'s sessions with close_code / close_frame */
+	EVENT_DROP_WATCH = 16,       /* after delivery `user`'s (0: everybody's) watches of `channel` end */
+	EVENT_NOT_ACTOR = 32,        /* not to the actor's own connections */
+	EVENT_ONLY_ACTOR = 64,       /* watch class, but only to the actor's own connections (hidden read receipts) */
+	EVENT_NOT_WATCHING = 128,    /* own class: only to connections that do not watch `channel` */
+	EVENT_THIN_WATCHERS = 256,   /* dropped above LIMIT_WATCH_EVENTS_MAX watchers (typing, read) */
+	EVENT_THIN_5S = 512,         /* watching start/stop: above that at most one per 5 s and channel */
 	EVENT_CONNECT_EVENTS = 1024, /* subject to the channel type's connect_events */
 };
 

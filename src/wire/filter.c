@@ -105,7 +105,8 @@ static enum err leaf_parse(struct parsing *p, struct span field, enum filter_op 
 
 static enum err object_parse(struct parsing *p, yyjson_val *obj, int64_t depth, struct filter *out);
 
-static enum err group_parse(struct parsing *p, struct span name, enum filter_op op, yyjson_val *v, int64_t depth, struct filter *out)
+static enum err group_parse(
+	struct parsing *p, struct span name, enum filter_op op, yyjson_val *v, int64_t depth, struct filter *out)
 {
 	size_t i, n;
 	yyjson_val *item;
@@ -203,7 +204,8 @@ static bool custom_name_ok(struct span name)
 	if (name.n == 0 || name.n > 64) return false;
 	for (size_t i = 0; i < name.n; i++) {
 		char c = name.p[i];
-		bool ok = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.' || c == '-';
+		bool ok = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.' ||
+			  c == '-';
 		if (!ok) return false;
 	}
 	return true;
@@ -231,7 +233,8 @@ static const char *typed_why(struct filter *f, enum filter_type type)
 	if (f->op == FILTER_EXISTS || f->op == FILTER_AUTOCOMPLETE || f->op == FILTER_Q) return NULL;
 	if (!yyjson_is_arr(f->value)) {
 		const char *why = scalar_why(type, f->value);
-		if (!why && type == FILTER_T_TIME && !time_parse(json_span(f->value), &f->time_us)) why = "must be an RFC 3339 time";
+		if (!why && type == FILTER_T_TIME && !time_parse(json_span(f->value), &f->time_us))
+			why = "must be an RFC 3339 time";
 		return why;
 	}
 	/* $eq and $ne take an array only where the field is one: the exact set. */
@@ -245,8 +248,8 @@ static const char *typed_why(struct filter *f, enum filter_type type)
 	return NULL;
 }
 
-static enum err leaf_check(struct arena *a, struct filter *f, const struct filter_field *table, size_t count, bool custom_ok,
-	struct error *e)
+static enum err leaf_check(
+	struct arena *a, struct filter *f, const struct filter_field *table, size_t count, bool custom_ok, struct error *e)
 {
 	enum filter_type type = FILTER_T_ANY;
 	f->field_id = FILTER_CUSTOM;
@@ -262,7 +265,8 @@ static enum err leaf_check(struct arena *a, struct filter *f, const struct filte
 	return why ? refuse(a, e, f->field, why) : ERR_OK;
 }
 
-enum err filter_check(struct arena *a, struct filter *f, const struct filter_field *table, size_t count, bool custom_ok, struct error *e)
+enum err filter_check(
+	struct arena *a, struct filter *f, const struct filter_field *table, size_t count, bool custom_ok, struct error *e)
 {
 	if (!is_group(f->op)) return leaf_check(a, f, table, count, custom_ok, e);
 	for (size_t i = 0; i < f->kid_count; i++) {
@@ -289,7 +293,8 @@ static bool sort_type_read(yyjson_val *v, enum filter_type *as)
 	return !v || yyjson_is_null(v) || (span_given(s) && (s.n == 0 || *as != FILTER_T_ANY));
 }
 
-static enum err sort_add(struct arena *a, struct sort *s, struct span field, yyjson_val *direction, yyjson_val *type, struct error *e)
+static enum err sort_add(
+	struct arena *a, struct sort *s, struct span field, yyjson_val *direction, yyjson_val *type, struct error *e)
 {
 	if (s->n == BECK_COUNT(s->keys)) return refuse(a, e, SPAN("sort"), "has too many keys");
 	if (field.n == 0) return refuse(a, e, SPAN("sort"), "a field has no name");
@@ -342,7 +347,9 @@ enum err sort_check(struct sort *s, const char *const *fields, size_t count, boo
 		for (size_t i = 0; i < count && key->field_id == FILTER_CUSTOM; i++)
 			if (span_is(key->field, fields[i])) key->field_id = (int)i;
 		if (key->field_id != FILTER_CUSTOM || (custom_ok && custom_name_ok(key->field))) continue;
-		*e = (struct error){ .err = ERR_INPUT, .message = SPAN("a sort field is unknown"), .field = key->field,
+		*e = (struct error){ .err = ERR_INPUT,
+			.message = SPAN("a sort field is unknown"),
+			.field = key->field,
 			.field_why = SPAN("is no field that can be sorted by") };
 		return ERR_INPUT;
 	}

@@ -14,14 +14,15 @@
 
 /* llhttp calls back with pieces; they are gathered in the request's arena, where the newest allocation grows in place.
  *
- * Framing is where smuggling lives, so the rules are strict: llhttp without any lenient flag, and in head_accept() those it leaves to
- * its user (one Host, no transfer coding but chunked, no body beside an upgrade). The parser pauses at the end of each head, which
- * measures it exactly, and at the end of each request, where pipelined bytes stay with the caller. */
+ * Framing is where smuggling lives, so the rules are strict: llhttp without any lenient flag, and in head_accept() those it
+ * leaves to its user (one Host, no transfer coding but chunked, no body beside an upgrade). The parser pauses at the end of each
+ * head, which measures it exactly, and at the end of each request, where pipelined bytes stay with the caller. */
 
 enum {
 	HTTP_HEADERS_FIRST = 16,
 	HTTP_BODY_FIRST_BYTES = 1024,
-	/* Chunk heads, extensions and trailers: at most this much, and so much more per body byte (the cost of one-byte chunks). */
+	/* Chunk heads, extensions and trailers: at most this much, and so much more per body byte (the cost of one-byte chunks).
+	 */
 	HTTP_FRAMING_BYTES = 65536,
 	HTTP_FRAMING_PER_BODY_BYTE = 8,
 };
@@ -232,9 +233,10 @@ static bool ws_key_ok(struct span key)
 static bool upgrade_ok(const struct http_parser *p)
 {
 	size_t keys, versions;
-	struct span key = header_once(p, "sec-websocket-key", &keys), version = header_once(p, "sec-websocket-version", &versions);
-	return p->method == HTTP_M_GET && p->ll.http_minor == 1 && headers_list_has(p, "connection", SPAN("upgrade")) && keys == 1 &&
-		ws_key_ok(key) && versions == 1 && span_is(version, "13");
+	struct span key = header_once(p, "sec-websocket-key", &keys),
+		    version = header_once(p, "sec-websocket-version", &versions);
+	return p->method == HTTP_M_GET && p->ll.http_minor == 1 && headers_list_has(p, "connection", SPAN("upgrade")) &&
+	       keys == 1 && ws_key_ok(key) && versions == 1 && span_is(version, "13");
 }
 
 static enum http_method method_of(uint8_t m)
@@ -255,7 +257,8 @@ static enum http_method method_of(uint8_t m)
 static bool body_coding_ok(struct http_parser *p)
 {
 	size_t codings, encodings;
-	struct span transfer = header_once(p, "transfer-encoding", &codings), content = header_once(p, "content-encoding", &encodings);
+	struct span transfer = header_once(p, "transfer-encoding", &codings),
+		    content = header_once(p, "content-encoding", &encodings);
 	if (codings > 1 || (codings == 1 && (p->ll.http_minor == 0 || !span_eq_nocase(transfer, SPAN("chunked"))))) return false;
 	if (encodings > 1) return false;
 	p->gzip_body = encodings && (span_eq_nocase(content, SPAN("gzip")) || span_eq_nocase(content, SPAN("x-gzip")));
@@ -327,8 +330,10 @@ static int inflate_step(struct http_parser *p)
 	size_t made = (room ? room : 1) - z->avail_out;
 	if (made && !room) return fail(p, ERR_TOO_BIG);
 	p->body.n += made;
-	if (rc == Z_STREAM_END) p->gzip_ended = true;
-	else if (rc != Z_OK && rc != Z_BUF_ERROR) return fail(p, rc == Z_MEM_ERROR ? ERR_TOO_BIG : ERR_INPUT);
+	if (rc == Z_STREAM_END)
+		p->gzip_ended = true;
+	else if (rc != Z_OK && rc != Z_BUF_ERROR)
+		return fail(p, rc == Z_MEM_ERROR ? ERR_TOO_BIG : ERR_INPUT);
 	return 0;
 }
 
@@ -422,8 +427,13 @@ static bool target_split(struct http_parser *p, struct http_request *r)
 
 static enum http_feed finish(struct http_parser *p, struct http_request *out, enum err *err)
 {
-	struct http_request r = { .method = p->method, .headers = p->headers, .header_count = p->header_count,
-		.keep_alive = p->keep_alive, .is_upgrade = p->is_upgrade, .accepts_gzip = p->accepts_gzip, .minor = p->ll.http_minor };
+	struct http_request r = { .method = p->method,
+		.headers = p->headers,
+		.header_count = p->header_count,
+		.keep_alive = p->keep_alive,
+		.is_upgrade = p->is_upgrade,
+		.accepts_gzip = p->accepts_gzip,
+		.minor = p->ll.http_minor };
 	r.target = text_take(&p->target);
 	r.body = text_take(&p->body);
 	gzip_end(p);
@@ -463,7 +473,8 @@ static size_t feed_body(struct http_parser *p, struct span in)
 	size_t used = execute(p, in);
 	p->body_wire_bytes += used;
 	size_t framing = p->body_wire_bytes - p->body_bytes;
-	if (!p->err && framing > HTTP_FRAMING_BYTES && (framing - HTTP_FRAMING_BYTES) / HTTP_FRAMING_PER_BODY_BYTE > p->body_bytes)
+	if (!p->err && framing > HTTP_FRAMING_BYTES &&
+		(framing - HTTP_FRAMING_BYTES) / HTTP_FRAMING_PER_BODY_BYTE > p->body_bytes)
 		p->err = ERR_TOO_BIG;
 	return used;
 }
@@ -542,7 +553,8 @@ const char *http_status_text(int status)
 	}
 }
 
-void http_response_head(struct buf *out, int status, struct span content_type, int64_t content_length, bool keep_alive, struct span extra)
+void http_response_head(
+	struct buf *out, int status, struct span content_type, int64_t content_length, bool keep_alive, struct span extra)
 {
 	buf_printf(out, "HTTP/1.1 %d %s\r\n", status, http_status_text(status));
 	if (span_given(content_type)) {

@@ -1,8 +1,8 @@
 /* HTTP/1.1 on llhttp, without sockets.
  *
  * Parser: one per connection that speaks HTTP. Feed bytes; a request is complete when http_parser_feed returns HTTP_REQUEST, and
- * *used says how many bytes it took (the rest belongs to the next request or, after an upgrade, to the WebSocket). Everything of the
- * request lives in the arena the caller gave; the caller takes the request and calls http_parser_next with a fresh arena.
+ * *used says how many bytes it took (the rest belongs to the next request or, after an upgrade, to the WebSocket). Everything of
+ * the request lives in the arena the caller gave; the caller takes the request and calls http_parser_next with a fresh arena.
  * Bodies: Content-Length and chunked, gzip-encoded ones are inflated (bounded by LIMIT_BODY_BYTES inflated). */
 #ifndef BECK_WIRE_HTTP_H
 #define BECK_WIRE_HTTP_H
@@ -46,7 +46,8 @@ enum http_phase http_parser_phase(const struct http_parser *p);
 bool http_parser_wants_continue(struct http_parser *p);
 
 /* Response head. `extra` is zero or more whole header lines ending in CRLF. content_length < 0 leaves it out (101, 304). */
-void http_response_head(struct buf *out, int status, struct span content_type, int64_t content_length, bool keep_alive, struct span extra);
+void http_response_head(
+	struct buf *out, int status, struct span content_type, int64_t content_length, bool keep_alive, struct span extra);
 const char *http_status_text(int status);
 /* Appends gzip of `in`; false without memory (out unchanged). */
 bool http_gzip(struct buf *out, struct span in);

@@ -1,4 +1,5 @@
-/* The contract's identifiers: which byte strings may name a user, a channel, a message. All case-sensitive, bounds in limits.def. */
+/* The contract's identifiers: which byte strings may name a user, a channel, a message. All case-sensitive, bounds in limits.def.
+ */
 #ifndef BECK_WIRE_IDS_H
 #define BECK_WIRE_IDS_H
 

@@ -56,13 +56,11 @@ static bool hmac(struct span key, struct span data, uint8_t out[32])
 	/* OpenSSL refuses a null key even when it is empty. */
 	const char *k = key.n ? key.p : "";
 	size_t n = 0;
-	return EVP_Q_mac(NULL, "HMAC", NULL, "SHA256", NULL, k, key.n, (const unsigned char *)data.p, data.n, out, 32, &n) && n == 32;
+	return EVP_Q_mac(NULL, "HMAC", NULL, "SHA256", NULL, k, key.n, (const unsigned char *)data.p, data.n, out, 32, &n) &&
+	       n == 32;
 }
 
-void hmac_sha256(struct span key, struct span data, uint8_t out[32])
-{
-	BECK_ASSERT(hmac(key, data.p ? data : SPAN(""), out));
-}
+void hmac_sha256(struct span key, struct span data, uint8_t out[32]) { BECK_ASSERT(hmac(key, data.p ? data : SPAN(""), out)); }
 
 void sha256(struct span data, uint8_t out[32])
 {
@@ -124,7 +122,7 @@ static bool claims_read(yyjson_val *claims, struct jwt *t)
 	t->user_id = json_span(user);
 	t->is_server = yyjson_get_bool(server);
 	return claim_time(claims, "exp", &t->has_exp, &t->exp_s) && claim_time(claims, "iat", &t->has_iat, &t->iat_s) &&
-		claim_time(claims, "nbf", &t->has_nbf, &t->nbf_s);
+	       claim_time(claims, "nbf", &t->has_nbf, &t->nbf_s);
 }
 
 bool jwt_parse(struct arena *a, struct span token, struct jwt *out)

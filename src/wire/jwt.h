@@ -1,4 +1,5 @@
-/* JWT, HS256 only: strict base64url without padding, constant-time signature comparison. Contract: connection-and-users.md 1.2. */
+/* JWT, HS256 only: strict base64url without padding, constant-time signature comparison. Contract: connection-and-users.md 1.2.
+ */
 #ifndef BECK_WIRE_JWT_H
 #define BECK_WIRE_JWT_H
 
@@ -18,8 +19,8 @@ struct jwt {
 	bool is_hs256;
 };
 
-/* Takes the token apart without trusting it. False when it is not three parts of which the first two are base64url JSON objects, or
- * a known claim has a wrong type. Spans point into the arena. */
+/* Takes the token apart without trusting it. False when it is not three parts of which the first two are base64url JSON objects,
+ * or a known claim has a wrong type. Spans point into the arena. */
 bool jwt_parse(struct arena *a, struct span token, struct jwt *out);
 /* True when the signature was made with this secret (and alg is HS256). */
 bool jwt_verify(const struct jwt *t, struct span secret);

@@ -32,8 +32,10 @@ static void list_or_empty(struct jsonw *w, const char *key, struct span json)
 /* Dialect 1 puts custom data beside the built-in keys, dialect 2 always has the object. */
 static void write_custom(struct jsonw *w, enum dialect d, struct span custom)
 {
-	if (d == DIALECT_2) jsonw_kraw(w, "custom", span_given(custom) ? custom : SPAN("{}"));
-	else if (span_given(custom)) jsonw_raw_members(w, custom);
+	if (d == DIALECT_2)
+		jsonw_kraw(w, "custom", span_given(custom) ? custom : SPAN("{}"));
+	else if (span_given(custom))
+		jsonw_raw_members(w, custom);
 }
 
 static void write_setting(struct jsonw *w, const char *key, int8_t setting)
@@ -184,7 +186,9 @@ static void write_invite(struct jsonw *w, enum dialect d, const struct member *m
 	opt_time(w, "invite_accepted_at", d, m->invite_accepted_at);
 	opt_time(w, "invite_rejected_at", d, m->invite_rejected_at);
 	jsonw_kstr(w, "status",
-		m->invite_accepted_at ? SPAN("member") : m->invite_rejected_at ? SPAN("rejected") : SPAN("pending"));
+		m->invite_accepted_at   ? SPAN("member")
+		: m->invite_rejected_at ? SPAN("rejected")
+					: SPAN("pending"));
 }
 
 void member_write(struct jsonw *w, enum dialect d, const struct member *m)
@@ -398,7 +402,8 @@ static bool path_ok(struct span path)
 static bool write_with_path(struct jsonw *w, yyjson_val *obj, struct span path, yyjson_val *value, size_t *members);
 
 /* The member that the path names, or goes through. */
-static bool write_on_path(struct jsonw *w, struct span head, struct span rest, yyjson_val *old, yyjson_val *value, size_t *members)
+static bool write_on_path(
+	struct jsonw *w, struct span head, struct span rest, yyjson_val *old, yyjson_val *value, size_t *members)
 {
 	if (!span_given(rest) && !value) return true;
 	if (span_given(rest) && old && !yyjson_is_obj(old)) return false;

@@ -18,8 +18,8 @@ struct user {
 	int64_t created_at, updated_at, last_active, deactivated_at, deleted_at, revoke_before, ban_expires;
 	bool invisible, banned, shadow_banned;
 	int8_t privacy_typing, privacy_read, privacy_delivery; /* enum tri */
-	int64_t invisible_since_last_active; /* what others see as last_active while invisible */
-	bool online;                         /* filled by chat from the live registry, not by the store */
+	int64_t invisible_since_last_active;                   /* what others see as last_active while invisible */
+	bool online;                                           /* filled by chat from the live registry, not by the store */
 	/* The common view's text, made by whoever shows the same user many times in one reply; written as it is. */
 	struct span rendered;
 	enum dialect rendered_as;
@@ -62,11 +62,11 @@ struct member {
 	bool is_moderator, invited, banned, shadow_banned, hidden, muted;
 	bool is_owner; /* created the channel: the deprecated `role` mirror */
 	int64_t invite_accepted_at, invite_rejected_at, pinned_at, archived_at, ban_expires;
-	int64_t hide_before;    /* history cut of this member; messages at or before it are not his */
+	int64_t hide_before; /* history cut of this member; messages at or before it are not his */
 	int64_t mute_expires_at;
 	int64_t created_at, updated_at;
 	/* read state */
-	int64_t read_seq, unread; /* unread: filled by store_member_unread and the list calls that say so */
+	int64_t read_seq, unread;  /* unread: filled by store_member_unread and the list calls that say so */
 	int64_t own_seq, mute_seq; /* filled where the whole row is read */
 	int64_t last_read, last_delivered_at;
 	struct span last_read_message_id, first_unread_message_id, last_delivered_message_id;
@@ -88,7 +88,7 @@ struct message {
 	size_t participant_count;
 	int64_t created_at, updated_at, deleted_at, text_updated_at, pinned_at, pin_expires;
 	struct user pinned_by;
-	int64_t seq; /* counted sequence; 0 = does not count */
+	int64_t seq;                 /* counted sequence; 0 = does not count */
 	const struct member *member; /* the sender's membership when he is a member */
 };
 
@@ -107,14 +107,15 @@ void read_write(struct jsonw *w, enum dialect d, const struct member *m, bool hi
 
 /* They write what the struct holds: tombstones (deleted, quoted and deleted) are the caller's making. */
 
-/* Splits custom data from an object of a request: members whose name `reserved` does not list, as compact JSON; not given when none. */
+/* Splits custom data from an object of a request: members whose name `reserved` does not list, as compact JSON; not given when
+ * none. */
 struct span custom_collect(struct arena *a, yyjson_val *obj, bool (*is_reserved)(struct span key));
-/* The flat object {"a":1} merged: keys of `patch` win, null in patch removes. Not-given inputs count as {}. Result may be not given.
- * Costs base x patch comparisons: check the patch's size first. */
+/* The flat object {"a":1} merged: keys of `patch` win, null in patch removes. Not-given inputs count as {}. Result may be not
+ * given. Costs base x patch comparisons: check the patch's size first. */
 struct span custom_merge(struct arena *a, struct span base, yyjson_val *patch);
-/* Partial update: dotted paths; *obj not given counts as {} and becomes not given when nothing is left. Missing parents are made (set)
- * or fine (unset). False, and *obj untouched, when a parent on the way is no object, a part is empty, the result would nest deeper than
- * LIMIT_JSON_DEPTH, or without memory (then the arena has failed). */
+/* Partial update: dotted paths; *obj not given counts as {} and becomes not given when nothing is left. Missing parents are made
+ * (set) or fine (unset). False, and *obj untouched, when a parent on the way is no object, a part is empty, the result would nest
+ * deeper than LIMIT_JSON_DEPTH, or without memory (then the arena has failed). */
 bool custom_set_path(struct arena *a, struct span *obj, struct span path, yyjson_val *value);
 bool custom_unset_path(struct arena *a, struct span *obj, struct span path);
 

@@ -172,8 +172,10 @@ static int64_t to_ns(int64_t us)
 void jsonw_time(struct jsonw *w, enum dialect d, int64_t us)
 {
 	if (d == DIALECT_2) {
-		if (us == TIME_ZERO) jsonw_null(w);
-		else jsonw_int(w, to_ns(us));
+		if (us == TIME_ZERO)
+			jsonw_null(w);
+		else
+			jsonw_int(w, to_ns(us));
 		return;
 	}
 	char text[29];

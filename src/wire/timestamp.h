@@ -8,7 +8,8 @@
 
 #define TIME_ZERO INT64_C(-62135596800000000)
 
-/* RFC 3339 with any offset and 0..9 fraction digits (rounded down to microseconds). False when malformed or out of years 1..9999. */
+/* RFC 3339 with any offset and 0..9 fraction digits (rounded down to microseconds). False when malformed or out of years 1..9999.
+ */
 bool time_parse(struct span s, int64_t *us);
 /* "2026-01-02T03:04:05.678901Z", 27 characters and a NUL; whole microseconds always, so width is fixed. Years 1..9999. */
 void time_format(int64_t us, char out[28]);

@@ -47,7 +47,7 @@ struct span url_decode(struct arena *a, struct span s, bool plus_is_space)
 static bool is_unreserved(char c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' ||
-		c == '~';
+	       c == '~';
 }
 
 void url_encode(struct buf *out, struct span s)
@@ -56,8 +56,10 @@ void url_encode(struct buf *out, struct span s)
 	for (size_t i = 0; i < s.n; i++) {
 		unsigned char u = (unsigned char)s.p[i];
 		char escape[3] = { '%', hex[u >> 4], hex[u & 15] };
-		if (is_unreserved(s.p[i])) buf_add_char(out, s.p[i]);
-		else buf_add(out, escape, sizeof escape);
+		if (is_unreserved(s.p[i]))
+			buf_add_char(out, s.p[i]);
+		else
+			buf_add(out, escape, sizeof escape);
 	}
 }
 

@@ -7,8 +7,9 @@
  *
  *   HEAD --head complete--> PAYLOAD --left == 0--> HEAD
  *
- * In HEAD head[0..head_n) are the bytes so far. In PAYLOAD opcode, fin, mask and left speak of the frame under way; message_opcode
- * (0 = none) of the data message it may be part of, so control frames pass between fragments without touching it. */
+ * In HEAD head[0..head_n) are the bytes so far. In PAYLOAD opcode, fin, mask and left speak of the frame under way;
+ * message_opcode (0 = none) of the data message it may be part of, so control frames pass between fragments without touching it.
+ */
 enum ws_state { WS_HEAD, WS_PAYLOAD };
 
 enum {
@@ -105,8 +106,10 @@ static uint16_t begin_frame(struct ws_decoder *d)
 	d->fin = (d->head[0] & WS_FIN) != 0;
 	d->mask_at = 0;
 	d->control_n = 0;
-	if (d->head[1] & WS_MASKED) memcpy(d->mask, d->head + d->head_n - 4, 4);
-	else memset(d->mask, 0, 4);
+	if (d->head[1] & WS_MASKED)
+		memcpy(d->mask, d->head + d->head_n - 4, 4);
+	else
+		memset(d->mask, 0, 4);
 	d->head_n = 0;
 	d->state = WS_PAYLOAD;
 	return is_control(d->opcode) ? 0 : begin_data(d);
@@ -116,7 +119,7 @@ static uint16_t begin_frame(struct ws_decoder *d)
 static uint16_t feed_head(struct ws_decoder *d, const char **p, size_t *n)
 {
 	while (*n) {
-		d->head[d->head_n++] = (uint8_t)**p;
+		d->head[d->head_n++] = (uint8_t) * *p;
 		++*p;
 		--*n;
 		uint16_t fail = d->head_n == 1 ? check_first(d) : d->head_n == 2 ? check_second(d) : 0;
@@ -174,8 +177,10 @@ static uint16_t end_control(struct ws_decoder *d)
 {
 	struct span payload = { (const char *)d->control, d->control_n };
 	if (d->opcode == WS_CLOSE) return end_close(d);
-	if (d->opcode == WS_PING) d->ev->on_ping(d->ctx, payload);
-	else d->ev->on_pong(d->ctx, payload);
+	if (d->opcode == WS_PING)
+		d->ev->on_ping(d->ctx, payload);
+	else
+		d->ev->on_pong(d->ctx, payload);
 	return 0;
 }
 
@@ -194,9 +199,12 @@ static uint16_t end_data(struct ws_decoder *d)
 {
 	if (!d->fin) return 0;
 	uint16_t fail = 0;
-	if (d->compressed) fail = deliver_compressed(d);
-	else if (!utf8_complete(d->utf8)) fail = WS_FAIL_UTF8;
-	else d->ev->on_message(d->ctx, (enum ws_opcode)d->message_opcode, buf_span(&d->message));
+	if (d->compressed)
+		fail = deliver_compressed(d);
+	else if (!utf8_complete(d->utf8))
+		fail = WS_FAIL_UTF8;
+	else
+		d->ev->on_message(d->ctx, (enum ws_opcode)d->message_opcode, buf_span(&d->message));
 	message_drop(d);
 	return fail;
 }

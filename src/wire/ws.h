@@ -24,8 +24,8 @@ struct ws_events {
 	void (*on_close)(void *ctx, uint16_t code, struct span reason);
 };
 
-/* How to inflate one message body (bounded by out->max): 0 or a close code. Behind a pointer so that a program that never negotiates
- * permessage-deflate does not link zlib. */
+/* How to inflate one message body (bounded by out->max): 0 or a close code. Behind a pointer so that a program that never
+ * negotiates permessage-deflate does not link zlib. */
 struct ws_inflate {
 	uint16_t (*message)(struct buf *out, struct span compressed);
 };
@@ -34,9 +34,9 @@ struct ws_decoder {
 	const struct ws_events *ev;
 	void *ctx;
 	const struct ws_inflate *inflate; /* NULL when permessage-deflate is not negotiated */
-	uint64_t left;         /* payload bytes still to come of the current frame */
-	struct buf message;    /* gathered data payload */
-	uint32_t utf8;         /* incremental state of the text message under way */
+	uint64_t left;                    /* payload bytes still to come of the current frame */
+	struct buf message;               /* gathered data payload */
+	uint32_t utf8;                    /* incremental state of the text message under way */
 	uint32_t max_message_bytes;
 	uint8_t role, state, head_n, mask_at;
 	uint8_t opcode, message_opcode, fin, compressed, stopped;

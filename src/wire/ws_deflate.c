@@ -1,5 +1,5 @@
-/* permessage-deflate, RFC 7692, always without context takeover: a message is inflated or deflated alone, so an idle connection holds
- * no zlib state and one compressed body serves every receiver. */
+/* permessage-deflate, RFC 7692, always without context takeover: a message is inflated or deflated alone, so an idle connection
+ * holds no zlib state and one compressed body serves every receiver. */
 #include "wire/ws.h"
 
 #include <limits.h>
@@ -45,7 +45,8 @@ static int window_bits(struct span v)
 
 enum { SEEN_SERVER_TAKEOVER = 1, SEEN_CLIENT_TAKEOVER = 2, SEEN_SERVER_BITS = 4, SEEN_CLIENT_BITS = 8 };
 
-/* The flag of a parameter we can honour, 0 otherwise. A smaller server window is declined: bodies are compressed once for everybody. */
+/* The flag of a parameter we can honour, 0 otherwise. A smaller server window is declined: bodies are compressed once for
+ * everybody. */
 static unsigned param_flag(struct span param)
 {
 	size_t eq = span_find(param, '=');
@@ -53,7 +54,8 @@ static unsigned param_flag(struct span param)
 	struct span name = trim((struct span){ param.p, eq }), value = trim(span_skip(param, eq + 1));
 	if (span_eq_nocase(name, SPAN("server_no_context_takeover"))) return valued ? 0 : SEEN_SERVER_TAKEOVER;
 	if (span_eq_nocase(name, SPAN("client_no_context_takeover"))) return valued ? 0 : SEEN_CLIENT_TAKEOVER;
-	if (span_eq_nocase(name, SPAN("server_max_window_bits"))) return window_bits(value) == WS_WINDOW_BITS ? SEEN_SERVER_BITS : 0;
+	if (span_eq_nocase(name, SPAN("server_max_window_bits")))
+		return window_bits(value) == WS_WINDOW_BITS ? SEEN_SERVER_BITS : 0;
 	if (span_eq_nocase(name, SPAN("client_max_window_bits"))) return !valued || window_bits(value) ? SEEN_CLIENT_BITS : 0;
 	return 0;
 }

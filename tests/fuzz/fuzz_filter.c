@@ -75,8 +75,10 @@ static void as_custom(struct arena *a, yyjson_val *v, struct span path)
 	struct span c = custom_collect(a, v, none_reserved), before = c;
 	if (!span_given(c)) return;
 	BECK_ASSERT(!json_get(again(a, c), "r"));
-	if (custom_set_path(a, &c, path, v)) again(a, c);
-	else BECK_ASSERT(c.p == before.p);
+	if (custom_set_path(a, &c, path, v))
+		again(a, c);
+	else
+		BECK_ASSERT(c.p == before.p);
 	if (custom_unset_path(a, &c, path) && span_given(c)) again(a, c);
 	struct span merged = custom_merge(a, before, v);
 	if (span_given(merged)) again(a, merged);

@@ -1,5 +1,5 @@
-/* The request parser: any bytes as one connection. Byte one chooses the pieces; whole and in pieces it must be the same requests, the same
- * places between them and the same end. */
+/* The request parser: any bytes as one connection. Byte one chooses the pieces; whole and in pieces it must be the same requests,
+ * the same places between them and the same end. */
 #include "wire/http.h"
 
 enum { MAX_BODY = 2000 };

@@ -1,5 +1,5 @@
-/* The frame decoder: any bytes, any role, with and without deflate. Byte one chooses; the rest goes in whole and in pieces, which must be
- * heard the same. */
+/* The frame decoder: any bytes, any role, with and without deflate. Byte one chooses; the rest goes in whole and in pieces, which
+ * must be heard the same. */
 #include "base/utf8.h"
 #include "wire/ws.h"
 

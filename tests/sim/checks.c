@@ -14,12 +14,14 @@ static yyjson_val *channel_state(struct sim *s, struct arena *a, int user, int c
 {
 	char path[64];
 	int status, n = snprintf(path, sizeof path, "/channels/messaging/c%d/query", c);
-	yyjson_val *v = call(s, a, user, "POST", span_make(path, (size_t)n), SPAN("{\"state\":true,\"messages\":{\"limit\":300}}"), &status);
+	yyjson_val *v = call(
+		s, a, user, "POST", span_make(path, (size_t)n), SPAN("{\"state\":true,\"messages\":{\"limit\":300}}"), &status);
 	if (v && status > 201) sim_fail(s, "channel query: status %d", status);
 	return v;
 }
 
-/* Acknowledged is there, once; what was not is there at most once. Then every device has seen each living message once, in this order. */
+/* Acknowledged is there, once; what was not is there at most once. Then every device has seen each living message once, in this
+ * order. */
 static void check_channel(struct sim *s, int c)
 {
 	struct arena a;
@@ -27,8 +29,7 @@ static void check_channel(struct sim *s, int c)
 	yyjson_val *list = json_get(channel_state(s, &a, -1, c), "messages"), *m;
 	int place[MESSAGES], order[MESSAGES], n = 0;
 	size_t i, count;
-	for (int k = 0; k < MESSAGES; k++)
-		place[k] = -1;
+	for (int k = 0; k < MESSAGES; k++) place[k] = -1;
 	yyjson_arr_foreach(list, i, count, m)
 	{
 		int k = number_of(s, json_span(json_get(m, "id")));
@@ -40,13 +41,14 @@ static void check_channel(struct sim *s, int c)
 		if (deleted && !s->sent[k].delete_tried) sim_fail(s, "message %d is deleted and nobody did it", k);
 		for (int d = 0; d < DEVICES && !deleted && !*s->failure; d++) {
 			int got = 0;
-			for (int x = 0; x < s->devices[d].seen_count[c]; x++)
-				got += s->devices[d].seen[c][x].message == k;
-			if (got != 1) sim_fail(s, "device %d (%s) got message %d %d times", d, user_name(s->devices[d].user), k, got);
+			for (int x = 0; x < s->devices[d].seen_count[c]; x++) got += s->devices[d].seen[c][x].message == k;
+			if (got != 1)
+				sim_fail(s, "device %d (%s) got message %d %d times", d, user_name(s->devices[d].user), k, got);
 		}
 	}
 	for (int k = 0; k < s->sent_count; k++)
-		if (s->sent[k].channel == c && s->sent[k].is_acked && place[k] < 0) sim_fail(s, "message %d was acknowledged and is lost", k);
+		if (s->sent[k].channel == c && s->sent[k].is_acked && place[k] < 0)
+			sim_fail(s, "message %d was acknowledged and is lost", k);
 	for (int d = 0; d < DEVICES && !*s->failure; d++) {
 		int last = -1;
 		for (int x = 0; x < s->devices[d].seen_count[c]; x++) {
@@ -69,13 +71,16 @@ static int64_t recount(struct sim *s, struct arena *a, int user, int c)
 	yyjson_arr_foreach(json_get(state, "read"), i, n, r)
 	{
 		struct span who = json_span(json_get(json_get(r, "user"), "id"));
-		if (span_eq(who, me)) last_read = json_span(json_get(r, "last_read"));
-		else if (span_is(who, "bob") || s->plant == PLANT_LEAK_READ) sim_fail(s, "%s can read how far %.*s has read", user_name(user), SPAN_FMT(who));
+		if (span_eq(who, me))
+			last_read = json_span(json_get(r, "last_read"));
+		else if (span_is(who, "bob") || s->plant == PLANT_LEAK_READ)
+			sim_fail(s, "%s can read how far %.*s has read", user_name(user), SPAN_FMT(who));
 	}
 	int64_t count = 0;
 	yyjson_arr_foreach(json_get(state, "messages"), i, n, m)
 	{
-		bool counts = span_is(json_span(json_get(m, "type")), "regular") && !span_eq(json_span(json_get(json_get(m, "user"), "id")), me);
+		bool counts = span_is(json_span(json_get(m, "type")), "regular") &&
+			      !span_eq(json_span(json_get(json_get(m, "user"), "id")), me);
 		if (counts && span_cmp(json_span(json_get(m, "created_at")), last_read) > 0) count++;
 	}
 	return count;
@@ -87,15 +92,16 @@ static void check_unread(struct sim *s, int user)
 	arena_init(&a, 256 << 20);
 	int status;
 	int64_t want = 0;
-	for (int c = 0; c < CHANNELS && !*s->failure; c++)
-		want += recount(s, &a, user, c);
+	for (int c = 0; c < CHANNELS && !*s->failure; c++) want += recount(s, &a, user, c);
 	if (s->plant == PLANT_MISCOUNT) want++;
 	yyjson_val *v = *s->failure ? NULL : call(s, &a, user, "GET", SPAN("/unread"), SPAN_NONE, &status);
 	int64_t total = yyjson_get_sint(json_get(v, "total_unread_count"));
-	if (v && total != want) sim_fail(s, "/unread of %s says %lld, a recount %lld", user_name(user), (long long)total, (long long)want);
+	if (v && total != want)
+		sim_fail(s, "/unread of %s says %lld, a recount %lld", user_name(user), (long long)total, (long long)want);
 	for (int d = 0; d < DEVICES && v; d++)
 		if (s->devices[d].user == user && s->devices[d].last_total != total)
-			sim_fail(s, "device %d (%s) was last told %lld unread, and it is %lld", d, user_name(user), (long long)s->devices[d].last_total, (long long)total);
+			sim_fail(s, "device %d (%s) was last told %lld unread, and it is %lld", d, user_name(user),
+				(long long)s->devices[d].last_total, (long long)total);
 	arena_deinit(&a);
 }
 
@@ -114,9 +120,7 @@ static void check_counters(struct sim *s)
 
 void check_all(struct sim *s)
 {
-	for (int c = 0; c < CHANNELS && !*s->failure; c++)
-		check_channel(s, c);
-	for (int u = 0; u < USERS && !*s->failure; u++)
-		check_unread(s, u);
+	for (int c = 0; c < CHANNELS && !*s->failure; c++) check_channel(s, c);
+	for (int u = 0; u < USERS && !*s->failure; u++) check_unread(s, u);
 	if (!*s->failure) check_counters(s);
 }

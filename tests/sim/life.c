@@ -9,7 +9,8 @@
 static void on_cut(void *ctx)
 {
 	struct sim *s = ctx;
-	if (s->is_verbose) fprintf(stderr, "%.3f s: power cut at write %llu\n", (double)world_now() / 1e6, (unsigned long long)vfs_writes());
+	if (s->is_verbose)
+		fprintf(stderr, "%.3f s: power cut at write %llu\n", (double)world_now() / 1e6, (unsigned long long)vfs_writes());
 	s->has_crashed = true;
 	world_sever_all(); /* from this instant nothing reaches anybody */
 	vfs_power_cut();
@@ -27,8 +28,17 @@ static void on_fatal(void *ctx, const char *why)
 static struct config config_of(struct arena *a)
 {
 	(void)a;
-	return (struct config){ .listen_host = SPAN("127.0.0.1"), .listen_port = 1, .data = SPAN("data"), .api_key = SPAN("key"), .api_secret = SPAN("secret"),
-		.cors_origins = SPAN("*"), .loops = 2, .readers = 2, .time_scale = 1, .log_level = 2, .max_connections_per_address = 100000 };
+	return (struct config){ .listen_host = SPAN("127.0.0.1"),
+		.listen_port = 1,
+		.data = SPAN("data"),
+		.api_key = SPAN("key"),
+		.api_secret = SPAN("secret"),
+		.cors_origins = SPAN("*"),
+		.loops = 2,
+		.readers = 2,
+		.time_scale = 1,
+		.log_level = 2,
+		.max_connections_per_address = 100000 };
 }
 
 static void tell_head(struct sim *s)
@@ -48,7 +58,9 @@ bool server_start(struct sim *s)
 	struct span why = SPAN_NONE;
 	arena_init(&a, (size_t)LIMIT_ARENA_BYTES);
 	struct config c = config_of(&a);
-	struct beckd_env env = { .clock = &world_clock, .rng = &world_rng, .make_loop = world_make_loop, .vfs = "sim", .fatal = on_fatal, .ctx = s };
+	struct beckd_env env = {
+		.clock = &world_clock, .rng = &world_rng, .make_loop = world_make_loop, .vfs = "sim", .fatal = on_fatal, .ctx = s
+	};
 	vfs_revive();
 	if (s->plant == PLANT_LYING_DISK) vfs_lie_about_sync(true);
 	s->has_crashed = false;
@@ -67,14 +79,15 @@ void server_crash(struct sim *s, bool power_cut)
 {
 	if (!s->has_crashed) {
 		world_sever_all();
-		if (power_cut) vfs_power_cut();
-		else vfs_process_died();
+		if (power_cut)
+			vfs_power_cut();
+		else
+			vfs_process_died();
 	}
 	s->crashes++;
 	beckd_destroy(s->d);
 	s->d = NULL;
-	for (int i = 0; i < DEVICES; i++)
-		device_lost(s, &s->devices[i]);
+	for (int i = 0; i < DEVICES; i++) device_lost(s, &s->devices[i]);
 	vfs_revive();
 }
 
@@ -118,15 +131,17 @@ bool world_step(struct sim *s)
 	unsigned first = (unsigned)world_below(8);
 	for (unsigned k = 0; k < 8 && !did && !s->has_crashed; k++) {
 		unsigned who = (first + k) % 8;
-		if (who < s->d->loop_count) did = world_turn(s->d->loops[who].loop);
-		else if (who < 4) did = workers_step_reader(s->d->workers, (int)who - 2);
-		else if (who == 4) did = workers_step_lane(s->d->workers);
-		else if (who == 5 && world_chance(1)) beckd_background_round(s->d, false);
+		if (who < s->d->loop_count)
+			did = world_turn(s->d->loops[who].loop);
+		else if (who < 4)
+			did = workers_step_reader(s->d->workers, (int)who - 2);
+		else if (who == 4)
+			did = workers_step_lane(s->d->workers);
+		else if (who == 5 && world_chance(1))
+			beckd_background_round(s->d, false);
 	}
-	for (int i = 0; i < DEVICES && s->d; i++)
-		device_step(s, &s->devices[i]);
-	for (size_t i = 0; i < BECK_COUNT(s->ops) && s->d; i++)
-		op_step(s, &s->ops[i]);
+	for (int i = 0; i < DEVICES && s->d; i++) device_step(s, &s->devices[i]);
+	for (size_t i = 0; i < BECK_COUNT(s->ops) && s->d; i++) op_step(s, &s->ops[i]);
 	if (!did && s->d) {
 		int64_t next = world_now() + 20000;
 		for (unsigned i = 0; i < s->d->loop_count; i++) {
@@ -153,8 +168,7 @@ yyjson_val *call(struct sim *s, struct arena *a, int user, const char *method, s
 			for (size_t i = 0; i < BECK_COUNT(s->ops); i++)
 				if (s->ops[i].done == keep) op = &s->ops[i];
 		}
-		for (int steps = 0; op && !op->is_done && steps < 200000 && !*s->failure; steps++)
-			world_step(s);
+		for (int steps = 0; op && !op->is_done && steps < 200000 && !*s->failure; steps++) world_step(s);
 		*status = op ? op->status : 0;
 		yyjson_val *v = NULL;
 		if (op && op->body) {
@@ -169,8 +183,7 @@ yyjson_val *call(struct sim *s, struct arena *a, int user, const char *method, s
 			op->is_done = false;
 		}
 		if (v || *s->failure) return v;
-		for (int i = 0; i < 50; i++)
-			world_step(s);
+		for (int i = 0; i < 50; i++) world_step(s);
 	}
 	sim_fail(s, "no answer to %s %.*s", method, SPAN_FMT(path));
 	return NULL;

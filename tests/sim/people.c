@@ -22,7 +22,8 @@ struct span user_token(int user)
 		struct buf b;
 		char claims[64];
 		buf_init(&b, 256);
-		snprintf(claims, sizeof claims, user < 0 ? "{\"server\":true}" : "{\"user_id\":\"%s\"}", user < 0 ? "" : user_name(user));
+		snprintf(claims, sizeof claims, user < 0 ? "{\"server\":true}" : "{\"user_id\":\"%s\"}",
+			user < 0 ? "" : user_name(user));
 		jwt_sign(&b, span_str(claims), SPAN("secret"));
 		memcpy(tokens[i], b.p, b.n);
 		n[i] = b.n;
@@ -35,8 +36,10 @@ struct span user_token(int user)
 static void http_text(struct buf *out, int user, const char *method, struct span path, struct span body)
 {
 	bool has_query = span_find(path, '?') < path.n;
-	buf_printf(out, "%s %.*s%capi_key=key HTTP/1.1\r\nHost: sim\r\nAuthorization: %.*s\r\nStream-Auth-Type: jwt\r\nContent-Type: application/json\r\n"
-			"Content-Length: %zu\r\n\r\n",
+	buf_printf(out,
+		"%s %.*s%capi_key=key HTTP/1.1\r\nHost: sim\r\nAuthorization: %.*s\r\nStream-Auth-Type: jwt\r\nContent-Type: "
+		"application/json\r\n"
+		"Content-Length: %zu\r\n\r\n",
 		method, SPAN_FMT(path), has_query ? '&' : '?', SPAN_FMT(user_token(user)), body.n);
 	buf_add_span(out, body);
 }
@@ -64,7 +67,9 @@ bool op_start(struct sim *s, int user, const char *method, struct span path, str
 		if (!s->ops[i].done) op = &s->ops[i];
 	struct line *line = op ? line_dial() : NULL;
 	if (!line) return false;
-	*op = (struct op){ .line = line, .begun_us = world_now(), .done = done, .message = message, .user = user, .channel = channel };
+	*op = (struct op){
+		.line = line, .begun_us = world_now(), .done = done, .message = message, .user = user, .channel = channel
+	};
 	arena_init(&op->arena, 64 << 20);
 	buf_init(&op->in, 64 << 20);
 	struct buf text;
@@ -99,7 +104,8 @@ void op_step(struct sim *s, struct op *op)
 		struct span copy = arena_dup(&op->arena, body);
 		if (status == 500) sim_fail(s, "answer 500: %.*s", SPAN_FMT(body));
 		op_finish(op, status, copy);
-	} else if (!open || world_now() - op->begun_us > 30000000 || (!s->is_calm && op->message >= 0 && world_below(3000) == 0)) {
+	} else if (!open || world_now() - op->begun_us > 30000000 ||
+		   (!s->is_calm && op->message >= 0 && world_below(3000) == 0)) {
 		op_finish(op, 0, SPAN_NONE);
 	}
 }
@@ -134,8 +140,10 @@ static void on_message(void *ctx, enum ws_opcode op, struct span payload)
 	size_t at;
 	arena_init(&a, 16 << 20);
 	yyjson_val *v = json_parse(&a, payload, &why, &at);
-	if (!v) sim_fail(sim_of(d), "a frame is no JSON (%s): %.*s", why, SPAN_FMT(payload));
-	else device_event(sim_of(d), d, v);
+	if (!v)
+		sim_fail(sim_of(d), "a frame is no JSON (%s): %.*s", why, SPAN_FMT(payload));
+	else
+		device_event(sim_of(d), d, v);
 	arena_deinit(&a);
 }
 static void on_control(void *ctx, struct span payload) { (void)ctx, (void)payload; }
@@ -154,7 +162,9 @@ static void on_close(void *ctx, uint16_t code, struct span reason)
 	(void)code, (void)reason;
 	((struct phone *)ctx)->wants_down = true;
 }
-static const struct ws_events ws_events = { .on_message = on_message, .on_ping = on_ping, .on_pong = on_control, .on_close = on_close };
+static const struct ws_events ws_events = {
+	.on_message = on_message, .on_ping = on_ping, .on_pong = on_control, .on_close = on_close
+};
 
 static struct sim *sims; /* the one that runs; set by device_step */
 static struct sim *sim_of(struct phone *d)
@@ -213,9 +223,11 @@ static void dial(struct phone *d)
 	buf_init(&text, 65536);
 	payload_of(d, &payload);
 	url_encode(&query, buf_span(&payload));
-	buf_printf(&text, "GET %s?api_key=key&authorization=%.*s&stream-auth-type=jwt&json=%.*s HTTP/1.1\r\nHost: sim\r\n", d->is_poll ? "/longpoll" : "/connect",
-		SPAN_FMT(user_token(d->user)), SPAN_FMT(buf_span(&query)));
-	if (!d->is_poll) buf_add_span(&text, SPAN("Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"));
+	buf_printf(&text, "GET %s?api_key=key&authorization=%.*s&stream-auth-type=jwt&json=%.*s HTTP/1.1\r\nHost: sim\r\n",
+		d->is_poll ? "/longpoll" : "/connect", SPAN_FMT(user_token(d->user)), SPAN_FMT(buf_span(&query)));
+	if (!d->is_poll)
+		buf_add_span(&text, SPAN("Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: "
+					 "dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"));
 	buf_add_span(&text, SPAN("\r\n"));
 	line_send(d->line, buf_span(&text));
 	buf_deinit(&payload);
@@ -288,8 +300,10 @@ static void step_poll(struct sim *s, struct phone *d)
 			size_t at;
 			arena_init(&a, 64 << 20);
 			yyjson_val *v = json_parse(&a, arena_dup(&a, body), &why, &at), *event = json_get(v, "event");
-			if (event) device_event(s, d, event);
-			else d->wants_down = true;
+			if (event)
+				device_event(s, d, event);
+			else
+				d->wants_down = true;
 			arena_deinit(&a);
 		} else if (!open) {
 			d->wants_down = true;
@@ -318,8 +332,10 @@ void device_step(struct sim *s, struct phone *d)
 		if (d->retry_us != INT64_MAX && world_now() >= d->retry_us) dial(d);
 		return;
 	}
-	if (d->is_poll) step_poll(s, d);
-	else step_ws(s, d);
+	if (d->is_poll)
+		step_poll(s, d);
+	else
+		step_ws(s, d);
 	bool late = !d->is_live && world_now() - d->begun_us > 15000000;
 	if (!s->is_calm && world_below(20000) == 0) {
 		s->cuts++;
@@ -352,12 +368,15 @@ static void note_message(struct sim *s, struct phone *d, yyjson_val *event)
 static void check_privacy(struct sim *s, struct phone *d, struct span type, yyjson_val *event)
 {
 	if (d->user == 1 || !span_is(json_span(json_get(json_get(event, "user"), "id")), "bob")) return;
-	if (span_is(type, "message.read") || span_starts(type, SPAN("typing."))) sim_fail(s, "%s got %.*s of bob", user_name(d->user), SPAN_FMT(type));
+	if (span_is(type, "message.read") || span_starts(type, SPAN("typing.")))
+		sim_fail(s, "%s got %.*s of bob", user_name(d->user), SPAN_FMT(type));
 }
 
 static void check_order(struct sim *s, struct phone *d, int64_t seq, struct span type)
 {
-	if (seq <= d->seq) sim_fail(s, "%s got %.*s with seq %lld after %lld", user_name(d->user), SPAN_FMT(type), (long long)seq, (long long)d->seq);
+	if (seq <= d->seq)
+		sim_fail(s, "%s got %.*s with seq %lld after %lld", user_name(d->user), SPAN_FMT(type), (long long)seq,
+			(long long)d->seq);
 	d->seq = seq;
 }
 
@@ -366,7 +385,8 @@ void device_event(struct sim *s, struct phone *d, yyjson_val *event)
 	struct span type = json_span(json_get(event, "type"));
 	yyjson_val *seq = json_get(event, "seq");
 	if (json_get(event, "error")) {
-		if (s->is_calm && s->is_verbose) fprintf(stderr, "refused: %.*s\n", SPAN_FMT(json_span(json_get(json_get(event, "error"), "message"))));
+		if (s->is_calm && s->is_verbose)
+			fprintf(stderr, "refused: %.*s\n", SPAN_FMT(json_span(json_get(json_get(event, "error"), "message"))));
 		d->wants_down = true;
 		return;
 	}
@@ -375,10 +395,13 @@ void device_event(struct sim *s, struct phone *d, yyjson_val *event)
 		struct span id = json_span(json_get(event, "connection_id"));
 		snprintf(d->connection_id, sizeof d->connection_id, "%.*s", SPAN_FMT(id));
 		if (json_get(event, "gap"))
-			sim_fail(s, "%s was told of a gap: resumed after %lld, now %lld", user_name(d->user), (long long)d->seq, (long long)yyjson_get_sint(seq));
+			sim_fail(s, "%s was told of a gap: resumed after %lld, now %lld", user_name(d->user), (long long)d->seq,
+				(long long)yyjson_get_sint(seq));
 		if (!yyjson_is_int(seq)) sim_fail(s, "no seq in the first health.check");
-		if (!d->seq) d->seq = yyjson_get_sint(seq);
-		else s->replays++;
+		if (!d->seq)
+			d->seq = yyjson_get_sint(seq);
+		else
+			s->replays++;
 		d->is_live = true;
 		return;
 	}

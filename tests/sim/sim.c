@@ -2,10 +2,11 @@
  *
  *   beck_sim [--seeds N] [--first SEED] [--seed SEED] [--plant NAME] [--verbose]
  *
- * Each seed is one story of disconnects, slow readers, clock steps, disk errors, crashes and power cuts at any write. Then the faults end,
- * everybody comes back, and it must hold: nothing acknowledged is lost, nothing is stored twice, all devices saw one order, each living
- * message once although they resumed over either transport, hidden typing and read state reached nobody, unread counts and connection
- * counters equal a recount. A failure prints its seed; --seed replays it exactly. --plant makes a fault on purpose: the run must then fail. */
+ * Each seed is one story of disconnects, slow readers, clock steps, disk errors, crashes and power cuts at any write. Then the
+ * faults end, everybody comes back, and it must hold: nothing acknowledged is lost, nothing is stored twice, all devices saw one
+ * order, each living message once although they resumed over either transport, hidden typing and read state reached nobody,
+ * unread counts and connection counters equal a recount. A failure prints its seed; --seed replays it exactly. --plant makes a
+ * fault on purpose: the run must then fail. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +17,8 @@
 #include "base/log.h"
 #include "vfs.h"
 
-const char *const plant_names[PLANT_COUNT] = { "none", "lying-disk", "drop-event", "repeat-event", "swap-events", "leak-read", "miscount", "ghost" };
+const char *const plant_names[PLANT_COUNT] = { "none", "lying-disk", "drop-event", "repeat-event", "swap-events", "leak-read",
+	"miscount", "ghost" };
 
 void sim_fail(struct sim *s, const char *fmt, ...)
 {
@@ -33,7 +35,8 @@ static bool put(struct sim *s, const char *method, const char *path, const char 
 	int status = 0;
 	arena_init(&a, 64 << 20);
 	yyjson_val *v = call(s, &a, -1, method, span_str(path), span_str(body), &status);
-	if (v && status > 201) sim_fail(s, "%s %s: status %d: %.*s", method, path, status, SPAN_FMT(json_span(json_get(v, "message"))));
+	if (v && status > 201)
+		sim_fail(s, "%s %s: status %d: %.*s", method, path, status, SPAN_FMT(json_span(json_get(v, "message"))));
 	arena_deinit(&a);
 	return v && status <= 201;
 }
@@ -41,7 +44,8 @@ static bool put(struct sim *s, const char *method, const char *path, const char 
 static void settle_people(struct sim *s)
 {
 	put(s, "POST", "/users",
-		"{\"users\":{\"ann\":{\"id\":\"ann\"},\"bob\":{\"id\":\"bob\",\"privacy_settings\":{\"typing_indicators\":{\"enabled\":false},"
+		"{\"users\":{\"ann\":{\"id\":\"ann\"},\"bob\":{\"id\":\"bob\",\"privacy_settings\":{\"typing_indicators\":{"
+		"\"enabled\":false},"
 		"\"read_receipts\":{\"enabled\":false}}},\"cleo\":{\"id\":\"cleo\"},\"dan\":{\"id\":\"dan\"}}}");
 	for (int c = 0; c < CHANNELS; c++) {
 		char path[64];
@@ -139,8 +143,7 @@ static void act(struct sim *s)
 
 static void pass(struct sim *s, int64_t us)
 {
-	for (int64_t until = world_now() + us; world_now() < until && !*s->failure;)
-		world_step(s);
+	for (int64_t until = world_now() + us; world_now() < until && !*s->failure;) world_step(s);
 }
 
 static void wait_for_all(struct sim *s)
@@ -177,8 +180,7 @@ static void story(struct sim *s)
 	for (int i = 0; i < DEVICES; i++)
 		s->devices[i] = (struct phone){ .user = i % USERS, .prefers_poll = i % 3 == 2, .retry_us = INT64_MAX };
 	settle_people(s);
-	for (int i = 0; i < DEVICES; i++)
-		s->devices[i].retry_us = 0;
+	for (int i = 0; i < DEVICES; i++) s->devices[i].retry_us = 0;
 	wait_for_all(s);
 	for (int i = 0; i < DEVICES; i++) /* once more, now with watches */
 		device_lost(s, &s->devices[i]);
@@ -215,8 +217,9 @@ static bool run(uint64_t seed, enum plant plant, bool verbose)
 	vfs_format();
 	story(&s);
 	if (verbose || *s.failure)
-		fprintf(stderr, "seed %llu: %d messages, %d crashes, %d cuts, %d disk faults, %d resumes, %llu disk writes%s%s\n", (unsigned long long)seed,
-			s.sent_count, s.crashes, s.cuts, s.faults, s.replays, (unsigned long long)vfs_writes(), *s.failure ? ": FAILED: " : "", s.failure);
+		fprintf(stderr, "seed %llu: %d messages, %d crashes, %d cuts, %d disk faults, %d resumes, %llu disk writes%s%s\n",
+			(unsigned long long)seed, s.sent_count, s.crashes, s.cuts, s.faults, s.replays,
+			(unsigned long long)vfs_writes(), *s.failure ? ": FAILED: " : "", s.failure);
 	bool ok = !*s.failure;
 	close_down(&s);
 	return ok;
@@ -229,9 +232,12 @@ int main(int argc, char **argv)
 	bool verbose = false;
 	for (int i = 1; i < argc; i++) {
 		bool more = i + 1 < argc;
-		if (strcmp(argv[i], "--verbose") == 0) verbose = true;
-		else if (strcmp(argv[i], "--seeds") == 0 && more && span_to_i64(span_str(argv[i + 1]), &seeds)) i++;
-		else if (strcmp(argv[i], "--first") == 0 && more && span_to_i64(span_str(argv[i + 1]), &first)) i++;
+		if (strcmp(argv[i], "--verbose") == 0)
+			verbose = true;
+		else if (strcmp(argv[i], "--seeds") == 0 && more && span_to_i64(span_str(argv[i + 1]), &seeds))
+			i++;
+		else if (strcmp(argv[i], "--first") == 0 && more && span_to_i64(span_str(argv[i + 1]), &first))
+			i++;
 		else if (strcmp(argv[i], "--seed") == 0 && more && span_to_i64(span_str(argv[i + 1]), &first)) {
 			seeds = 1;
 			verbose = true;
@@ -248,8 +254,7 @@ int main(int argc, char **argv)
 	log_setup(STDERR_FILENO, verbose ? LOG_WARN : LOG_ERROR);
 	vfs_install("sim", &world_rng);
 	long long failed = 0;
-	for (long long i = 0; i < seeds; i++)
-		failed += !run((uint64_t)(first + i), plant, verbose);
+	for (long long i = 0; i < seeds; i++) failed += !run((uint64_t)(first + i), plant, verbose);
 	printf("%lld seeds from %lld, %lld failed\n", seeds, first, failed);
 	return failed != 0;
 }

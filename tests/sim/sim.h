@@ -9,7 +9,17 @@
 
 enum { USERS = 4, CHANNELS = 3, DEVICES = 6, MESSAGES = 400 };
 /* Faults of the harness's own making that a check must notice; each is a name for --plant. */
-enum plant { PLANT_NONE, PLANT_LYING_DISK, PLANT_DROP_EVENT, PLANT_REPEAT_EVENT, PLANT_SWAP_EVENTS, PLANT_LEAK_READ, PLANT_MISCOUNT, PLANT_GHOST, PLANT_COUNT };
+enum plant {
+	PLANT_NONE,
+	PLANT_LYING_DISK,
+	PLANT_DROP_EVENT,
+	PLANT_REPEAT_EVENT,
+	PLANT_SWAP_EVENTS,
+	PLANT_LEAK_READ,
+	PLANT_MISCOUNT,
+	PLANT_GHOST,
+	PLANT_COUNT
+};
 
 struct sent {
 	char id[40];

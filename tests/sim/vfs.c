@@ -6,9 +6,9 @@
 
 #include "base/compiler.h"
 
-#define SECTOR 512
+#define SECTOR      512
 #define SHM_REGIONS 64
-#define SHM_LOCKS 8
+#define SHM_LOCKS   8
 
 struct write_record {
 	struct write_record *next;
@@ -60,8 +60,7 @@ static void reserve(unsigned char **p, sqlite3_int64 *cap, sqlite3_int64 n)
 {
 	if (n <= *cap) return;
 	sqlite3_int64 want = *cap ? *cap : 65536;
-	while (want < n)
-		want *= 2;
+	while (want < n) want *= 2;
 	*p = realloc(*p, (size_t)want);
 	BECK_ASSERT(*p);
 	memset(*p + *cap, 0, (size_t)(want - *cap));
@@ -92,8 +91,10 @@ static void remember(struct disk_file *f, sqlite3_int64 at, const void *bytes, i
 	BECK_ASSERT(w);
 	*w = (struct write_record){ .at = at, .n = n, .is_truncate = is_truncate };
 	if (n) memcpy(w->bytes, bytes, (size_t)n);
-	if (f->last) f->last->next = w;
-	else f->first = w;
+	if (f->last)
+		f->last->next = w;
+	else
+		f->first = w;
 	f->last = w;
 }
 
@@ -179,8 +180,7 @@ static int x_sync(sqlite3_file *file, int flags)
 	int rc = weather(true);
 	if (rc != SQLITE_OK) return rc;
 	if (disk.lies) return SQLITE_OK;
-	for (struct write_record *w = h->f->first; w; w = w->next)
-		apply(h->f, w, w->n);
+	for (struct write_record *w = h->f->first; w; w = w->next) apply(h->f, w, w->n);
 	forget(h->f);
 	h->f->existed_at_sync = true;
 	settle_deletions();
@@ -331,9 +331,23 @@ static int x_close(sqlite3_file *file)
 }
 
 static const sqlite3_io_methods methods = {
-	.iVersion = 2, .xClose = x_close, .xRead = x_read, .xWrite = x_write, .xTruncate = x_truncate, .xSync = x_sync, .xFileSize = x_size,
-	.xLock = x_lock, .xUnlock = x_unlock, .xCheckReservedLock = x_check_reserved, .xFileControl = x_control, .xSectorSize = x_sector,
-	.xDeviceCharacteristics = x_traits, .xShmMap = x_shm_map, .xShmLock = x_shm_lock, .xShmBarrier = x_shm_barrier, .xShmUnmap = x_shm_unmap,
+	.iVersion = 2,
+	.xClose = x_close,
+	.xRead = x_read,
+	.xWrite = x_write,
+	.xTruncate = x_truncate,
+	.xSync = x_sync,
+	.xFileSize = x_size,
+	.xLock = x_lock,
+	.xUnlock = x_unlock,
+	.xCheckReservedLock = x_check_reserved,
+	.xFileControl = x_control,
+	.xSectorSize = x_sector,
+	.xDeviceCharacteristics = x_traits,
+	.xShmMap = x_shm_map,
+	.xShmLock = x_shm_lock,
+	.xShmBarrier = x_shm_barrier,
+	.xShmUnmap = x_shm_unmap,
 };
 
 static int x_open(sqlite3_vfs *vfs, const char *path, sqlite3_file *file, int flags, int *out_flags)
@@ -421,8 +435,17 @@ static int x_error(sqlite3_vfs *vfs, int n, char *out)
 void vfs_install(const char *name, const struct rng *rng)
 {
 	disk.rng = rng;
-	disk.vfs = (sqlite3_vfs){ .iVersion = 1, .szOsFile = sizeof(struct handle), .mxPathname = 500, .zName = name, .xOpen = x_open, .xDelete = x_delete,
-		.xAccess = x_access, .xFullPathname = x_full_path, .xRandomness = x_random, .xSleep = x_sleep, .xCurrentTime = x_time,
+	disk.vfs = (sqlite3_vfs){ .iVersion = 1,
+		.szOsFile = sizeof(struct handle),
+		.mxPathname = 500,
+		.zName = name,
+		.xOpen = x_open,
+		.xDelete = x_delete,
+		.xAccess = x_access,
+		.xFullPathname = x_full_path,
+		.xRandomness = x_random,
+		.xSleep = x_sleep,
+		.xCurrentTime = x_time,
 		.xGetLastError = x_error };
 	sqlite3_vfs_register(&disk.vfs, 0);
 }
@@ -465,8 +488,7 @@ static void fate(struct disk_file *f)
 void vfs_power_cut(void)
 {
 	disk.is_dead = true;
-	for (struct disk_file *f = disk.files; f; f = f->next)
-		fate(f);
+	for (struct disk_file *f = disk.files; f; f = f->next) fate(f);
 }
 
 void vfs_revive(void)

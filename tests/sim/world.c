@@ -33,8 +33,7 @@ static void fill(void *ctx, void *p, size_t n)
 {
 	(void)ctx;
 	unsigned char *at = p;
-	for (size_t i = 0; i < n; i++)
-		at[i] = (unsigned char)(world_random() >> 24);
+	for (size_t i = 0; i < n; i++) at[i] = (unsigned char)(world_random() >> 24);
 }
 const struct rng world_rng = { .fill = fill };
 
@@ -137,8 +136,7 @@ static int64_t d_write(struct net_stream *st, const struct iovec *iov, int count
 		if (n < iov[i].iov_len) break;
 	}
 	size_t all = 0;
-	for (int i = 0; i < count; i++)
-		all += iov[i].iov_len;
+	for (int i = 0; i < count; i++) all += iov[i].iov_len;
 	if (took < all) s->writable_wanted = true;
 	return (int64_t)took;
 }
@@ -178,8 +176,16 @@ static void d_listener_close(struct net_listener *ls)
 	free(ls);
 }
 
-static const struct net_driver driver = { .run = d_nothing, .stop = d_nothing, .destroy = d_destroy, .wake = d_nothing, .write = d_write,
-	.read = d_read, .close_gracefully = d_close_gracefully, .close = d_close, .listen = d_listen, .listener_close = d_listener_close };
+static const struct net_driver driver = { .run = d_nothing,
+	.stop = d_nothing,
+	.destroy = d_destroy,
+	.wake = d_nothing,
+	.write = d_write,
+	.read = d_read,
+	.close_gracefully = d_close_gracefully,
+	.close = d_close,
+	.listen = d_listen,
+	.listener_close = d_listener_close };
 
 struct net_loop *world_make_loop(void *ctx, const struct clock *clock, const struct rng *rng)
 {
@@ -262,8 +268,7 @@ bool world_turn(struct net_loop *l)
 	struct sim_loop *loop = (struct sim_loop *)l;
 	bool did = false;
 	net_loop_touch(l);
-	while (accept_waiting(loop))
-		did = true;
+	while (accept_waiting(loop)) did = true;
 	/* A stream may be finished while the others are looked at, so the list is taken apart and put together again. */
 	struct list all, *node;
 	list_take_all(&all, &loop->streams);

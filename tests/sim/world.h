@@ -1,5 +1,5 @@
-/* The simulated world: one thread, one clock, one seed. Loops, readers and the lane of a whole beckd are stepped in an order drawn from the
- * seed; the network is in memory, with latency, chunks of any size, slow readers and cut lines. */
+/* The simulated world: one thread, one clock, one seed. Loops, readers and the lane of a whole beckd are stepped in an order
+ * drawn from the seed; the network is in memory, with latency, chunks of any size, slow readers and cut lines. */
 #ifndef BECK_SIM_WORLD_H
 #define BECK_SIM_WORLD_H
 
@@ -11,13 +11,13 @@
 /* ---- chance and time ---- */
 void world_seed(uint64_t seed);
 uint64_t world_random(void);
-uint64_t world_below(uint64_t n);        /* 0 .. n-1 */
+uint64_t world_below(uint64_t n); /* 0 .. n-1 */
 bool world_chance(unsigned percent);
-extern const struct rng world_rng;       /* the server's */
+extern const struct rng world_rng; /* the server's */
 extern const struct clock world_clock;
-int64_t world_now(void);                 /* monotonic us */
+int64_t world_now(void); /* monotonic us */
 void world_pass(int64_t us);
-void world_step_wall(int64_t us);        /* the wall clock jumps, also backwards */
+void world_step_wall(int64_t us); /* the wall clock jumps, also backwards */
 
 /* ---- loops ---- */
 struct net_loop *world_make_loop(void *ctx, const struct clock *clock, const struct rng *rng);
@@ -32,9 +32,9 @@ struct line *line_dial(void);
 void line_send(struct line *l, struct span bytes);
 /* Moves what has arrived to `out`, at most `max`; false once the line is closed and empty. */
 bool line_receive(struct line *l, struct buf *out, size_t max);
-void line_cut(struct line *l);           /* both ends see a reset; bytes under way are lost */
-void line_free(struct line *l);          /* ours alone; cuts first */
-void world_sever_all(void);              /* the server's machine is gone: every line breaks, nobody listens */
+void line_cut(struct line *l);  /* both ends see a reset; bytes under way are lost */
+void line_free(struct line *l); /* ours alone; cuts first */
+void world_sever_all(void);     /* the server's machine is gone: every line breaks, nobody listens */
 /* Bytes of the server's answers that a line may hold unread before net_write says "full". */
 void line_set_window(struct line *l, size_t bytes);
 

@@ -14,14 +14,8 @@ static void echo_open(struct conn *c, struct exchange *ex)
 	conn_set_state(c, CONN_WS);
 	exchange_leave(ex, false);
 }
-static void echo_message(struct conn *c, enum ws_opcode op, struct span payload)
-{
-	(void)conn_ws_send(c, op, payload);
-}
-static void echo_end(struct conn *c)
-{
-	(void)c;
-}
+static void echo_message(struct conn *c, enum ws_opcode op, struct span payload) { (void)conn_ws_send(c, op, payload); }
+static void echo_end(struct conn *c) { (void)c; }
 static const struct ws_app echo = { echo_open, echo_message, echo_end };
 
 static int usage(void)

@@ -33,15 +33,9 @@ static int on_progress(void *ctx)
 	return tx->deadline_us != 0 && tx->may_interrupt && clock_mono_us(tx->clock) > tx->deadline_us;
 }
 
-int db_exec_rc(struct store_tx *tx, const char *sql)
-{
-	return sqlite3_exec(tx->handle, sql, NULL, NULL, NULL);
-}
+int db_exec_rc(struct store_tx *tx, const char *sql) { return sqlite3_exec(tx->handle, sql, NULL, NULL, NULL); }
 
-enum err db_exec(struct store_tx *tx, const char *sql)
-{
-	return db_map(tx, db_exec_rc(tx, sql));
-}
+enum err db_exec(struct store_tx *tx, const char *sql) { return db_map(tx, db_exec_rc(tx, sql)); }
 
 /* secure_delete: what is hard-deleted must not stay readable in free pages. Checkpoints are the keeper's business: the lane never
  * pays for one inside a commit. */

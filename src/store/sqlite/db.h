@@ -56,10 +56,7 @@ enum err db_exec(struct store_tx *tx, const char *sql) BECK_WARN_UNUSED;
 int db_exec_rc(struct store_tx *tx, const char *sql);
 enum err db_map(const struct store_tx *tx, int rc);
 /* True when SQLite has ended the batch by itself. */
-static inline bool db_lost(const struct store_tx *tx)
-{
-	return tx->state == DB_BATCH && sqlite3_get_autocommit(tx->handle) != 0;
-}
+static inline bool db_lost(const struct store_tx *tx) { return tx->state == DB_BATCH && sqlite3_get_autocommit(tx->handle) != 0; }
 /* Ends what a rule left open (a defect of the rule; logged). */
 void db_release_busy(struct store_tx *tx);
 /* Finalises every cached statement. */

@@ -45,10 +45,7 @@ struct mem_file {
 	bool delete_on_close;
 };
 
-static struct mem_file *file_of(sqlite3_file *f)
-{
-	return (struct mem_file *)(void *)f;
-}
+static struct mem_file *file_of(sqlite3_file *f) { return (struct mem_file *)(void *)f; }
 
 static void node_free(struct mem_node *n)
 {
@@ -378,10 +375,7 @@ static const sqlite3_io_methods methods = {
 	.xShmUnmap = mem_shm_unmap,
 };
 
-static struct memvfs *vfs_of(sqlite3_vfs *v)
-{
-	return v->pAppData;
-}
+static struct memvfs *vfs_of(sqlite3_vfs *v) { return v->pAppData; }
 
 static int vfs_open(sqlite3_vfs *v, const char *name, sqlite3_file *f, int flags, int *out_flags)
 {
@@ -433,18 +427,9 @@ static int vfs_full_path(sqlite3_vfs *v, const char *name, int cap, char *out)
 	return SQLITE_OK;
 }
 
-static int vfs_random(sqlite3_vfs *v, int n, char *out)
-{
-	return vfs_of(v)->os->xRandomness(vfs_of(v)->os, n, out);
-}
-static int vfs_sleep(sqlite3_vfs *v, int us)
-{
-	return vfs_of(v)->os->xSleep(vfs_of(v)->os, us);
-}
-static int vfs_time(sqlite3_vfs *v, double *out)
-{
-	return vfs_of(v)->os->xCurrentTime(vfs_of(v)->os, out);
-}
+static int vfs_random(sqlite3_vfs *v, int n, char *out) { return vfs_of(v)->os->xRandomness(vfs_of(v)->os, n, out); }
+static int vfs_sleep(sqlite3_vfs *v, int us) { return vfs_of(v)->os->xSleep(vfs_of(v)->os, us); }
+static int vfs_time(sqlite3_vfs *v, double *out) { return vfs_of(v)->os->xCurrentTime(vfs_of(v)->os, out); }
 static int vfs_last_error(sqlite3_vfs *v, int n, char *out)
 {
 	(void)v;
@@ -496,7 +481,4 @@ void memvfs_destroy(struct memvfs *m)
 	free(m);
 }
 
-const char *memvfs_name(const struct memvfs *m)
-{
-	return m->name;
-}
+const char *memvfs_name(const struct memvfs *m) { return m->name; }

@@ -173,10 +173,7 @@ enum sql_step sql_step(struct sql_stmt *s)
 	return rc == SQLITE_DONE ? SQL_DONE : step_failed(s, rc);
 }
 
-int64_t sql_col_int(struct sql_stmt *s, int column)
-{
-	return s->st ? sqlite3_column_int64(s->st, column) : 0;
-}
+int64_t sql_col_int(struct sql_stmt *s, int column) { return s->st ? sqlite3_column_int64(s->st, column) : 0; }
 
 struct span sql_col_text(struct sql_stmt *s, struct arena *a, int column)
 {
@@ -192,10 +189,7 @@ struct span sql_col_text(struct sql_stmt *s, struct arena *a, int column)
 	return out;
 }
 
-bool sql_col_is_null(struct sql_stmt *s, int column)
-{
-	return !s->st || sqlite3_column_type(s->st, column) == SQLITE_NULL;
-}
+bool sql_col_is_null(struct sql_stmt *s, int column) { return !s->st || sqlite3_column_type(s->st, column) == SQLITE_NULL; }
 
 enum err sql_done(struct sql_stmt *s)
 {
@@ -230,18 +224,9 @@ enum err sql_get_int(struct sql_stmt *s, int64_t *out, bool *found)
 	return ERR_OK;
 }
 
-int64_t sql_changes(struct store_tx *tx)
-{
-	return sqlite3_changes64(tx->handle);
-}
-int64_t sql_last_pk(struct store_tx *tx)
-{
-	return sqlite3_last_insert_rowid(tx->handle);
-}
-int64_t sql_wall_us(struct store_tx *tx)
-{
-	return clock_wall_us(tx->clock);
-}
+int64_t sql_changes(struct store_tx *tx) { return sqlite3_changes64(tx->handle); }
+int64_t sql_last_pk(struct store_tx *tx) { return sqlite3_last_insert_rowid(tx->handle); }
+int64_t sql_wall_us(struct store_tx *tx) { return clock_wall_us(tx->clock); }
 
 int64_t sql_budget_begin(struct store_tx *tx, int64_t ms)
 {
@@ -250,10 +235,7 @@ int64_t sql_budget_begin(struct store_tx *tx, int64_t ms)
 	return saved;
 }
 
-void sql_budget_end(struct store_tx *tx, int64_t saved)
-{
-	tx->deadline_us = saved;
-}
+void sql_budget_end(struct store_tx *tx, int64_t saved) { tx->deadline_us = saved; }
 
 /* ---- life ---- */
 void db_release_busy(struct store_tx *tx)

@@ -46,9 +46,9 @@ static void assert_refused(struct span text, const char *want_why, size_t want_a
 static void refuses(void **state)
 {
 	(void)state;
-	static const char *const bad[] = { "", " ", "{", "[1,]", "{\"a\":1,}", "{'a':1}", "nul", "01", "+1", "1.", ".5", "1e", "NaN", "Infinity",
-		"\"a", "\"\\x\"", "\"\x01\"", "\"\t\"", "[1] 2", "{\"a\"}", "{a:1}", "/**/1", "\xef\xbb\xbf{}", "\"\xc3\"",
-		"\"\xed\xa0\x80\"", "\"\\ud800\"", "\"\\udc00\\ud800\"", "1e999" };
+	static const char *const bad[] = { "", " ", "{", "[1,]", "{\"a\":1,}", "{'a':1}", "nul", "01", "+1", "1.", ".5", "1e",
+		"NaN", "Infinity", "\"a", "\"\\x\"", "\"\x01\"", "\"\t\"", "[1] 2", "{\"a\"}", "{a:1}", "/**/1", "\xef\xbb\xbf{}",
+		"\"\xc3\"", "\"\xed\xa0\x80\"", "\"\\ud800\"", "\"\\udc00\\ud800\"", "1e999" };
 	for (size_t i = 0; i < BECK_COUNT(bad); i++) assert_refused(span_str(bad[i]), NULL, 0);
 	assert_refused(SPAN_NONE, NULL, 0);
 	assert_refused((struct span){ "1\0", 2 }, NULL, 0);
@@ -78,7 +78,8 @@ static struct span many_keys(struct buf *b, int n, int duplicate_of)
 {
 	buf_clear(b);
 	buf_add_char(b, '{');
-	for (int i = 0; i < n; i++) buf_printf(b, "%s\"k%d\":%d", i ? "," : "", i == n - 1 && duplicate_of >= 0 ? duplicate_of : i, i);
+	for (int i = 0; i < n; i++)
+		buf_printf(b, "%s\"k%d\":%d", i ? "," : "", i == n - 1 && duplicate_of >= 0 ? duplicate_of : i, i);
 	buf_add_char(b, '}');
 	return buf_span(b);
 }
@@ -123,7 +124,8 @@ static void depth_at_the_bound_and_one_past(void **state)
 	assert_refused(nested(&b, 500000, "[", "]"), "nested too deep", (size_t)LIMIT_JSON_DEPTH);
 	buf_deinit(&b);
 	/* Depth counts what is open, not what was. */
-	parse("[[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[1,[]]]");
+	parse("[[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[1,[]]"
+	      "]");
 }
 
 static void without_memory_it_is_refused(void **state)
@@ -157,12 +159,26 @@ static void equality(void **state)
 		const char *a, *b;
 		bool equal;
 	} cases[] = {
-		{ "1", "1.0", true }, { "1", "2", false }, { "-1", "-1", true }, { "-1", "1", false },
-		{ "18446744073709551615", "-1", false }, { "0", "-0", true }, { "\"a\"", "\"a\"", true }, { "\"a\"", "\"b\"", false },
-		{ "null", "null", true }, { "null", "false", false }, { "true", "false", false }, { "1", "\"1\"", false },
-		{ "[1,2]", "[1,2]", true }, { "[1,2]", "[2,1]", false }, { "[1]", "[1,1]", false }, { "[]", "{}", false },
-		{ "{\"a\":1,\"b\":[{}]}", "{\"b\":[{}],\"a\":1}", true }, { "{\"a\":1}", "{\"b\":1}", false },
-		{ "{\"a\":1}", "{\"a\":1,\"b\":1}", false }, { "{\"a\":1,\"b\":2}", "{\"a\":2,\"b\":1}", false },
+		{ "1", "1.0", true },
+		{ "1", "2", false },
+		{ "-1", "-1", true },
+		{ "-1", "1", false },
+		{ "18446744073709551615", "-1", false },
+		{ "0", "-0", true },
+		{ "\"a\"", "\"a\"", true },
+		{ "\"a\"", "\"b\"", false },
+		{ "null", "null", true },
+		{ "null", "false", false },
+		{ "true", "false", false },
+		{ "1", "\"1\"", false },
+		{ "[1,2]", "[1,2]", true },
+		{ "[1,2]", "[2,1]", false },
+		{ "[1]", "[1,1]", false },
+		{ "[]", "{}", false },
+		{ "{\"a\":1,\"b\":[{}]}", "{\"b\":[{}],\"a\":1}", true },
+		{ "{\"a\":1}", "{\"b\":1}", false },
+		{ "{\"a\":1}", "{\"a\":1,\"b\":1}", false },
+		{ "{\"a\":1,\"b\":2}", "{\"a\":2,\"b\":1}", false },
 	};
 	for (size_t i = 0; i < BECK_COUNT(cases); i++)
 		if (json_equal(parse(cases[i].a), parse(cases[i].b)) != cases[i].equal) fail_msg("%s %s", cases[i].a, cases[i].b);
@@ -218,8 +234,9 @@ static void writing(void **state)
 	jsonw_arr_end(&w);
 	jsonw_arr_end(&w);
 	jsonw_obj_end(&w);
-	assert_span(buf_span(&b), "{\"s\":\"x\",\"min\":-9223372036854775808,\"max\":9223372036854775807,\"t\":true,\"raw\":[1,2],"
-				  "\"q\\\"\\\\\":null,\"m\" : 1 , \"n\":{},\"arr\":[\"\",0,{\"first\":1,\"then\":-7},[]]}");
+	assert_span(buf_span(&b),
+		"{\"s\":\"x\",\"min\":-9223372036854775808,\"max\":9223372036854775807,\"t\":true,\"raw\":[1,2],"
+		"\"q\\\"\\\\\":null,\"m\" : 1 , \"n\":{},\"arr\":[\"\",0,{\"first\":1,\"then\":-7},[]]}");
 	parse("{}");
 	buf_deinit(&b);
 }
@@ -256,7 +273,8 @@ static void escapes_round_trip(void **state)
 static void values_are_written_as_they_were(void **state)
 {
 	(void)state;
-	const char *text = "{\"a\":[1,-1,0,18446744073709551615,-9223372036854775808,0.1,1e100,-0.0,true,false,null,\"\\\"\"],\"b\":{\"c\":{}}}";
+	const char *text = "{\"a\":[1,-1,0,18446744073709551615,-9223372036854775808,0.1,1e100,-0.0,true,false,null,\"\\\"\"],"
+			   "\"b\":{\"c\":{}}}";
 	struct buf b;
 	struct jsonw w;
 	buf_init(&b, 1000);
@@ -288,7 +306,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(duplicate_keys_in_objects_of_any_size, setup, teardown),
 		cmocka_unit_test_setup_teardown(depth_at_the_bound_and_one_past, setup, teardown),
 		cmocka_unit_test_setup_teardown(without_memory_it_is_refused, setup, teardown),
-		cmocka_unit_test_setup_teardown(members, setup, teardown), cmocka_unit_test_setup_teardown(equality, setup, teardown),
+		cmocka_unit_test_setup_teardown(members, setup, teardown),
+		cmocka_unit_test_setup_teardown(equality, setup, teardown),
 		cmocka_unit_test_setup_teardown(equality_of_large_objects, setup, teardown),
 		cmocka_unit_test_setup_teardown(writing, setup, teardown),
 		cmocka_unit_test_setup_teardown(escapes_round_trip, setup, teardown),

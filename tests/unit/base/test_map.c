@@ -47,8 +47,7 @@ static void strings_against_a_model(void **state)
 	size_t seen = 0, it = 0;
 	while (map_next(&m, &it)) seen++;
 	assert_int_equal(seen, count);
-	for (size_t k = 0; k < KEYS; k++)
-		assert_ptr_equal(map_get(&m, span_str(names[k])), present[k] ? &values[k] : NULL);
+	for (size_t k = 0; k < KEYS; k++) assert_ptr_equal(map_get(&m, span_str(names[k])), present[k] ? &values[k] : NULL);
 	for (size_t k = 0; k < KEYS; k++) map_remove(&m, span_str(names[k]));
 	assert_int_equal(m.cap, 0);
 	map_deinit(&m);
@@ -125,8 +124,8 @@ static void churn_does_not_grow(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(siphash_matches_its_vectors), cmocka_unit_test(strings_against_a_model),
-		cmocka_unit_test(put_replaces_the_key_too), cmocka_unit_test(integers_against_a_model),
-		cmocka_unit_test(churn_does_not_grow) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(siphash_matches_its_vectors),
+		cmocka_unit_test(strings_against_a_model), cmocka_unit_test(put_replaces_the_key_too),
+		cmocka_unit_test(integers_against_a_model), cmocka_unit_test(churn_does_not_grow) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -17,7 +17,8 @@ static void known_digests(void **state)
 	(void)state;
 	assert_digest(SPAN_NONE, "da39a3ee5e6b4b0d3255bfef95601890afd80709");
 	assert_digest(SPAN("abc"), "a9993e364706816aba3e25717850c26c9cd0d89d");
-	assert_digest(SPAN("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq"), "84983e441c3bd26ebaae4aa1f95129e5e54670f1");
+	assert_digest(
+		SPAN("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq"), "84983e441c3bd26ebaae4aa1f95129e5e54670f1");
 	char a[64];
 	for (int i = 0; i < 64; i++) a[i] = 'a';
 	assert_digest((struct span){ a, 55 }, "c1c8bbdc22796e28c0e15163d20899b65621d65a");

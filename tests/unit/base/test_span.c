@@ -43,11 +43,24 @@ static void integers(void **state)
 		bool ok;
 		long long v;
 	} cases[] = {
-		{ "0", true, 0 }, { "-0", true, 0 }, { "+7", true, 7 }, { "007", true, 7 }, { "-12", true, -12 },
-		{ "9223372036854775807", true, LLONG_MAX }, { "9223372036854775808", false, 0 },
-		{ "-9223372036854775808", true, LLONG_MIN }, { "-9223372036854775809", false, 0 },
-		{ "99999999999999999999999", false, 0 }, { "", false, 0 }, { "-", false, 0 }, { "+", false, 0 }, { " 1", false, 0 },
-		{ "1 ", false, 0 }, { "1.0", false, 0 }, { "--1", false, 0 }, { "0x1", false, 0 },
+		{ "0", true, 0 },
+		{ "-0", true, 0 },
+		{ "+7", true, 7 },
+		{ "007", true, 7 },
+		{ "-12", true, -12 },
+		{ "9223372036854775807", true, LLONG_MAX },
+		{ "9223372036854775808", false, 0 },
+		{ "-9223372036854775808", true, LLONG_MIN },
+		{ "-9223372036854775809", false, 0 },
+		{ "99999999999999999999999", false, 0 },
+		{ "", false, 0 },
+		{ "-", false, 0 },
+		{ "+", false, 0 },
+		{ " 1", false, 0 },
+		{ "1 ", false, 0 },
+		{ "1.0", false, 0 },
+		{ "--1", false, 0 },
+		{ "0x1", false, 0 },
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		long long v = 42;

@@ -35,14 +35,8 @@ struct world {
 	enum dialect dialect;
 };
 
-static int64_t world_wall(void *ctx)
-{
-	return ((struct world *)ctx)->now_us;
-}
-static int64_t world_mono(void *ctx)
-{
-	return ((struct world *)ctx)->mono_us;
-}
+static int64_t world_wall(void *ctx) { return ((struct world *)ctx)->now_us; }
+static int64_t world_mono(void *ctx) { return ((struct world *)ctx)->mono_us; }
 static void world_fill(void *ctx, void *p, size_t n)
 {
 	struct world *w = ctx;
@@ -152,23 +146,14 @@ static inline void world_ok(struct world *w, enum err e, int line)
 }
 
 /* ---- looking ---- */
-static inline struct span at(yyjson_val *v, const char *key)
-{
-	return json_span(json_get(v, key));
-}
+static inline struct span at(yyjson_val *v, const char *key) { return json_span(json_get(v, key)); }
 static inline int64_t num(yyjson_val *v, const char *key)
 {
 	yyjson_val *n = json_get(v, key);
 	return yyjson_is_int(n) ? yyjson_get_sint(n) : INT64_MIN;
 }
-static inline bool has(yyjson_val *v, const char *key)
-{
-	return json_get(v, key) != NULL;
-}
-static inline bool is(yyjson_val *v, const char *key)
-{
-	return yyjson_is_true(json_get(v, key));
-}
+static inline bool has(yyjson_val *v, const char *key) { return json_get(v, key) != NULL; }
+static inline bool is(yyjson_val *v, const char *key) { return yyjson_is_true(json_get(v, key)); }
 
 /* The n-th recorded event of a type, NULL when there are not so many. */
 static inline struct event *event_of(struct world *w, enum event_type t, size_t n)

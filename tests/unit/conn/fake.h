@@ -58,10 +58,7 @@ static inline int64_t fake_write(struct net_stream *b, const struct iovec *iov, 
 	}
 	return n;
 }
-static inline void fake_read(struct net_stream *b, bool on)
-{
-	BECK_CONTAINER(b, struct fake_stream, base)->reading = on;
-}
+static inline void fake_read(struct net_stream *b, bool on) { BECK_CONTAINER(b, struct fake_stream, base)->reading = on; }
 static inline void fake_close(struct net_stream *b)
 {
 	struct fake_stream *s = BECK_CONTAINER(b, struct fake_stream, base);
@@ -74,10 +71,7 @@ static inline void fake_close_gracefully(struct net_stream *b, int64_t linger_ms
 	(void)linger_ms;
 	BECK_CONTAINER(b, struct fake_stream, base)->is_half_closed = true;
 }
-static inline void fake_wake(struct net_loop *l)
-{
-	(void)l;
-}
+static inline void fake_wake(struct net_loop *l) { (void)l; }
 static const struct net_driver fake_driver = {
 	.wake = fake_wake, .write = fake_write, .read = fake_read, .close = fake_close, .close_gracefully = fake_close_gracefully
 };
@@ -139,10 +133,7 @@ struct session *session_create(struct session_hub *h, struct session_carrier *c,
 	sessions_alive++;
 	return last_session = s;
 }
-struct span session_id(const struct session *s)
-{
-	return span_str(s->id);
-}
+struct span session_id(const struct session *s) { return span_str(s->id); }
 enum err session_open(struct session *s, const struct session_start *start, bool *came_online)
 {
 	if (next_open_result) return next_open_result;
@@ -385,19 +376,13 @@ static inline struct fake_stream *dial_from(struct world *w, int host, const cha
 	if (conn_host_accept(w->hosts[host], &s->base) != 0) s->is_closed = s->is_told = true;
 	return s;
 }
-static inline struct fake_stream *dial(struct world *w, int host)
-{
-	return dial_from(w, host, "127.0.0.1");
-}
+static inline struct fake_stream *dial(struct world *w, int host) { return dial_from(w, host, "127.0.0.1"); }
 
 static inline void receive(struct fake_stream *s, const void *p, size_t n)
 {
 	if (!s->is_closed && !s->is_half_closed && s->base.ev) s->base.ev->on_read(s->base.ctx, &s->base, p, n);
 }
-static inline void receive_text(struct fake_stream *s, const char *text)
-{
-	receive(s, text, strlen(text));
-}
+static inline void receive_text(struct fake_stream *s, const char *text) { receive(s, text, strlen(text)); }
 static inline void give_room(struct fake_stream *s, int64_t room)
 {
 	s->room = room;
@@ -424,10 +409,7 @@ static inline const char *peek(struct fake_stream *s)
 	s->sent.n--;
 	return s->sent.p;
 }
-static inline bool has(const char *text, const char *part)
-{
-	return strstr(text, part) != NULL;
-}
+static inline bool has(const char *text, const char *part) { return strstr(text, part) != NULL; }
 static inline int count_of(const char *text, const char *part)
 {
 	int n = 0;

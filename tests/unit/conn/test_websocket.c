@@ -15,10 +15,7 @@ static void send_frame(struct fake_stream *s, enum ws_opcode op, const char *pay
 	receive(s, b.p, b.n);
 	buf_deinit(&b);
 }
-static void send_text(struct fake_stream *s, const char *text)
-{
-	send_frame(s, WS_TEXT, text, strlen(text));
-}
+static void send_text(struct fake_stream *s, const char *text) { send_frame(s, WS_TEXT, text, strlen(text)); }
 
 /* What the client understood so far. */
 struct client {

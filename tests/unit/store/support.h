@@ -29,14 +29,8 @@ struct fixture {
 	int64_t app;
 };
 
-static int64_t fixture_wall(void *ctx)
-{
-	return ((struct fixture *)ctx)->now_us;
-}
-static int64_t fixture_mono(void *ctx)
-{
-	return ((struct fixture *)ctx)->mono_us;
-}
+static int64_t fixture_wall(void *ctx) { return ((struct fixture *)ctx)->now_us; }
+static int64_t fixture_mono(void *ctx) { return ((struct fixture *)ctx)->mono_us; }
 static void fixture_fill(void *ctx, void *p, size_t n)
 {
 	struct fixture *f = ctx;
@@ -85,10 +79,7 @@ static inline void fixture_deinit(struct fixture *f)
 	nftw(f->folder, fixture_remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
-static inline void fixture_begin(struct fixture *f)
-{
-	assert_int_equal(store_batch_begin(f->store, &f->tx), ERR_OK);
-}
+static inline void fixture_begin(struct fixture *f) { assert_int_equal(store_batch_begin(f->store, &f->tx), ERR_OK); }
 
 static inline void fixture_commit(struct fixture *f)
 {

@@ -16,10 +16,7 @@ static int setup(void **state)
 	return 0;
 }
 
-static struct span sub(struct fixture *f, const char *name)
-{
-	return arena_printf(&f->arena, "%s/%s", f->folder, name);
-}
+static struct span sub(struct fixture *f, const char *name) { return arena_printf(&f->arena, "%s/%s", f->folder, name); }
 
 static struct store *open_at(struct fixture *f, struct span folder)
 {
@@ -30,10 +27,7 @@ static struct store *open_at(struct fixture *f, struct span folder)
 	return s;
 }
 
-static void run(struct store_tx *tx, const char *sql)
-{
-	fixture_run(tx, sql);
-}
+static void run(struct store_tx *tx, const char *sql) { fixture_run(tx, sql); }
 
 /* One application, three users, one channel with two members, six messages, one of them a reply. */
 static void furnish(struct fixture *f, struct store *s)

@@ -88,10 +88,7 @@ struct naive {
 	int64_t channel, user, context, at;
 };
 
-static uint64_t draw(struct fixture *f, uint64_t n)
-{
-	return rng_u64(&f->rng) % n;
-}
+static uint64_t draw(struct fixture *f, uint64_t n) { return rng_u64(&f->rng) % n; }
 
 static void fill(struct fixture *f, struct naive *log)
 {

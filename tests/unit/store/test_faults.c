@@ -21,14 +21,8 @@ struct faulty_file {
 	sqlite3_file *real;
 };
 
-static struct faulty_file *ff(sqlite3_file *f)
-{
-	return (struct faulty_file *)(void *)f;
-}
-static const sqlite3_io_methods *real_methods(sqlite3_file *f)
-{
-	return ff(f)->real->pMethods;
-}
+static struct faulty_file *ff(sqlite3_file *f) { return (struct faulty_file *)(void *)f; }
+static const sqlite3_io_methods *real_methods(sqlite3_file *f) { return ff(f)->real->pMethods; }
 
 static int due(struct faults *f)
 {
@@ -38,14 +32,8 @@ static int due(struct faults *f)
 	return f->code;
 }
 
-static int f_close(sqlite3_file *f)
-{
-	return real_methods(f)->xClose(ff(f)->real);
-}
-static int f_read(sqlite3_file *f, void *p, int n, sqlite3_int64 at)
-{
-	return real_methods(f)->xRead(ff(f)->real, p, n, at);
-}
+static int f_close(sqlite3_file *f) { return real_methods(f)->xClose(ff(f)->real); }
+static int f_read(sqlite3_file *f, void *p, int n, sqlite3_int64 at) { return real_methods(f)->xRead(ff(f)->real, p, n, at); }
 static int f_write(sqlite3_file *f, const void *p, int n, sqlite3_int64 at)
 {
 	int rc = due(ff(f)->f);
@@ -63,50 +51,20 @@ static int f_sync(sqlite3_file *f, int flags)
 	int rc = due(ff(f)->f);
 	return rc == SQLITE_OK ? real_methods(f)->xSync(ff(f)->real, flags) : SQLITE_IOERR_FSYNC;
 }
-static int f_size(sqlite3_file *f, sqlite3_int64 *n)
-{
-	return real_methods(f)->xFileSize(ff(f)->real, n);
-}
-static int f_lock(sqlite3_file *f, int l)
-{
-	return real_methods(f)->xLock(ff(f)->real, l);
-}
-static int f_unlock(sqlite3_file *f, int l)
-{
-	return real_methods(f)->xUnlock(ff(f)->real, l);
-}
-static int f_reserved(sqlite3_file *f, int *out)
-{
-	return real_methods(f)->xCheckReservedLock(ff(f)->real, out);
-}
-static int f_control(sqlite3_file *f, int op, void *arg)
-{
-	return real_methods(f)->xFileControl(ff(f)->real, op, arg);
-}
-static int f_sector(sqlite3_file *f)
-{
-	return real_methods(f)->xSectorSize(ff(f)->real);
-}
-static int f_device(sqlite3_file *f)
-{
-	return real_methods(f)->xDeviceCharacteristics(ff(f)->real);
-}
+static int f_size(sqlite3_file *f, sqlite3_int64 *n) { return real_methods(f)->xFileSize(ff(f)->real, n); }
+static int f_lock(sqlite3_file *f, int l) { return real_methods(f)->xLock(ff(f)->real, l); }
+static int f_unlock(sqlite3_file *f, int l) { return real_methods(f)->xUnlock(ff(f)->real, l); }
+static int f_reserved(sqlite3_file *f, int *out) { return real_methods(f)->xCheckReservedLock(ff(f)->real, out); }
+static int f_control(sqlite3_file *f, int op, void *arg) { return real_methods(f)->xFileControl(ff(f)->real, op, arg); }
+static int f_sector(sqlite3_file *f) { return real_methods(f)->xSectorSize(ff(f)->real); }
+static int f_device(sqlite3_file *f) { return real_methods(f)->xDeviceCharacteristics(ff(f)->real); }
 static int f_map(sqlite3_file *f, int r, int n, int x, void volatile **p)
 {
 	return real_methods(f)->xShmMap(ff(f)->real, r, n, x, p);
 }
-static int f_shm_lock(sqlite3_file *f, int at, int n, int flags)
-{
-	return real_methods(f)->xShmLock(ff(f)->real, at, n, flags);
-}
-static void f_barrier(sqlite3_file *f)
-{
-	real_methods(f)->xShmBarrier(ff(f)->real);
-}
-static int f_unmap(sqlite3_file *f, int d)
-{
-	return real_methods(f)->xShmUnmap(ff(f)->real, d);
-}
+static int f_shm_lock(sqlite3_file *f, int at, int n, int flags) { return real_methods(f)->xShmLock(ff(f)->real, at, n, flags); }
+static void f_barrier(sqlite3_file *f) { real_methods(f)->xShmBarrier(ff(f)->real); }
+static int f_unmap(sqlite3_file *f, int d) { return real_methods(f)->xShmUnmap(ff(f)->real, d); }
 
 static const sqlite3_io_methods faulty = { .iVersion = 2,
 	.xClose = f_close,
@@ -191,10 +149,7 @@ static void faults_register(struct faults *x)
 
 enum fate { FATE_NONE, FATE_STORED, FATE_REFUSED, FATE_UNKNOWN };
 
-static struct span user_id(struct fixture *f, int batch, int row)
-{
-	return arena_printf(&f->arena, "u%d-%d", batch, row);
-}
+static struct span user_id(struct fixture *f, int batch, int row) { return arena_printf(&f->arena, "u%d-%d", batch, row); }
 
 static enum fate one_batch(struct fixture *f, struct store *s, int batch)
 {

@@ -14,10 +14,7 @@ static int setup(void **state)
 	return 0;
 }
 
-static struct span path_in(struct fixture *f, const char *name)
-{
-	return arena_printf(&f->arena, "%s/%s", f->folder, name);
-}
+static struct span path_in(struct fixture *f, const char *name) { return arena_printf(&f->arena, "%s/%s", f->folder, name); }
 
 static void raw(struct fixture *f, const char *file, const char *sql)
 {
@@ -38,10 +35,7 @@ static struct span slurp(struct fixture *f, const char *name)
 	return span_make(bytes, n);
 }
 
-static bool contains(struct span s, const char *part)
-{
-	return memmem(s.p, s.n, part, strlen(part)) != NULL;
-}
+static bool contains(struct span s, const char *part) { return memmem(s.p, s.n, part, strlen(part)) != NULL; }
 
 static void refused(struct fixture *f, const char *says)
 {

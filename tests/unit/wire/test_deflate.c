@@ -45,7 +45,8 @@ static void round_trips_around_every_window(void **state)
 			for (int form = DEFLATE_GZIP; form <= DEFLATE_FLUSH; form++) {
 				b.n = 1;
 				assert_true(deflate_whole(&b, (struct span){ text, n }, (enum deflate_form)form));
-				size_t got = inflate_all(span_skip(buf_span(&b), 1), form == DEFLATE_GZIP ? 31 : -15, back, TEXT_MAX + 1);
+				size_t got = inflate_all(
+					span_skip(buf_span(&b), 1), form == DEFLATE_GZIP ? 31 : -15, back, TEXT_MAX + 1);
 				assert_int_equal(got, n);
 				assert_memory_equal(back, text, n);
 			}
@@ -80,6 +81,7 @@ static void without_room_nothing_changes(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(round_trips_around_every_window), cmocka_unit_test(without_room_nothing_changes) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(round_trips_around_every_window),
+		cmocka_unit_test(without_room_nothing_changes) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -28,7 +28,8 @@ static yyjson_val *json(const char *text)
 	return v;
 }
 
-static const char *const names[] = { "and", "or", "nor", "=", "!=", ">", ">=", "<", "<=", "in", "nin", "exists", "auto", "q", "has" };
+static const char *const names[] = { "and", "or", "nor", "=", "!=", ">", ">=", "<", "<=", "in", "nin", "exists", "auto", "q",
+	"has" };
 
 static void show(struct buf *b, const struct filter *f)
 {
@@ -63,7 +64,8 @@ static void shapes(void **state)
 		{ "{\"a\":{\"$in\":[]}}", "ain[]" },
 		{ "{\"a\":{\"$in\":[1,\"x\",null]},\"b\":{\"$nin\":[2]}}", "and(ain[1,\"x\",null] bnin[2])" },
 		{ "{\"a\":{\"$exists\":false}}", "aexistsfalse" },
-		{ "{\"a\":{\"$autocomplete\":\"x\"},\"b\":{\"$q\":\"y\"},\"c\":{\"$contains\":\"z\"}}", "and(aauto\"x\" bq\"y\" chas\"z\")" },
+		{ "{\"a\":{\"$autocomplete\":\"x\"},\"b\":{\"$q\":\"y\"},\"c\":{\"$contains\":\"z\"}}",
+			"and(aauto\"x\" bq\"y\" chas\"z\")" },
 		{ "{\"a\":{\"$ne\":null}}", "a!=null" },
 		{ "{\"$or\":[{\"a\":1},{\"b\":2,\"c\":3}]}", "or(a=1 and(b=2 c=3))" },
 		{ "{\"$and\":[{\"a\":1}],\"b\":2}", "and(and(a=1) b=2)" },
@@ -93,13 +95,30 @@ static void bad_shapes(void **state)
 	static const struct {
 		const char *text, *field;
 	} cases[] = {
-		{ "[]", NULL }, { "1", NULL }, { "\"x\"", NULL }, { "{\"\":1}", NULL },
-		{ "{\"a\":{\"b\":1}}", "a" }, { "{\"a\":{\"$foo\":1}}", "a" }, { "{\"a\":{\"$and\":[{\"b\":1}]}}", "a" },
-		{ "{\"a\":{\"$eq\":{}}}", "a" }, { "{\"a\":[[1]]}", "a" }, { "{\"a\":{\"$gt\":true}}", "a" }, { "{\"a\":{\"$lt\":null}}", "a" },
-		{ "{\"a\":{\"$gte\":[1]}}", "a" }, { "{\"a\":{\"$in\":1}}", "a" }, { "{\"a\":{\"$in\":{}}}", "a" },
-		{ "{\"a\":{\"$in\":[[]]}}", "a" }, { "{\"a\":{\"$exists\":1}}", "a" }, { "{\"a\":{\"$autocomplete\":\"\"}}", "a" },
-		{ "{\"a\":{\"$q\":1}}", "a" }, { "{\"a\":{\"$contains\":[1]}}", "a" }, { "{\"$and\":[]}", "$and" },
-		{ "{\"$or\":{}}", "$or" }, { "{\"$nor\":[1]}", "$nor" }, { "{\"$eq\":1}", "$eq" }, { "{\"$foo\":[]}", "$foo" },
+		{ "[]", NULL },
+		{ "1", NULL },
+		{ "\"x\"", NULL },
+		{ "{\"\":1}", NULL },
+		{ "{\"a\":{\"b\":1}}", "a" },
+		{ "{\"a\":{\"$foo\":1}}", "a" },
+		{ "{\"a\":{\"$and\":[{\"b\":1}]}}", "a" },
+		{ "{\"a\":{\"$eq\":{}}}", "a" },
+		{ "{\"a\":[[1]]}", "a" },
+		{ "{\"a\":{\"$gt\":true}}", "a" },
+		{ "{\"a\":{\"$lt\":null}}", "a" },
+		{ "{\"a\":{\"$gte\":[1]}}", "a" },
+		{ "{\"a\":{\"$in\":1}}", "a" },
+		{ "{\"a\":{\"$in\":{}}}", "a" },
+		{ "{\"a\":{\"$in\":[[]]}}", "a" },
+		{ "{\"a\":{\"$exists\":1}}", "a" },
+		{ "{\"a\":{\"$autocomplete\":\"\"}}", "a" },
+		{ "{\"a\":{\"$q\":1}}", "a" },
+		{ "{\"a\":{\"$contains\":[1]}}", "a" },
+		{ "{\"$and\":[]}", "$and" },
+		{ "{\"$or\":{}}", "$or" },
+		{ "{\"$nor\":[1]}", "$nor" },
+		{ "{\"$eq\":1}", "$eq" },
+		{ "{\"$foo\":[]}", "$foo" },
 		{ "{\"$or\":[{\"a\":{\"$foo\":1}}]}", "a" },
 	};
 	for (size_t i = 0; i < BECK_COUNT(cases); i++) {
@@ -108,8 +127,10 @@ static void bad_shapes(void **state)
 		if (filter_parse(&arena, json(cases[i].text), &f, &e) != ERR_INPUT) fail_msg("%s", cases[i].text);
 		assert_int_equal(e.err, ERR_INPUT);
 		assert_true(e.message.n > 0);
-		if (cases[i].field) assert_span(e.field, cases[i].field);
-		else assert_false(span_given(e.field));
+		if (cases[i].field)
+			assert_span(e.field, cases[i].field);
+		else
+			assert_false(span_given(e.field));
 	}
 }
 
@@ -177,18 +198,29 @@ static void fields_and_types(void **state)
 {
 	(void)state;
 	static const char *const good[] = { "{\"id\":\"x\"}", "{\"id\":{\"$in\":[\"x\",\"y\"]}}", "{\"id\":{\"$ne\":\"x\"}}",
-		"{\"id\":{\"$autocomplete\":\"x\"}}", "{\"count\":{\"$gt\":1,\"$lt\":2.5}}", "{\"count\":{\"$in\":[1]}}", "{\"frozen\":false}",
-		"{\"created_at\":{\"$gt\":\"2026-01-01T00:00:00Z\"}}", "{\"created_at\":{\"$exists\":true}}",
-		"{\"created_at\":{\"$in\":[\"2026-01-01T00:00:00Z\"]}}", "{\"members\":{\"$in\":[\"a\"]}}", "{\"members\":[\"a\",\"b\"]}",
-		"{\"members\":\"a\"}", "{\"members\":{\"$contains\":\"a\"}}", "{\"$or\":[{\"id\":\"x\"},{\"count\":1}]}", "{}" };
+		"{\"id\":{\"$autocomplete\":\"x\"}}", "{\"count\":{\"$gt\":1,\"$lt\":2.5}}", "{\"count\":{\"$in\":[1]}}",
+		"{\"frozen\":false}", "{\"created_at\":{\"$gt\":\"2026-01-01T00:00:00Z\"}}",
+		"{\"created_at\":{\"$exists\":true}}", "{\"created_at\":{\"$in\":[\"2026-01-01T00:00:00Z\"]}}",
+		"{\"members\":{\"$in\":[\"a\"]}}", "{\"members\":[\"a\",\"b\"]}", "{\"members\":\"a\"}",
+		"{\"members\":{\"$contains\":\"a\"}}", "{\"$or\":[{\"id\":\"x\"},{\"count\":1}]}", "{}" };
 	static const struct {
 		const char *text, *field;
 	} bad[] = {
-		{ "{\"id\":1}", "id" }, { "{\"id\":null}", "id" }, { "{\"id\":{\"$in\":[\"x\",1]}}", "id" }, { "{\"id\":[\"x\"]}", "id" },
-		{ "{\"id\":{\"$gt\":\"x\"}}", "id" }, { "{\"count\":\"1\"}", "count" }, { "{\"count\":{\"$exists\":true}}", "count" },
-		{ "{\"frozen\":1}", "frozen" }, { "{\"frozen\":{\"$in\":[true]}}", "frozen" }, { "{\"created_at\":5}", "created_at" },
-		{ "{\"created_at\":{\"$lt\":\"yesterday\"}}", "created_at" }, { "{\"members\":[1]}", "members" },
-		{ "{\"members\":{\"$contains\":1}}", "members" }, { "{\"unknown\":1}", "unknown" }, { "{\"ID\":\"x\"}", "ID" },
+		{ "{\"id\":1}", "id" },
+		{ "{\"id\":null}", "id" },
+		{ "{\"id\":{\"$in\":[\"x\",1]}}", "id" },
+		{ "{\"id\":[\"x\"]}", "id" },
+		{ "{\"id\":{\"$gt\":\"x\"}}", "id" },
+		{ "{\"count\":\"1\"}", "count" },
+		{ "{\"count\":{\"$exists\":true}}", "count" },
+		{ "{\"frozen\":1}", "frozen" },
+		{ "{\"frozen\":{\"$in\":[true]}}", "frozen" },
+		{ "{\"created_at\":5}", "created_at" },
+		{ "{\"created_at\":{\"$lt\":\"yesterday\"}}", "created_at" },
+		{ "{\"members\":[1]}", "members" },
+		{ "{\"members\":{\"$contains\":1}}", "members" },
+		{ "{\"unknown\":1}", "unknown" },
+		{ "{\"ID\":\"x\"}", "ID" },
 		{ "{\"$or\":[{\"id\":\"x\"},{\"$and\":[{\"count\":\"x\"}]}]}", "count" },
 	};
 	struct filter f;
@@ -249,12 +281,19 @@ static void sorts(void **state)
 	static const struct {
 		const char *text, *want;
 	} cases[] = {
-		{ "null", "" }, { "[]", "" }, { "{}", "" }, { "[{}]", "" },
+		{ "null", "" },
+		{ "[]", "" },
+		{ "{}", "" },
+		{ "[{}]", "" },
 		{ "[{\"field\":\"a\",\"direction\":-1},{\"field\":\"b\"}]", "-a +b " },
 		{ "[{\"field\":\"a\",\"direction\":0},{\"field\":\"b\",\"direction\":1.0}]", "+a +b " },
-		{ "[{\"a\":-1},{\"b\":1}]", "-a +b " }, { "[{\"a\":-1,\"b\":1}]", "-a +b " }, { "{\"a\":-1,\"b\":1}", "-a +b " },
-		{ "{\"field\":\"a\",\"direction\":-1}", "-a " }, { "[{\"field\":-1}]", "-field " },
-		{ "[{\"field\":\"a\",\"type\":\"number\"},{\"field\":\"b\",\"type\":\"boolean\",\"direction\":-1},{\"field\":\"c\",\"type\":\"\"}]",
+		{ "[{\"a\":-1},{\"b\":1}]", "-a +b " },
+		{ "[{\"a\":-1,\"b\":1}]", "-a +b " },
+		{ "{\"a\":-1,\"b\":1}", "-a +b " },
+		{ "{\"field\":\"a\",\"direction\":-1}", "-a " },
+		{ "[{\"field\":-1}]", "-field " },
+		{ "[{\"field\":\"a\",\"type\":\"number\"},{\"field\":\"b\",\"type\":\"boolean\",\"direction\":-1},{\"field\":"
+		  "\"c\",\"type\":\"\"}]",
 			"+a:n -b:b +c " },
 		{ "[{\"field\":\"a\",\"type\":null,\"direction\":null}]", "+a " },
 	};
@@ -266,12 +305,15 @@ static void sorts(void **state)
 		if (sort_parse(&arena, json(cases[i].text), &s, &e)) fail_msg("%s: %.*s", cases[i].text, SPAN_FMT(e.message));
 		for (size_t k = 0; k < s.n; k++)
 			buf_printf(&b, "%c%.*s%s ", s.keys[k].descending ? '-' : '+', SPAN_FMT(s.keys[k].field),
-				s.keys[k].as == FILTER_T_NUMBER ? ":n" : s.keys[k].as == FILTER_T_BOOL ? ":b" : "");
+				s.keys[k].as == FILTER_T_NUMBER ? ":n"
+				: s.keys[k].as == FILTER_T_BOOL ? ":b"
+								: "");
 		assert_span(buf_span(&b), cases[i].want);
 		buf_deinit(&b);
 	}
-	static const char *const bad[] = { "1", "\"a\"", "[1]", "[[]]", "[{\"field\":\"\"}]", "[{\"\":1}]", "[{\"field\":\"a\",\"direction\":2}]",
-		"[{\"a\":\"desc\"}]", "[{\"a\":true}]", "[{\"field\":\"a\",\"type\":\"date\"}]", "[{\"field\":\"a\",\"type\":1}]",
+	static const char *const bad[] = { "1", "\"a\"", "[1]", "[[]]", "[{\"field\":\"\"}]", "[{\"\":1}]",
+		"[{\"field\":\"a\",\"direction\":2}]", "[{\"a\":\"desc\"}]", "[{\"a\":true}]",
+		"[{\"field\":\"a\",\"type\":\"date\"}]", "[{\"field\":\"a\",\"type\":1}]",
 		"{\"a\":1,\"b\":1,\"c\":1,\"d\":1,\"e\":1,\"f\":1,\"g\":1,\"h\":1,\"i\":1}" };
 	for (size_t i = 0; i < BECK_COUNT(bad); i++) {
 		struct sort s;
@@ -280,7 +322,8 @@ static void sorts(void **state)
 	}
 	struct sort s;
 	struct error e;
-	assert_int_equal(sort_parse(&arena, json("{\"a\":1,\"b\":1,\"c\":1,\"d\":1,\"e\":1,\"f\":1,\"g\":1,\"h\":1}"), &s, &e), ERR_OK);
+	assert_int_equal(
+		sort_parse(&arena, json("{\"a\":1,\"b\":1,\"c\":1,\"d\":1,\"e\":1,\"f\":1,\"g\":1,\"h\":1}"), &s, &e), ERR_OK);
 	assert_int_equal(s.n, 8);
 	assert_int_equal(sort_parse(&arena, NULL, &s, &e), ERR_OK);
 	assert_int_equal(s.n, 0);

@@ -7,8 +7,8 @@
 
 enum { MAX_BODY = 1000 };
 
-/* One log line per outcome: "0 /path?query [body] headers ka|", "!err". Fed with a cut at `cut` and then every `step` bytes; each piece is
- * a copy of its own, so that the sanitizer sees reads beside it. */
+/* One log line per outcome: "0 /path?query [body] headers ka|", "!err". Fed with a cut at `cut` and then every `step` bytes; each
+ * piece is a copy of its own, so that the sanitizer sees reads beside it. */
 static struct buf run(struct span in, size_t cut, size_t step)
 {
 	struct buf log;
@@ -36,8 +36,10 @@ static struct buf run(struct span in, size_t cut, size_t step)
 		if (f == HTTP_MORE) continue;
 		buf_printf(&log, "%d %.*s", (int)r.method, SPAN_FMT(r.path));
 		if (span_given(r.query)) buf_printf(&log, "?%.*s", SPAN_FMT(r.query));
-		if (r.body.n > 100) buf_printf(&log, " <%zu>", r.body.n);
-		else if (r.body.n) buf_printf(&log, " [%.*s]", SPAN_FMT(r.body));
+		if (r.body.n > 100)
+			buf_printf(&log, " <%zu>", r.body.n);
+		else if (r.body.n)
+			buf_printf(&log, " [%.*s]", SPAN_FMT(r.body));
 		buf_add_span(&log, r.keep_alive ? SPAN("") : SPAN(" close"));
 		buf_add_span(&log, r.is_upgrade ? SPAN(" upgrade") : SPAN(""));
 		buf_add_char(&log, '|');
@@ -57,7 +59,8 @@ static void expect_step(const char *name, struct span in, const char *want, size
 {
 	struct buf log = run(in, cut, step);
 	if (!span_is(buf_span(&log), want))
-		fail_msg("%s (cut %zu, step %zu): got \"%.*s\", want \"%.*s\"", name, cut, step, SPAN_FMT(buf_span(&log)), SPAN_FMT(span_str(want)));
+		fail_msg("%s (cut %zu, step %zu): got \"%.*s\", want \"%.*s\"", name, cut, step, SPAN_FMT(buf_span(&log)),
+			SPAN_FMT(span_str(want)));
 	buf_deinit(&log);
 }
 
@@ -69,9 +72,14 @@ static void expect(const char *name, struct span in, const char *want)
 }
 
 #define H "Host: a\r\n"
-#define WS "Upgrade: websocket\r\nConnection: keep-alive, Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
+#define WS                                                                                                                       \
+	"Upgrade: websocket\r\nConnection: keep-alive, Upgrade\r\nSec-WebSocket-Key: "                                           \
+	"dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
 #define CHUNKED "POST /b HTTP/1.1\r\nTransfer-Encoding: chunked\r\n" H "\r\n"
-#define C(name, text, want) { name, { text, sizeof(text) - 1 }, want }
+#define C(name, text, want)                                                                                                      \
+	{                                                                                                                        \
+		name, { text, sizeof(text) - 1 }, want                                                                           \
+	}
 
 static const struct {
 	const char *name;
@@ -79,9 +87,12 @@ static const struct {
 	const char *want;
 } cases[] = {
 	C("simple", "GET /a?b=c HTTP/1.1\r\n" H "\r\n", "0 /a?b=c|"),
-	C("methods", "HEAD / HTTP/1.1\r\n" H "\r\nPATCH / HTTP/1.1\r\n" H "\r\nDELETE / HTTP/1.1\r\n" H "\r\nPROPFIND / HTTP/1.1\r\n" H "\r\n",
+	C("methods",
+		"HEAD / HTTP/1.1\r\n" H "\r\nPATCH / HTTP/1.1\r\n" H "\r\nDELETE / HTTP/1.1\r\n" H "\r\nPROPFIND / HTTP/1.1\r\n" H
+		"\r\n",
 		"1 /|4 /|5 /|7 /|"),
-	C("pipelined", "GET /a HTTP/1.1\r\n" H "\r\nPOST /b HTTP/1.1\r\nContent-Length: 3\r\n" H "\r\nxyzPUT /c HTTP/1.1\r\n" H "\r\n",
+	C("pipelined",
+		"GET /a HTTP/1.1\r\n" H "\r\nPOST /b HTTP/1.1\r\nContent-Length: 3\r\n" H "\r\nxyzPUT /c HTTP/1.1\r\n" H "\r\n",
 		"0 /a|2 /b [xyz]|3 /c|"),
 	C("empty line between", "GET /a HTTP/1.1\r\n" H "\r\n\r\nGET /c HTTP/1.1\r\n" H "\r\n", "0 /a|0 /c|"),
 	C("body of a GET", "GET /b HTTP/1.1\r\nContent-Length: 2\r\n" H "\r\nabGET /c HTTP/1.1\r\n" H "\r\n", "0 /b [ab]|0 /c|"),
@@ -97,7 +108,8 @@ static const struct {
 	C("1.0", "GET /b HTTP/1.0\r\n\r\n", "0 /b close|"),
 	C("1.0 keep-alive", "GET /b HTTP/1.0\r\nConnection: keep-alive\r\n\r\nGET /c HTTP/1.0\r\n\r\n", "0 /b|0 /c close|"),
 	C("close", "GET /b HTTP/1.1\r\n" H "Connection: close\r\n\r\n", "0 /b close|"),
-	C("more after close", "GET /b HTTP/1.1\r\n" H "Connection: close\r\n\r\nGET /c HTTP/1.1\r\n" H "\r\n", "0 /b close|!INPUT"),
+	C("more after close", "GET /b HTTP/1.1\r\n" H "Connection: close\r\n\r\nGET /c HTTP/1.1\r\n" H "\r\n",
+		"0 /b close|!INPUT"),
 	C("2.0", "GET /b HTTP/2.0\r\n" H "\r\n", "!INPUT"),
 	C("1.2", "GET /b HTTP/1.2\r\n" H "\r\n", "!INPUT"),
 	C("0.9", "GET /b\r\n\r\n", "!INPUT"),
@@ -126,8 +138,10 @@ static const struct {
 	C("NUL in the target", "GET /b\0 HTTP/1.1\r\n" H "\r\n", "!INPUT"),
 	C("blank in the target", "GET /b c HTTP/1.1\r\n" H "\r\n", "!INPUT"),
 	/* smuggling */
-	C("length and coding", "POST /b HTTP/1.1\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n" H "\r\n0\r\n\r\n", "!INPUT"),
-	C("coding and length", "POST /b HTTP/1.1\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n" H "\r\n0\r\n\r\n", "!INPUT"),
+	C("length and coding", "POST /b HTTP/1.1\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n" H "\r\n0\r\n\r\n",
+		"!INPUT"),
+	C("coding and length", "POST /b HTTP/1.1\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n" H "\r\n0\r\n\r\n",
+		"!INPUT"),
 	C("two lengths", "POST /b HTTP/1.1\r\nContent-Length: 3\r\nContent-Length: 4\r\n" H "\r\nabc", "!INPUT"),
 	C("equal lengths", "POST /b HTTP/1.1\r\nContent-Length: 3\r\nContent-Length: 3\r\n" H "\r\nabc", "!INPUT"),
 	C("list of lengths", "POST /b HTTP/1.1\r\nContent-Length: 3, 3\r\n" H "\r\nabc", "!INPUT"),
@@ -140,8 +154,10 @@ static const struct {
 	C("unknown coding", "POST /b HTTP/1.1\r\nTransfer-Encoding: xchunked\r\n" H "\r\n0\r\n\r\n", "!INPUT"),
 	C("coding list", "POST /b HTTP/1.1\r\nTransfer-Encoding: gzip, chunked\r\n" H "\r\n0\r\n\r\n", "!INPUT"),
 	C("coding not last", "POST /b HTTP/1.1\r\nTransfer-Encoding: chunked, identity\r\n" H "\r\n0\r\n\r\n", "!INPUT"),
-	C("coding twice", "POST /b HTTP/1.1\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n" H "\r\n0\r\n\r\n", "!INPUT"),
-	C("coding with a tab", "POST /b HTTP/1.1\r\nTransfer-Encoding:\tchunked\r\n" H "\r\n3\r\nabc\r\n0\r\n\r\n", "2 /b [abc]|"),
+	C("coding twice", "POST /b HTTP/1.1\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n" H "\r\n0\r\n\r\n",
+		"!INPUT"),
+	C("coding with a tab", "POST /b HTTP/1.1\r\nTransfer-Encoding:\tchunked\r\n" H "\r\n3\r\nabc\r\n0\r\n\r\n",
+		"2 /b [abc]|"),
 	C("coding in 1.0", "POST /b HTTP/1.0\r\nTransfer-Encoding: chunked\r\n" H "\r\n0\r\n\r\n", "!INPUT"),
 	/* chunks */
 	C("chunked", CHUNKED "3\r\nxyz\r\n00002\r\nab\r\n0\r\n\r\nGET /c HTTP/1.1\r\n" H "\r\n", "2 /b [xyzab]|0 /c|"),
@@ -164,17 +180,25 @@ static const struct {
 	C("upgrade with chunks", "GET /x HTTP/1.1\r\n" H WS "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "!INPUT"),
 	C("upgrade of a POST", "POST /x HTTP/1.1\r\n" H WS "\r\n", "2 /x|"),
 	C("upgrade in 1.0", "GET /x HTTP/1.0\r\n" H WS "\r\n", "0 /x|"),
-	C("upgrade, other version", "GET /x HTTP/1.1\r\n" H
-		"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 8\r\n\r\n"
-		"GET /c HTTP/1.1\r\n" H "\r\n", "0 /x|0 /c|"),
-	C("upgrade, short key", "GET /x HTTP/1.1\r\n" H
-		"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25j\r\nSec-WebSocket-Version: 13\r\n\r\n", "0 /x|"),
-	C("upgrade, two keys", "GET /x HTTP/1.1\r\n" H WS "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n", "0 /x|"),
-	C("upgrade without Connection", "GET /x HTTP/1.1\r\n" H
-		"Upgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\nGET /c HTTP/1.1\r\n" H "\r\n",
+	C("upgrade, other version",
+		"GET /x HTTP/1.1\r\n" H "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: "
+					"dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 8\r\n\r\n"
+		"GET /c HTTP/1.1\r\n" H "\r\n",
 		"0 /x|0 /c|"),
-	C("h2c is declined", "POST /x HTTP/1.1\r\n" H "Upgrade: h2c\r\nConnection: Upgrade, HTTP2-Settings\r\nContent-Length: 3\r\n\r\nabc"
-		"GET /c HTTP/1.1\r\n" H "\r\n", "2 /x [abc]|0 /c|"),
+	C("upgrade, short key",
+		"GET /x HTTP/1.1\r\n" H "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: "
+					"dGhlIHNhbXBsZSBub25j\r\nSec-WebSocket-Version: 13\r\n\r\n",
+		"0 /x|"),
+	C("upgrade, two keys", "GET /x HTTP/1.1\r\n" H WS "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n", "0 /x|"),
+	C("upgrade without Connection",
+		"GET /x HTTP/1.1\r\n" H "Upgrade: websocket\r\nSec-WebSocket-Key: "
+					"dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\nGET /c HTTP/1.1\r\n" H
+		"\r\n",
+		"0 /x|0 /c|"),
+	C("h2c is declined",
+		"POST /x HTTP/1.1\r\n" H "Upgrade: h2c\r\nConnection: Upgrade, HTTP2-Settings\r\nContent-Length: 3\r\n\r\nabc"
+		"GET /c HTTP/1.1\r\n" H "\r\n",
+		"2 /x [abc]|0 /c|"),
 	C("list of protocols", "GET /x HTTP/1.1\r\n" H "Upgrade: h2c\r\n" WS "\r\n", "0 /x upgrade|rest 0"),
 	/* bodies */
 	C("identity", "POST /b HTTP/1.1\r\nContent-Length: 3\r\nContent-Encoding: identity\r\n" H "\r\nabc", "2 /b [abc]|"),
@@ -226,7 +250,9 @@ static void headers(void **state)
 {
 	(void)state;
 	struct one o;
-	assert_int_equal(feed_all(SPAN("GET /x HTTP/1.1\r\nHOST: a\r\nX-One:  \t v  w \t\r\nx-one: second\r\nEmpty:\r\n\r\n"), 0, &o), HTTP_REQUEST);
+	assert_int_equal(
+		feed_all(SPAN("GET /x HTTP/1.1\r\nHOST: a\r\nX-One:  \t v  w \t\r\nx-one: second\r\nEmpty:\r\n\r\n"), 0, &o),
+		HTTP_REQUEST);
 	assert_int_equal(o.r.header_count, 4);
 	assert_span(o.r.headers[0].name, "host");
 	assert_span(http_header_get(&o.r, "x-one"), "v  w");
@@ -245,9 +271,21 @@ static void accept_encoding(void **state)
 		const char *value;
 		bool ok;
 	} values[] = {
-		{ "gzip", true }, { "GZIP", true }, { "deflate, gzip;q=0.5", true }, { "x-gzip", true }, { "*", true }, { "gzip ; q=1.0", true },
-		{ "", false }, { "deflate", false }, { "gzip;q=0", false }, { "gzip;q=0.000", false }, { "gzip; q = 0 ", false },
-		{ "*;q=0", false }, { "gzip;q=0, *", false }, { "*;q=0, gzip", true }, { "gzipx", false },
+		{ "gzip", true },
+		{ "GZIP", true },
+		{ "deflate, gzip;q=0.5", true },
+		{ "x-gzip", true },
+		{ "*", true },
+		{ "gzip ; q=1.0", true },
+		{ "", false },
+		{ "deflate", false },
+		{ "gzip;q=0", false },
+		{ "gzip;q=0.000", false },
+		{ "gzip; q = 0 ", false },
+		{ "*;q=0", false },
+		{ "gzip;q=0, *", false },
+		{ "*;q=0, gzip", true },
+		{ "gzipx", false },
 	};
 	for (size_t i = 0; i < BECK_COUNT(values); i++) {
 		struct one o;
@@ -280,13 +318,16 @@ static void head_and_url_at_the_bound_and_one_past(void **state)
 	const struct {
 		size_t head, url;
 		const char *want;
-	} bounds[] = { { head, 1, "0 /|" }, { head + 1, 1, "!HEADER_TOO_BIG" }, { head, url, NULL }, { head, url + 1, "!HEADER_TOO_BIG" } };
+	} bounds[] = { { head, 1, "0 /|" }, { head + 1, 1, "!HEADER_TOO_BIG" }, { head, url, NULL },
+		{ head, url + 1, "!HEADER_TOO_BIG" } };
 	for (size_t i = 0; i < BECK_COUNT(bounds); i++) {
 		head_of(&b, bounds[i].head, bounds[i].url);
 		for (size_t step = 1; step < 100000; step = step * 11 + 4) {
 			struct buf log = run(buf_span(&b), 0, step);
-			if (bounds[i].want) assert_span(buf_span(&log), bounds[i].want);
-			else assert_int_equal(log.n, url + 3);
+			if (bounds[i].want)
+				assert_span(buf_span(&log), bounds[i].want);
+			else
+				assert_int_equal(log.n, url + 3);
 			buf_deinit(&log);
 		}
 	}
@@ -313,8 +354,10 @@ static void header_count_at_the_bound_and_one_past(void **state)
 		buf_add_span(&b, SPAN("\r\n"));
 		struct one o;
 		assert_int_equal(feed_all(buf_span(&b), 0, &o), past ? HTTP_ERROR : HTTP_REQUEST);
-		if (past) assert_int_equal(o.err, ERR_HEADER_TOO_BIG);
-		else assert_span(http_header_get(&o.r, "x99"), "99");
+		if (past)
+			assert_int_equal(o.err, ERR_HEADER_TOO_BIG);
+		else
+			assert_span(http_header_get(&o.r, "x99"), "99");
 		one_end(&o);
 	}
 	buf_deinit(&b);
@@ -323,8 +366,10 @@ static void header_count_at_the_bound_and_one_past(void **state)
 static void add_body(struct buf *b, bool chunked, struct span body, const char *headers_text)
 {
 	buf_printf(b, "POST / HTTP/1.1\r\n" H "%s", headers_text);
-	if (chunked) buf_printf(b, "Transfer-Encoding: chunked\r\n\r\n%zx\r\n", body.n);
-	else buf_printf(b, "Content-Length: %zu\r\n\r\n", body.n);
+	if (chunked)
+		buf_printf(b, "Transfer-Encoding: chunked\r\n\r\n%zx\r\n", body.n);
+	else
+		buf_printf(b, "Content-Length: %zu\r\n\r\n", body.n);
 	buf_add_span(b, body);
 	if (chunked) buf_add_span(b, SPAN("\r\n0\r\n\r\n"));
 }
@@ -416,8 +461,10 @@ static void zip_bombs(void **state)
 		add_body(&b, false, buf_span(&packed), "Content-Encoding: gzip\r\n");
 		struct one o;
 		assert_int_equal(feed_all(buf_span(&b), 10 << 20, &o), past ? HTTP_ERROR : HTTP_REQUEST);
-		if (past) assert_int_equal(o.err, ERR_TOO_BIG);
-		else assert_int_equal(o.r.body.n, n);
+		if (past)
+			assert_int_equal(o.err, ERR_TOO_BIG);
+		else
+			assert_int_equal(o.r.body.n, n);
 		assert_true(o.arena.used_bytes < (size_t)LIMIT_BODY_BYTES * 3);
 		one_end(&o);
 	}
@@ -474,7 +521,8 @@ static void phases_and_continue(void **state)
 	http_parser_next(o.p, &o.arena, 100);
 	assert_int_equal(http_parser_phase(o.p), HTTP_IDLE);
 	/* Not when the body came along, nor without one. */
-	assert_int_equal(one_feed(&o, SPAN("POST / HTTP/1.1\r\n" H "Expect: 100-continue\r\nContent-Length: 2\r\n\r\na")), HTTP_MORE);
+	assert_int_equal(
+		one_feed(&o, SPAN("POST / HTTP/1.1\r\n" H "Expect: 100-continue\r\nContent-Length: 2\r\n\r\na")), HTTP_MORE);
 	assert_false(http_parser_wants_continue(o.p));
 	assert_int_equal(one_feed(&o, SPAN("b")), HTTP_REQUEST);
 	http_parser_next(o.p, &o.arena, 100);
@@ -510,8 +558,10 @@ static void without_memory_it_is_refused(void **state)
 		arena_init(&o.arena, max);
 		enum http_feed f = one_feed(&o, buf_span(&b));
 		assert_int_not_equal(f, HTTP_MORE);
-		if (f == HTTP_ERROR) assert_true(o.err == ERR_HEADER_TOO_BIG || o.err == ERR_TOO_BIG);
-		else assert_int_equal(o.r.body.n, 900);
+		if (f == HTTP_ERROR)
+			assert_true(o.err == ERR_HEADER_TOO_BIG || o.err == ERR_TOO_BIG);
+		else
+			assert_int_equal(o.r.body.n, 900);
 		one_end(&o);
 	}
 	buf_deinit(&b);
@@ -523,13 +573,15 @@ static void response_heads(void **state)
 	struct buf b;
 	buf_init(&b, 1000);
 	http_response_head(&b, 200, SPAN("application/json"), 12, true, SPAN("X: y\r\n"));
-	assert_span(buf_span(&b), "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 12\r\nConnection: keep-alive\r\nX: y\r\n\r\n");
+	assert_span(buf_span(&b), "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 12\r\nConnection: "
+				  "keep-alive\r\nX: y\r\n\r\n");
 	buf_clear(&b);
 	http_response_head(&b, 101, SPAN_NONE, -1, true, SPAN("Upgrade: websocket\r\nConnection: Upgrade\r\n"));
 	assert_span(buf_span(&b), "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n");
 	buf_clear(&b);
 	http_response_head(&b, 431, SPAN_NONE, 0, false, SPAN_NONE);
-	assert_span(buf_span(&b), "HTTP/1.1 431 Request Header Fields Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+	assert_span(
+		buf_span(&b), "HTTP/1.1 431 Request Header Fields Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
 	buf_deinit(&b);
 	for (int e = 0; e < ERR_COUNT; e++) assert_string_not_equal(http_status_text(err_http((enum err)e)), "Unknown");
 	assert_string_equal(http_status_text(799), "Unknown");
@@ -553,7 +605,8 @@ int main(void)
 		cmocka_unit_test(accept_encoding), cmocka_unit_test(head_and_url_at_the_bound_and_one_past),
 		cmocka_unit_test(header_count_at_the_bound_and_one_past), cmocka_unit_test(body_at_the_bound_and_one_past),
 		cmocka_unit_test(gzip_bodies), cmocka_unit_test(zip_bombs), cmocka_unit_test(framing_floods),
-		cmocka_unit_test(phases_and_continue), cmocka_unit_test(an_error_stays), cmocka_unit_test(without_memory_it_is_refused),
-		cmocka_unit_test(response_heads), cmocka_unit_test(gzip_without_room_changes_nothing) };
+		cmocka_unit_test(phases_and_continue), cmocka_unit_test(an_error_stays),
+		cmocka_unit_test(without_memory_it_is_refused), cmocka_unit_test(response_heads),
+		cmocka_unit_test(gzip_without_room_changes_nothing) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

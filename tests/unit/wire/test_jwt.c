@@ -41,7 +41,8 @@ static void good(void **state)
 {
 	(void)state;
 	struct jwt t;
-	assert_true(jwt_parse(&arena, make(HS256, "{\"user_id\":\"bob\",\"exp\":10,\"iat\":-1,\"nbf\":2.9,\"other\":[1]}", "s3cret"), &t));
+	assert_true(jwt_parse(
+		&arena, make(HS256, "{\"user_id\":\"bob\",\"exp\":10,\"iat\":-1,\"nbf\":2.9,\"other\":[1]}", "s3cret"), &t));
 	assert_span(t.user_id, "bob");
 	assert_false(t.is_server);
 	assert_true(t.has_exp && t.has_iat && t.has_nbf);
@@ -67,7 +68,8 @@ static void a_token_made_elsewhere(void **state)
 	(void)state;
 	struct jwt t;
 	assert_true(jwt_parse(&arena,
-		SPAN("eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxMjM0NTY3ODkwIiwibmFtZSI6IkpvaG4gRG9lIiwiaWF0IjoxNTE2MjM5MDIyfQ."
+		SPAN("eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9."
+		     "eyJzdWIiOiIxMjM0NTY3ODkwIiwibmFtZSI6IkpvaG4gRG9lIiwiaWF0IjoxNTE2MjM5MDIyfQ."
 		     "SflKxwRJSMeKKF2QT4fwpMeJf36POk6yJV_adQssw5c"),
 		&t));
 	assert_int_equal(t.iat_s, 1516239022);
@@ -96,8 +98,9 @@ static void wrong_form_is_refused(void **state)
 	(void)state;
 	struct jwt t;
 	struct span ok = make(HS256, "{\"user_id\":\"bob\"}", "k");
-	static const char *const bad[] = { "", ".", "..", "...", "a.b", "a.b.c", "e30.e30", "e30.e30.x.y", "e30..x", ".e30.x", "e30=.e30.x",
-		"e30.e30=.x", "e3 0.e30.x", " e30.e30.x", "W10.e30.x", "e30.W10.x", "e30.bnVsbA.x", "e31.e30.x", "e30.e31.x", "e30.eyJhIjoxfX0.x" };
+	static const char *const bad[] = { "", ".", "..", "...", "a.b", "a.b.c", "e30.e30", "e30.e30.x.y", "e30..x", ".e30.x",
+		"e30=.e30.x", "e30.e30=.x", "e3 0.e30.x", " e30.e30.x", "W10.e30.x", "e30.W10.x", "e30.bnVsbA.x", "e31.e30.x",
+		"e30.e31.x", "e30.eyJhIjoxfX0.x" };
 	for (size_t i = 0; i < BECK_COUNT(bad); i++)
 		if (jwt_parse(&arena, span_str(bad[i]), &t)) fail_msg("%s", bad[i]);
 	assert_false(jwt_parse(&arena, SPAN_NONE, &t));
@@ -115,7 +118,8 @@ static void wrong_claims_are_refused(void **state)
 	struct jwt t;
 	static const char *const bad[] = { "{\"user_id\":1}", "{\"user_id\":null}", "{\"server\":1}", "{\"server\":\"true\"}",
 		"{\"exp\":\"10\"}", "{\"exp\":null}", "{\"exp\":1e300}", "{\"exp\":-1e300}", "{\"iat\":true}", "{\"nbf\":[]}",
-		"{\"exp\":18446744073709551615}", "{\"user_id\":\"a\",\"user_id\":\"b\"}", "{\"user_id\":\"a\\u0000b\"}", "[]", "1", "\"x\"" };
+		"{\"exp\":18446744073709551615}", "{\"user_id\":\"a\",\"user_id\":\"b\"}", "{\"user_id\":\"a\\u0000b\"}", "[]",
+		"1", "\"x\"" };
 	for (size_t i = 0; i < BECK_COUNT(bad); i++)
 		if (jwt_parse(&arena, make(HS256, bad[i], "k"), &t)) fail_msg("%s", bad[i]);
 	assert_false(jwt_parse(&arena, make("{\"alg\":1}", "{}", "k"), &t));
@@ -126,8 +130,9 @@ static void wrong_claims_are_refused(void **state)
 static void other_algorithms_do_not_verify(void **state)
 {
 	(void)state;
-	static const char *const headers[] = { "{}", "{\"alg\":\"none\"}", "{\"alg\":\"None\"}", "{\"alg\":\"hs256\"}", "{\"alg\":\"HS384\"}",
-		"{\"alg\":\"HS512\"}", "{\"alg\":\"RS256\"}", "{\"alg\":\"\"}", "{\"alg\":\"HS256 \"}", "{\"ALG\":\"HS256\"}" };
+	static const char *const headers[] = { "{}", "{\"alg\":\"none\"}", "{\"alg\":\"None\"}", "{\"alg\":\"hs256\"}",
+		"{\"alg\":\"HS384\"}", "{\"alg\":\"HS512\"}", "{\"alg\":\"RS256\"}", "{\"alg\":\"\"}", "{\"alg\":\"HS256 \"}",
+		"{\"ALG\":\"HS256\"}" };
 	for (size_t i = 0; i < BECK_COUNT(headers); i++) {
 		struct jwt t;
 		assert_true(jwt_parse(&arena, make(headers[i], "{}", "k"), &t));
@@ -190,7 +195,8 @@ static void base64url(void **state)
 		assert_true(span_eq(back, (struct span){ bytes, n }));
 	}
 	buf_deinit(&b);
-	static const char *const bad[] = { "A", "AAAAA", "AB", "AAB", "A=", "AA==", "AA+A", "AA/A", "AA A", "AA\n", "AA\xc3\xa4" };
+	static const char *const bad[] = { "A", "AAAAA", "AB", "AAB", "A=", "AA==", "AA+A", "AA/A", "AA A", "AA\n",
+		"AA\xc3\xa4" };
 	struct span out;
 	for (size_t i = 0; i < BECK_COUNT(bad); i++)
 		if (base64url_decode(&arena, span_str(bad[i]), &out)) fail_msg("%s", bad[i]);

@@ -49,18 +49,38 @@ static void assert_json(yyjson_val *got, const char *want)
 
 static struct user full_user(void)
 {
-	return (struct user){ .pk = 1, .id = SPAN("bob"), .role = SPAN("user"), .name = SPAN("Bob"), .image = SPAN("i.png"),
-		.language = SPAN("de"), .teams = SPAN("[\"red\"]"), .teams_role = SPAN("{\"red\":\"admin\"}"), .custom = SPAN("{\"age\":7}"),
-		.created_at = 1, .updated_at = 2, .last_active = 9, .invisible_since_last_active = 5, .deactivated_at = 3, .deleted_at = 4,
-		.revoke_before = 6, .ban_expires = 8, .invisible = true, .banned = true, .shadow_banned = true, .online = true,
-		.privacy_typing = TRI_OFF, .privacy_read = TRI_UNSET, .privacy_delivery = TRI_ON };
+	return (struct user){ .pk = 1,
+		.id = SPAN("bob"),
+		.role = SPAN("user"),
+		.name = SPAN("Bob"),
+		.image = SPAN("i.png"),
+		.language = SPAN("de"),
+		.teams = SPAN("[\"red\"]"),
+		.teams_role = SPAN("{\"red\":\"admin\"}"),
+		.custom = SPAN("{\"age\":7}"),
+		.created_at = 1,
+		.updated_at = 2,
+		.last_active = 9,
+		.invisible_since_last_active = 5,
+		.deactivated_at = 3,
+		.deleted_at = 4,
+		.revoke_before = 6,
+		.ban_expires = 8,
+		.invisible = true,
+		.banned = true,
+		.shadow_banned = true,
+		.online = true,
+		.privacy_typing = TRI_OFF,
+		.privacy_read = TRI_UNSET,
+		.privacy_delivery = TRI_ON };
 }
 
 #define T(us) "\"1970-01-01T00:00:00.00000" us "Z\""
-#define USER_ALWAYS "\"id\":\"bob\",\"role\":\"user\",\"name\":\"Bob\",\"image\":\"i.png\",\"language\":\"de\",\"teams\":[\"red\"]," \
+#define USER_ALWAYS                                                                                                              \
+	"\"id\":\"bob\",\"role\":\"user\",\"name\":\"Bob\",\"image\":\"i.png\",\"language\":\"de\",\"teams\":[\"red\"],"         \
 	"\"teams_role\":{\"red\":\"admin\"},\"banned\":true"
-#define TIMES_1 "\"created_at\":" T("1") ",\"updated_at\":" T("2") ",\"deactivated_at\":" T("3") ",\"deleted_at\":" T("4")
-#define PRIVACY "\"privacy_settings\":{\"typing_indicators\":{\"enabled\":false},\"delivery_receipts\":{\"enabled\":true}}"
+#define TIMES_1   "\"created_at\":" T("1") ",\"updated_at\":" T("2") ",\"deactivated_at\":" T("3") ",\"deleted_at\":" T("4")
+#define PRIVACY   "\"privacy_settings\":{\"typing_indicators\":{\"enabled\":false},\"delivery_receipts\":{\"enabled\":true}}"
 #define OFFLINE_1 "\"online\":false,\"last_active\":" T("5") ",\"blocked_user_ids\":[]"
 
 static void users_by_view(void **state)
@@ -72,11 +92,14 @@ static void users_by_view(void **state)
 	user_write(begin(), DIALECT_1, USER_VIEW_PRIVACY, &u);
 	assert_json(written(), "{" USER_ALWAYS "," TIMES_1 "," OFFLINE_1 ",\"invisible\":false," PRIVACY ",\"age\":7}");
 	user_write(begin(), DIALECT_1, USER_VIEW_SERVER, &u);
-	assert_json(written(), "{" USER_ALWAYS "," TIMES_1 ",\"online\":true,\"last_active\":" T("9") ",\"blocked_user_ids\":[],\"invisible\":true,"
-			       "\"shadow_banned\":true," PRIVACY ",\"ban_expires\":" T("8") ",\"revoke_tokens_issued_before\":" T("6") ",\"age\":7}");
+	assert_json(written(), "{" USER_ALWAYS "," TIMES_1 ",\"online\":true,\"last_active\":" T(
+				       "9") ",\"blocked_user_ids\":[],\"invisible\":true,"
+					    "\"shadow_banned\":true," PRIVACY
+					    ",\"ban_expires\":" T("8") ",\"revoke_tokens_issued_before\":" T("6") ",\"age\":7}");
 	user_write(begin(), DIALECT_1, USER_VIEW_SELF, &u);
-	assert_json(written(), "{" USER_ALWAYS "," TIMES_1 ",\"online\":true,\"last_active\":" T("9") ",\"invisible\":true," PRIVACY
-			       ",\"ban_expires\":" T("8") ",\"revoke_tokens_issued_before\":" T("6") ",\"age\":7}");
+	assert_json(written(), "{" USER_ALWAYS "," TIMES_1
+			       ",\"online\":true,\"last_active\":" T("9") ",\"invisible\":true," PRIVACY ",\"ban_expires\":" T(
+				       "8") ",\"revoke_tokens_issued_before\":" T("6") ",\"age\":7}");
 }
 
 static void users_in_dialect_2(void **state)
@@ -84,15 +107,21 @@ static void users_in_dialect_2(void **state)
 	(void)state;
 	struct user u = full_user();
 	user_write(begin(), DIALECT_2, USER_VIEW_COMMON, &u);
-	assert_json(written(), "{" USER_ALWAYS ",\"created_at\":1000,\"updated_at\":2000,\"deactivated_at\":3000,\"deleted_at\":4000,\"online\":false,"
-			       "\"last_active\":5000,\"blocked_user_ids\":[],\"invisible\":false,\"shadow_banned\":false,\"custom\":{\"age\":7}}");
+	assert_json(written(),
+		"{" USER_ALWAYS
+		",\"created_at\":1000,\"updated_at\":2000,\"deactivated_at\":3000,\"deleted_at\":4000,\"online\":false,"
+		"\"last_active\":5000,\"blocked_user_ids\":[],\"invisible\":false,\"shadow_banned\":false,\"custom\":{\"age\":7}"
+		"}");
 	user_write(begin(), DIALECT_2, USER_VIEW_SELF, &u);
 	yyjson_val *v = written();
 	assert_false(yyjson_get_bool(json_get(v, "shadow_banned")));
 	assert_true(yyjson_get_bool(json_get(v, "invisible")));
-	struct user empty = { .id = SPAN("x"), .privacy_typing = TRI_UNSET, .privacy_read = TRI_UNSET, .privacy_delivery = TRI_UNSET };
+	struct user empty = {
+		.id = SPAN("x"), .privacy_typing = TRI_UNSET, .privacy_read = TRI_UNSET, .privacy_delivery = TRI_UNSET
+	};
 	user_write(begin(), DIALECT_2, USER_VIEW_SERVER, &empty);
-	assert_json(written(), "{\"id\":\"x\",\"role\":\"\",\"language\":\"\",\"teams\":[],\"created_at\":0,\"updated_at\":0,\"online\":false,\"banned\":false,"
+	assert_json(written(), "{\"id\":\"x\",\"role\":\"\",\"language\":\"\",\"teams\":[],\"created_at\":0,\"updated_at\":0,"
+			       "\"online\":false,\"banned\":false,"
 			       "\"blocked_user_ids\":[],\"invisible\":false,\"shadow_banned\":false,\"custom\":{}}");
 }
 
@@ -134,15 +163,25 @@ static void devices(void **state)
 
 static struct user plain_user(const char *id)
 {
-	return (struct user){ .id = span_str(id), .role = SPAN("user"), .privacy_typing = TRI_UNSET, .privacy_read = TRI_UNSET,
+	return (struct user){ .id = span_str(id),
+		.role = SPAN("user"),
+		.privacy_typing = TRI_UNSET,
+		.privacy_read = TRI_UNSET,
 		.privacy_delivery = TRI_UNSET };
 }
 
 static void channels(void **state)
 {
 	(void)state;
-	struct channel c = { .type = SPAN("messaging"), .id = SPAN("x"), .cid = SPAN("messaging:x"), .created_by = plain_user("bob"),
-		.custom = SPAN("{\"name\":\"General\"}"), .member_count = 2, .message_count = 5, .created_at = 1, .updated_at = 2 };
+	struct channel c = { .type = SPAN("messaging"),
+		.id = SPAN("x"),
+		.cid = SPAN("messaging:x"),
+		.created_by = plain_user("bob"),
+		.custom = SPAN("{\"name\":\"General\"}"),
+		.member_count = 2,
+		.message_count = 5,
+		.created_at = 1,
+		.updated_at = 2 };
 	channel_write(begin(), DIALECT_1, &c, NULL);
 	yyjson_val *v = written();
 	assert_span(json_span(json_get(v, "name")), "General");
@@ -154,7 +193,9 @@ static void channels(void **state)
 	assert_null(json_get(v, "hidden"));
 
 	struct member own = { .hidden = true, .hide_before = 3, .muted = true, .mute_expires_at = 4 };
-	struct channel_view view = { .config_json = SPAN("{\"name\":\"messaging\"}"), .capabilities_json = SPAN("[\"send-message\"]"), .own = &own,
+	struct channel_view view = { .config_json = SPAN("{\"name\":\"messaging\"}"),
+		.capabilities_json = SPAN("[\"send-message\"]"),
+		.own = &own,
 		.count_messages = true };
 	c.truncated_by = plain_user("eve");
 	c.team = SPAN("red");
@@ -185,7 +226,10 @@ static struct span shown(struct member m, const char *key)
 static void members(void **state)
 {
 	(void)state;
-	struct member m = { .user = plain_user("bob"), .channel_role = SPAN("channel_member"), .custom = SPAN("{\"c\":1}"), .created_at = 1,
+	struct member m = { .user = plain_user("bob"),
+		.channel_role = SPAN("channel_member"),
+		.custom = SPAN("{\"c\":1}"),
+		.created_at = 1,
 		.updated_at = 2 };
 	member_write(begin(), DIALECT_1, &m);
 	yyjson_val *v = written();
@@ -220,16 +264,43 @@ static void messages(void **state)
 {
 	(void)state;
 	struct message inner = { .id = SPAN("q0"), .text = SPAN("innermost"), .user = plain_user("eve") };
-	struct message quoted = { .id = SPAN("q"), .cid = SPAN("m:x"), .type = SPAN("regular"), .text = SPAN("old"), .user = plain_user("eve"),
-		.quoted = &inner, .quoted_id = SPAN("q0") };
+	struct message quoted = { .id = SPAN("q"),
+		.cid = SPAN("m:x"),
+		.type = SPAN("regular"),
+		.text = SPAN("old"),
+		.user = plain_user("eve"),
+		.quoted = &inner,
+		.quoted_id = SPAN("q0") };
 	struct user named[2] = { plain_user("a"), plain_user("b") };
 	struct member sender = { .channel_role = SPAN("channel_moderator"), .custom = SPAN("{\"nick\":\"B\"}") };
-	struct message m = { .id = SPAN("m1"), .cid = SPAN("m:x"), .type = SPAN("reply"), .text = SPAN("hi \"you\"\n"), .html = SPAN("<p>hi</p>\n"),
-		.attachments = SPAN("[{\"type\":\"image\"}]"), .custom = SPAN("{\"color\":\"red\"}"), .mentioned = named, .mentioned_count = 2,
-		.user = plain_user("bob"), .parent_id = SPAN("p"), .quoted_id = SPAN("q"), .quoted = &quoted, .show_in_channel = true, .silent = true,
-		.pinned = true, .pinned_at = 5, .pin_expires = 6, .pinned_by = plain_user("mod"), .restricted_visibility = SPAN("[\"a\"]"),
-		.reply_count = 2, .deleted_reply_count = 1, .participants = named, .participant_count = 1, .created_at = 1, .updated_at = 2,
-		.text_updated_at = 3, .member = &sender };
+	struct message m = { .id = SPAN("m1"),
+		.cid = SPAN("m:x"),
+		.type = SPAN("reply"),
+		.text = SPAN("hi \"you\"\n"),
+		.html = SPAN("<p>hi</p>\n"),
+		.attachments = SPAN("[{\"type\":\"image\"}]"),
+		.custom = SPAN("{\"color\":\"red\"}"),
+		.mentioned = named,
+		.mentioned_count = 2,
+		.user = plain_user("bob"),
+		.parent_id = SPAN("p"),
+		.quoted_id = SPAN("q"),
+		.quoted = &quoted,
+		.show_in_channel = true,
+		.silent = true,
+		.pinned = true,
+		.pinned_at = 5,
+		.pin_expires = 6,
+		.pinned_by = plain_user("mod"),
+		.restricted_visibility = SPAN("[\"a\"]"),
+		.reply_count = 2,
+		.deleted_reply_count = 1,
+		.participants = named,
+		.participant_count = 1,
+		.created_at = 1,
+		.updated_at = 2,
+		.text_updated_at = 3,
+		.member = &sender };
 	message_write(begin(), DIALECT_1, &m);
 	yyjson_val *v = written();
 	assert_span(json_span(json_get(v, "text")), "hi \"you\"\n");
@@ -240,7 +311,8 @@ static void messages(void **state)
 	assert_span(json_span(json_get(quote, "id")), "q");
 	assert_null(json_get(quote, "quoted_message")); /* one level */
 	assert_span(json_span(json_get(quote, "quoted_message_id")), "q0");
-	assert_json(json_get(v, "member"), "{\"channel_role\":\"channel_moderator\",\"notifications_muted\":false,\"nick\":\"B\"}");
+	assert_json(
+		json_get(v, "member"), "{\"channel_role\":\"channel_moderator\",\"notifications_muted\":false,\"nick\":\"B\"}");
 	assert_json(json_get(v, "reaction_counts"), "{}");
 	assert_json(json_get(v, "own_reactions"), "[]");
 	assert_json(json_get(v, "restricted_visibility"), "[\"a\"]");
@@ -270,7 +342,10 @@ static void messages(void **state)
 static void reads(void **state)
 {
 	(void)state;
-	struct member m = { .user = plain_user("bob"), .unread = 3, .last_delivered_at = 4, .last_delivered_message_id = SPAN("d"),
+	struct member m = { .user = plain_user("bob"),
+		.unread = 3,
+		.last_delivered_at = 4,
+		.last_delivered_message_id = SPAN("d"),
 		.last_read_message_id = SPAN("r") };
 	read_write(begin(), DIALECT_1, &m, false);
 	yyjson_val *v = written();
@@ -290,7 +365,8 @@ static bool is_reserved(struct span key) { return span_is(key, "id") || span_is(
 static void collecting(void **state)
 {
 	(void)state;
-	assert_span(custom_collect(&arena, json(SPAN("{\"id\":1,\"a\":[1, 2],\"name\":2,\"b\\n\":null}")), is_reserved), "{\"a\":[1,2],\"b\\n\":null}");
+	assert_span(custom_collect(&arena, json(SPAN("{\"id\":1,\"a\":[1, 2],\"name\":2,\"b\\n\":null}")), is_reserved),
+		"{\"a\":[1,2],\"b\\n\":null}");
 	assert_false(span_given(custom_collect(&arena, json(SPAN("{\"id\":1}")), is_reserved)));
 	assert_false(span_given(custom_collect(&arena, json(SPAN("{}")), is_reserved)));
 	assert_false(span_given(custom_collect(&arena, NULL, is_reserved)));
@@ -303,9 +379,14 @@ static void merging(void **state)
 	static const struct {
 		const char *base, *patch, *want;
 	} cases[] = {
-		{ NULL, "{}", NULL }, { NULL, "{\"a\":1}", "{\"a\":1}" }, { "{\"a\":1}", "{}", "{\"a\":1}" },
-		{ "{\"a\":1,\"b\":2}", "{\"b\":3,\"c\":4}", "{\"a\":1,\"b\":3,\"c\":4}" }, { "{\"a\":1,\"b\":2}", "{\"a\":null}", "{\"b\":2}" },
-		{ "{\"a\":1}", "{\"a\":null}", NULL }, { "{\"a\":{\"x\":1}}", "{\"a\":{\"y\":2}}", "{\"a\":{\"y\":2}}" }, { NULL, "{\"a\":null}", NULL },
+		{ NULL, "{}", NULL },
+		{ NULL, "{\"a\":1}", "{\"a\":1}" },
+		{ "{\"a\":1}", "{}", "{\"a\":1}" },
+		{ "{\"a\":1,\"b\":2}", "{\"b\":3,\"c\":4}", "{\"a\":1,\"b\":3,\"c\":4}" },
+		{ "{\"a\":1,\"b\":2}", "{\"a\":null}", "{\"b\":2}" },
+		{ "{\"a\":1}", "{\"a\":null}", NULL },
+		{ "{\"a\":{\"x\":1}}", "{\"a\":{\"y\":2}}", "{\"a\":{\"y\":2}}" },
+		{ NULL, "{\"a\":null}", NULL },
 	};
 	for (size_t i = 0; i < BECK_COUNT(cases); i++) {
 		struct span got = custom_merge(&arena, span_str(cases[i].base), json(span_str(cases[i].patch)));
@@ -344,8 +425,8 @@ static void paths(void **state)
 	};
 	for (size_t i = 0; i < BECK_COUNT(cases); i++) {
 		struct span obj = span_str(cases[i].base);
-		bool ok = cases[i].value ? custom_set_path(&arena, &obj, span_str(cases[i].path), json(span_str(cases[i].value))) :
-					   custom_unset_path(&arena, &obj, span_str(cases[i].path));
+		bool ok = cases[i].value ? custom_set_path(&arena, &obj, span_str(cases[i].path), json(span_str(cases[i].value)))
+					 : custom_unset_path(&arena, &obj, span_str(cases[i].path));
 		if (ok != cases[i].ok) fail_msg("%zu: %s", i, cases[i].path);
 		assert_int_equal(span_given(obj), cases[i].want != NULL);
 		if (cases[i].want) assert_span(obj, cases[i].want);
@@ -388,7 +469,7 @@ int main(void)
 {
 #define U(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = { U(users_by_view), U(users_in_dialect_2), U(an_invisible_user_looks_offline),
-		U(members_without_braces_go_on), U(devices), U(channels), U(members), U(messages), U(reads), U(collecting), U(merging), U(paths),
-		U(paths_keep_the_depth), U(without_memory_the_arena_says_so) };
+		U(members_without_braces_go_on), U(devices), U(channels), U(members), U(messages), U(reads), U(collecting),
+		U(merging), U(paths), U(paths_keep_the_depth), U(without_memory_the_arena_says_so) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

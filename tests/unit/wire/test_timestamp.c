@@ -36,12 +36,13 @@ static void good_forms(void **state)
 static void bad_forms(void **state)
 {
 	(void)state;
-	static const char *const bad[] = { "", "2026", "2026-01-02", "2026-01-02T03:04:05", "2026-01-02 03:04:05Z", "2026-1-02T03:04:05Z",
-		"2026-13-02T03:04:05Z", "2026-00-02T03:04:05Z", "2026-01-00T03:04:05Z", "2026-01-32T03:04:05Z", "2026-04-31T03:04:05Z",
-		"2025-02-29T03:04:05Z", "1900-02-29T03:04:05Z", "2026-01-02T24:04:05Z", "2026-01-02T03:60:05Z", "2026-01-02T03:04:60Z",
-		"2026-01-02T03:04:05.Z", "2026-01-02T03:04:05.1234567890Z", "2026-01-02T03:04:05,5Z", "2026-01-02T03:04:05+1:00",
-		"2026-01-02T03:04:05+01", "2026-01-02T03:04:05+24:00", "2026-01-02T03:04:05+01:60", "2026-01-02T03:04:05+0100",
-		"2026-01-02T03:04:05ZZ", " 2026-01-02T03:04:05Z", "2026-01-02T03:04:05Z ", "0000-01-01T00:00:00Z", "-001-01-01T00:00:00Z",
+	static const char *const bad[] = { "", "2026", "2026-01-02", "2026-01-02T03:04:05", "2026-01-02 03:04:05Z",
+		"2026-1-02T03:04:05Z", "2026-13-02T03:04:05Z", "2026-00-02T03:04:05Z", "2026-01-00T03:04:05Z",
+		"2026-01-32T03:04:05Z", "2026-04-31T03:04:05Z", "2025-02-29T03:04:05Z", "1900-02-29T03:04:05Z",
+		"2026-01-02T24:04:05Z", "2026-01-02T03:60:05Z", "2026-01-02T03:04:60Z", "2026-01-02T03:04:05.Z",
+		"2026-01-02T03:04:05.1234567890Z", "2026-01-02T03:04:05,5Z", "2026-01-02T03:04:05+1:00", "2026-01-02T03:04:05+01",
+		"2026-01-02T03:04:05+24:00", "2026-01-02T03:04:05+01:60", "2026-01-02T03:04:05+0100", "2026-01-02T03:04:05ZZ",
+		" 2026-01-02T03:04:05Z", "2026-01-02T03:04:05Z ", "0000-01-01T00:00:00Z", "-001-01-01T00:00:00Z",
 		"0001-01-01T00:00:00+00:01", "9999-12-31T23:59:59-00:01", "10000-01-01T00:00:00Z", "2026-01-02T03:04:0xZ" };
 	for (size_t i = 0; i < BECK_COUNT(bad); i++) {
 		int64_t us = 42;
@@ -109,14 +110,16 @@ static void both_dialects(void **state)
 	jsonw_ktime(&w, "d", DIALECT_2, TIME_ZERO);
 	jsonw_ktime(&w, "e", DIALECT_2, INT64_MAX);
 	jsonw_obj_end(&w);
-	assert_span(buf_span(&b), "{\"a\":\"1970-01-01T00:00:00.000001Z\",\"b\":1000,\"c\":\"0001-01-01T00:00:00.000000Z\",\"d\":null,"
-				  "\"e\":9223372036854775807}");
+	assert_span(buf_span(&b),
+		"{\"a\":\"1970-01-01T00:00:00.000001Z\",\"b\":1000,\"c\":\"0001-01-01T00:00:00.000000Z\",\"d\":null,"
+		"\"e\":9223372036854775807}");
 	buf_deinit(&b);
 }
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(good_forms), cmocka_unit_test(bad_forms), cmocka_unit_test(cut_anywhere),
-		cmocka_unit_test(agrees_with_the_system), cmocka_unit_test(out_of_range_is_clamped), cmocka_unit_test(both_dialects) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(good_forms), cmocka_unit_test(bad_forms),
+		cmocka_unit_test(cut_anywhere), cmocka_unit_test(agrees_with_the_system),
+		cmocka_unit_test(out_of_range_is_clamped), cmocka_unit_test(both_dialects) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -120,10 +120,10 @@ static void bases(void **state)
 		assert_int_equal(b.tls, good[i].tls);
 		assert_int_equal(b.port, good[i].port);
 	}
-	static const char *const bad[] = { "", "localhost", "ftp://h", "http://", "http:///x", "http://:80", "http://h:", "http://h:0",
-		"http://h:65536", "http://h:+1", "http://h:8a", "http://h:000080", "http://u@h", "http://u:p@h", "http://[::1", "http://[]",
-		"http://[::1]x", "http://[zz]", "http://h/?q", "http://h/#f", "http://h?q", "http://h h", "http://h/a b", "http://h/\x7f",
-		"http:/h", "http//h" };
+	static const char *const bad[] = { "", "localhost", "ftp://h", "http://", "http:///x", "http://:80",
+		"http://h:", "http://h:0", "http://h:65536", "http://h:+1", "http://h:8a", "http://h:000080", "http://u@h",
+		"http://u:p@h", "http://[::1", "http://[]", "http://[::1]x", "http://[zz]", "http://h/?q", "http://h/#f",
+		"http://h?q", "http://h h", "http://h/a b", "http://h/\x7f", "http:/h", "http//h" };
 	for (size_t i = 0; i < BECK_COUNT(bad); i++) {
 		struct url_base b;
 		if (url_base_parse(span_str(bad[i]), &b)) fail_msg("%s", bad[i]);

@@ -13,8 +13,10 @@ struct heard {
 static void hear(struct heard *h, const char *kind, struct span s)
 {
 	buf_add_span(&h->log, span_str(kind));
-	if (s.n > 100) buf_printf(&h->log, "<%zu>", s.n);
-	else buf_add_span(&h->log, s);
+	if (s.n > 100)
+		buf_printf(&h->log, "<%zu>", s.n);
+	else
+		buf_add_span(&h->log, s);
 	buf_add_char(&h->log, '|');
 	if (h->stop) ws_decoder_stop(h->stop);
 }
@@ -72,8 +74,8 @@ static void expect(const char *name, enum ws_role role, bool deflate, struct spa
 		/* Every split in two; the last turn is byte by byte. */
 		struct heard_result r = cut <= in.n ? run(role, deflate, in, cut, in.n) : run(role, deflate, in, 0, 1);
 		if (r.code != code || !span_is(buf_span(&r.log), log))
-			fail_msg("%s (cut %zu of %zu, role %d): got %u \"%.*s\", want %u \"%s\"", name, cut, in.n, (int)role, r.code,
-				SPAN_FMT(buf_span(&r.log)), code, log);
+			fail_msg("%s (cut %zu of %zu, role %d): got %u \"%.*s\", want %u \"%s\"", name, cut, in.n, (int)role,
+				r.code, SPAN_FMT(buf_span(&r.log)), code, log);
 		buf_deinit(&r.log);
 	}
 }
@@ -83,7 +85,10 @@ struct frame {
 	const char *payload;
 	size_t n;
 };
-#define F(first, lit) { first, "" lit "", sizeof(lit) - 1 }
+#define F(first, lit)                                                                                                            \
+	{                                                                                                                        \
+		first, "" lit "", sizeof(lit) - 1                                                                                \
+	}
 enum { FIN = 0x80, TEXT = WS_TEXT, BIN = WS_BINARY, CONT = WS_CONT, PING = WS_PING, PONG = WS_PONG, CLOSE = WS_CLOSE };
 
 static void add_frame(struct buf *out, enum ws_role receiver, struct frame f)
@@ -112,7 +117,7 @@ static void play(const struct scenario *s, bool deflate)
 	}
 }
 
-#define TEN "0123456789"
+#define TEN     "0123456789"
 #define HUNDRED TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN
 
 static const struct scenario scenarios[] = {
@@ -151,7 +156,8 @@ static const struct scenario scenarios[] = {
 	{ "empty around", { F(TEXT, ""), F(CONT, "x"), F(FIN | CONT, "") }, "Tx|", 0 },
 	{ "binary parts", { F(BIN, "a"), F(CONT, "b"), F(FIN | CONT, "c") }, "Babc|", 0 },
 	{ "ping between", { F(TEXT, "a"), F(FIN | PING, "p"), F(FIN | CONT, "b") }, "Pp|Tab|", 0 },
-	{ "pings between", { F(TEXT, "a"), F(FIN | PING, "1"), F(FIN | PONG, "2"), F(CONT, "b"), F(FIN | PING, "3"), F(FIN | CONT, "c") },
+	{ "pings between",
+		{ F(TEXT, "a"), F(FIN | PING, "1"), F(FIN | PONG, "2"), F(CONT, "b"), F(FIN | PING, "3"), F(FIN | CONT, "c") },
 		"P1|O2|P3|Tabc|", 0 },
 	{ "close between", { F(TEXT, "a"), F(FIN | CLOSE, "\x03\xe8"), F(FIN | CONT, "b") }, "C1000 |", 0 },
 	{ "continuation of nothing", { F(FIN | CONT, "a") }, "", 1002 },
@@ -171,12 +177,16 @@ static const struct scenario scenarios[] = {
 	{ "overlong", { F(FIN | TEXT, "\xc0\x80") }, "", 1007 },
 	{ "beyond", { F(FIN | TEXT, "\xf4\x90\x80\x80") }, "", 1007 },
 	{ "bad before the end", { F(TEXT, "a\xff"), F(FIN | CONT, "b") }, "", 1007 },
-	{ "state does not leak", { F(FIN | TEXT, "ok"), F(BIN, "\xc3"), F(FIN | CONT, ""), F(FIN | TEXT, "ok") }, "Tok|B\xc3|Tok|", 0 },
+	{ "state does not leak", { F(FIN | TEXT, "ok"), F(BIN, "\xc3"), F(FIN | CONT, ""), F(FIN | TEXT, "ok") },
+		"Tok|B\xc3|Tok|", 0 },
 	/* closing */
 	{ "close without a code", { F(FIN | CLOSE, "") }, "C1005 |", 0 },
 	{ "close of one byte", { F(FIN | CLOSE, "\x03") }, "", 1002 },
 	{ "close 1000", { F(FIN | CLOSE, "\x03\xe8") }, "C1000 |", 0 },
-	{ "close with a reason", { F(FIN | CLOSE, "\x03\xe9" "bye") }, "C1001 bye|", 0 },
+	{ "close with a reason",
+		{ F(FIN | CLOSE, "\x03\xe9"
+				 "bye") },
+		"C1001 bye|", 0 },
 	{ "close with a long reason", { F(FIN | CLOSE, "\x03\xe9" HUNDRED TEN TEN "012") }, "C1001 <123>|", 0 },
 	{ "close too long", { F(FIN | CLOSE, "\x03\xe9" HUNDRED TEN TEN "0123") }, "", 1002 },
 	{ "close with bad utf8", { F(FIN | CLOSE, "\x03\xe8\xff") }, "", 1007 },
@@ -212,7 +222,9 @@ static void close_codes(void **state)
 static void masking_is_demanded_and_refused(void **state)
 {
 	(void)state;
-	const struct span unmasked = SPAN("\x81\x01" "a"), masked = SPAN("\x81\x81\x01\x02\x03\x04\x60");
+	const struct span unmasked = SPAN("\x81\x01"
+					  "a"),
+			  masked = SPAN("\x81\x81\x01\x02\x03\x04\x60");
 	expect("unmasked to a server", WS_SERVER, false, unmasked, "", 1002);
 	expect("masked to a client", WS_CLIENT, false, masked, "", 1002);
 	expect("masked to a server", WS_SERVER, false, masked, "Ta|", 0);
@@ -259,14 +271,23 @@ static void fails_as_early_as_it_can(void **state)
 		size_t at;
 	} cases[] = {
 		{ "opcode at the first byte", { "\x83\x85", 2 }, 1002, 1 },
-		{ "mask at the second", { "\x81\x05" "hello", 7 }, 1002, 2 },
+		{ "mask at the second",
+			{ "\x81\x05"
+			  "hello",
+				7 },
+			1002, 2 },
 		{ "size at the head's end", { "\x81\xfe\x03\xe9\0\0\0\0aaaa", 12 }, 1009, 8 },
-		{ "utf8 at the byte", { "\x81\x85\0\0\0\0a\xff" "bcd", 11 }, 1007, 8 },
+		{ "utf8 at the byte",
+			{ "\x81\x85\0\0\0\0a\xff"
+			  "bcd",
+				11 },
+			1007, 8 },
 		{ "utf8 beyond at the second byte", { "\x01\x84\0\0\0\0\xf4\x90\x80\x80", 10 }, 1007, 8 },
 	};
 	for (size_t i = 0; i < BECK_COUNT(cases); i++) {
 		struct heard_result r = run(WS_SERVER, false, cases[i].in, 0, 1);
-		if (r.code != cases[i].code || r.code_at != cases[i].at) fail_msg("%s: %u at %zu", cases[i].name, r.code, r.code_at);
+		if (r.code != cases[i].code || r.code_at != cases[i].at)
+			fail_msg("%s: %u at %zu", cases[i].name, r.code, r.code_at);
 		buf_deinit(&r.log);
 	}
 }
@@ -279,9 +300,18 @@ static void a_callback_may_stop(void **state)
 	buf_init(&h.log, 1000);
 	ws_decoder_init(&d, WS_CLIENT, MAX, &events, &h);
 	h.stop = &d;
-	assert_int_equal(ws_decoder_feed(&d, "\x81\x01" "a\x81\x01" "b\xff", 7), 0);
+	assert_int_equal(ws_decoder_feed(&d,
+				 "\x81\x01"
+				 "a\x81\x01"
+				 "b\xff",
+				 7),
+		0);
 	assert_span(buf_span(&h.log), "Ta|");
-	assert_int_equal(ws_decoder_feed(&d, "\x81\x01" "c", 3), 0);
+	assert_int_equal(ws_decoder_feed(&d,
+				 "\x81\x01"
+				 "c",
+				 3),
+		0);
 	assert_span(buf_span(&h.log), "Ta|");
 	assert_null(d.message.p);
 	buf_deinit(&h.log);
@@ -295,7 +325,11 @@ static void memory_follows_what_came(void **state)
 	struct heard h = { 0 };
 	struct ws_decoder d;
 	ws_decoder_init(&d, WS_CLIENT, 65536, &events, &h);
-	assert_int_equal(ws_decoder_feed(&d, "\x82\x7e\xff\xff" "abc", 7), 0);
+	assert_int_equal(ws_decoder_feed(&d,
+				 "\x82\x7e\xff\xff"
+				 "abc",
+				 7),
+		0);
 	assert_true(d.message.cap <= 128);
 	ws_decoder_deinit(&d);
 	assert_null(d.message.p);
@@ -358,7 +392,10 @@ static void close_payloads(void **state)
 	assert_int_equal(ws_close_payload(out, 4000, SPAN("why")), 5);
 	assert_memory_equal(out, "\x0f\xa0why", 5);
 	/* 121 bytes and characters of three: the cut falls between them. */
-	assert_int_equal(ws_close_payload(out, 1001, SPAN(HUNDRED TEN TEN "1" "\xe2\x82\xac\xe2\x82\xac")), 2 + 121);
+	assert_int_equal(ws_close_payload(out, 1001,
+				 SPAN(HUNDRED TEN TEN "1"
+						      "\xe2\x82\xac\xe2\x82\xac")),
+		2 + 121);
 	assert_int_equal(ws_close_payload(out, 1001, SPAN(HUNDRED TEN TEN "\xe2\x82\xac\xe2\x82\xac")), 2 + 123);
 	assert_int_equal(ws_close_payload(out, 1001, SPAN(HUNDRED HUNDRED)), 125);
 }
@@ -378,8 +415,8 @@ static void accept_key_of_the_rfc(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(the_table_at_every_split), cmocka_unit_test(close_codes),
-		cmocka_unit_test(masking_is_demanded_and_refused), cmocka_unit_test(lengths_have_one_form), cmocka_unit_test(oversize),
-		cmocka_unit_test(fails_as_early_as_it_can), cmocka_unit_test(a_callback_may_stop),
+		cmocka_unit_test(masking_is_demanded_and_refused), cmocka_unit_test(lengths_have_one_form),
+		cmocka_unit_test(oversize), cmocka_unit_test(fails_as_early_as_it_can), cmocka_unit_test(a_callback_may_stop),
 		cmocka_unit_test(memory_follows_what_came), cmocka_unit_test(unmasks_at_any_offset), cmocka_unit_test(heads),
 		cmocka_unit_test(a_frame_that_does_not_fit_fails_whole), cmocka_unit_test(close_payloads),
 		cmocka_unit_test(accept_key_of_the_rfc) };

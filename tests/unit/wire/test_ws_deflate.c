@@ -142,9 +142,10 @@ static void bounds_and_bad_data(void **state)
 	frame(&in, 0xc1, (struct span){ body.p, MAX });
 	assert_code(buf_span(&in), 1009, 0);
 	assert_code(SPAN("\xc1\x04\xff\xff\xff\xff"), 1007, 0);
-	assert_code(SPAN("\xc1\x03\xf2\x48\xcd"), 1007, 0);             /* ends inside a symbol, then the tail is read as data */
-	assert_code(SPAN("\xc1\x01\x00"), 0, 1);                        /* the empty message */
-	/* The tail must complete a block: nothing at all, and a last block without the zero that belongs behind it, leave it open. */
+	assert_code(SPAN("\xc1\x03\xf2\x48\xcd"), 1007, 0); /* ends inside a symbol, then the tail is read as data */
+	assert_code(SPAN("\xc1\x01\x00"), 0, 1);            /* the empty message */
+	/* The tail must complete a block: nothing at all, and a last block without the zero that belongs behind it, leave it
+	 * open. */
 	assert_code(SPAN("\xc1\x00"), 1007, 0);
 	assert_code(SPAN("\xc1\x07\xf3\x48\xcd\xc9\xc9\x07\x00"), 1007, 0);
 	assert_code(SPAN("\xc1\x07\x00\x02\x00\xfd\xff\xc3\x28"), 1007, 0); /* stored block with bad UTF-8 */
@@ -211,6 +212,7 @@ static void offers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(round_trips), cmocka_unit_test(examples_of_the_rfc),
-		cmocka_unit_test(bounds_and_bad_data), cmocka_unit_test(deflate_without_room_changes_nothing), cmocka_unit_test(offers) };
+		cmocka_unit_test(bounds_and_bad_data), cmocka_unit_test(deflate_without_room_changes_nothing),
+		cmocka_unit_test(offers) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -182,7 +182,7 @@ def test_hidden_read_is_missing_from_sync_of_others(app):
 def test_hidden_reads_do_not_change_any_other_answer(app):
     """Non-interference: everything Ann can ask is the same whether Bob has read or not."""
     pair = Pair(app, read_receipts=True)
-    wait_until(lambda: "last_active" in app.stored(pair.bob.id), "the connects are stored")
+    wait_until(lambda: all("last_active" in app.stored(u.id) for u in (pair.ann, pair.bob)), "the connects are stored")
 
     def all_of_anns_world():
         state = pair.channel.state(pair.ann)

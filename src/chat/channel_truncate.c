@@ -58,6 +58,8 @@ static enum err cut_channel(struct chat_ctx *c, struct truncation *t)
 	if (t->hard) {
 		struct channel_purge p = { .channel_pk = ch->pk, .cid = ch->cid, .cut = t->cut };
 		struct span task;
+		e = store_erasure_add(c->tx, c->app->pk, SPAN("channel.history"), ch->cid, t->cut);
+		if (e != ERR_OK) return chat_store_fail(c, e);
 		e = chat_channel_purge(c, &p, 1, &task);
 		if (e != ERR_OK) return e;
 	}

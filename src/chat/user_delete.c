@@ -135,10 +135,22 @@ static enum err make_task(struct chat_ctx *c, const struct user *users, size_t n
 	return e;
 }
 
+/* A restore of an older backup must not bring it back: said at once, whatever becomes of the task. */
+static enum err remember_erased(struct chat_ctx *c, const struct user *u, const struct removal *r)
+{
+	bool all = span_is(r->user, "hard");
+	if (!all && !span_is(r->messages, "hard")) return ERR_OK;
+	enum err e = store_erasure_add(c->tx, c->app->pk, all ? SPAN("user") : SPAN("user.messages"), u->id, c->now_us);
+	return e == ERR_OK ? ERR_OK : chat_store_fail(c, e);
+}
+
 static enum err remove_users(struct chat_ctx *c, struct user *users, size_t n, const struct removal *r, struct span *task)
 {
 	enum err e = ERR_OK;
-	for (size_t i = 0; e == ERR_OK && i < n; i++) e = mark(c, &users[i], r);
+	for (size_t i = 0; e == ERR_OK && i < n; i++) {
+		e = mark(c, &users[i], r);
+		if (e == ERR_OK) e = remember_erased(c, &users[i], r);
+	}
 	return e == ERR_OK ? make_task(c, users, n, r, task) : e;
 }
 

@@ -38,11 +38,7 @@ static enum err recount(struct chat_ctx *c, const int64_t *channels, size_t n)
 }
 
 /* ---- messages ---- */
-static enum err erase_message(struct user_job *j, struct message *m)
-{
-	enum err e = store_message_erase(j->c->tx, m);
-	return e == ERR_OK ? store_erasure_add(j->c->tx, j->c->app->pk, SPAN("message"), m->id, j->c->now_us) : e;
-}
+static enum err erase_message(struct user_job *j, struct message *m) { return store_message_erase(j->c->tx, m); }
 
 static enum err prune_message(struct user_job *j, struct message *m)
 {
@@ -50,6 +46,7 @@ static enum err prune_message(struct user_job *j, struct message *m)
 	m->text = m->html = SPAN("");
 	m->mml = m->attachments = m->custom = m->mentioned_ids = SPAN_NONE;
 	m->quoted_pk = 0;
+	store_erased(j->c->tx);
 	enum err e = store_message_put(j->c->tx, m);
 	return e != ERR_OK || deleted_at != 0 ? e : store_message_delete(j->c->tx, m, j->c->now_us);
 }
@@ -267,6 +264,7 @@ static enum err prune_row(struct user_job *j)
 	struct user u;
 	enum err e = store_user_get_pk(j->c->tx, j->pk, j->c->arena, &u);
 	if (e != ERR_OK) return e;
+	store_erased(j->c->tx);
 	u.name = u.image = u.language = u.custom = u.teams = u.teams_role = SPAN_NONE;
 	return store_user_put(j->c->tx, j->c->app->pk, &u, SPAN_NONE);
 }
@@ -277,8 +275,7 @@ static enum err erase_row(struct user_job *j, bool *done)
 	enum err e = store_user_purge_rest(j->c->tx, j->pk, SLICE, &more);
 	*done = !more;
 	if (e != ERR_OK || more) return e;
-	e = store_user_remove(j->c->tx, j->pk);
-	return e == ERR_OK ? store_erasure_add(j->c->tx, j->c->app->pk, SPAN("user"), j->id, j->c->now_us) : e;
+	return store_user_remove(j->c->tx, j->pk);
 }
 
 static enum err phase_row(struct user_job *j, bool *done)

@@ -11,13 +11,14 @@
 #include "wire/jwt.h"
 
 struct args {
-	struct span data, name, key, positional;
+	struct span data, name, key, positional, erasures_from;
 	bool json, first_key, keep_old;
 };
 
 static int usage(void)
 {
-	fputs("usage: beckd backup DIR | restore DIR | check  [--data DIR]\n"
+	fputs("usage: beckd backup DIR | check  [--data DIR]\n"
+	      "       beckd restore DIR [--data DIR] [--erasures-from DIR]\n"
 	      "       beckd app create --name NAME [--key KEY] [--json] [--data DIR]\n"
 	      "       beckd app list [--json | --first-key] [--data DIR]\n"
 	      "       beckd app rotate --key KEY [--keep-old] [--json] [--data DIR]\n",
@@ -30,10 +31,11 @@ static bool parse(int argc, char **argv, struct args *out)
 	*out = (struct args){ .data = SPAN("./data") };
 	for (int i = 1; i < argc; i++) {
 		const char *a = argv[i];
-		struct span *value = strcmp(a, "--data") == 0   ? &out->data
-				     : strcmp(a, "--name") == 0 ? &out->name
-				     : strcmp(a, "--key") == 0  ? &out->key
-								: NULL;
+		struct span *value = strcmp(a, "--data") == 0            ? &out->data
+				     : strcmp(a, "--name") == 0          ? &out->name
+				     : strcmp(a, "--key") == 0           ? &out->key
+				     : strcmp(a, "--erasures-from") == 0 ? &out->erasures_from
+									 : NULL;
 		if (value) {
 			if (i + 1 >= argc) return false;
 			*value = span_str(argv[++i]);
@@ -79,8 +81,19 @@ static int do_backup(const struct args *o, struct arena *a)
 static int do_restore(const struct args *o, struct arena *a)
 {
 	struct span why = SPAN("failed");
-	if (store_restore(o->positional, o->data, a, &why) != ERR_OK) return failed("restore", why);
+	struct store_restore_options r = { .from = o->positional,
+		.folder = o->data,
+		.erasures_from = o->erasures_from,
+		.rng = &rng_system,
+		.clock = &clock_system };
+	if (store_restore_with(&r, a, &why) != ERR_OK) return failed("restore", why);
 	printf("%.*s restored from %.*s\n", SPAN_FMT(o->data), SPAN_FMT(o->positional));
+	if (span_given(o->erasures_from)) {
+		printf("what %.*s lists as erased was erased again\n", SPAN_FMT(o->erasures_from));
+	} else {
+		puts("what was erased since the backup is back; --erasures-from DIR (the newest data folder or backup) erases it "
+		     "again");
+	}
 	return 0;
 }
 

@@ -88,7 +88,7 @@ enum err store_backup(struct store *s, struct span folder, struct arena *a, stru
 		return e;
 	}
 	gate_copy(s, 1);
-	e = backup_copy(&from, path.p, vfs, a, why);
+	e = backup_copy(&from, path.p, s->memory ? NULL : cleanvfs_name(s->clean), a, why);
 	gate_copy(s, -1);
 	db_close(&from);
 	return e;

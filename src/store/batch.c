@@ -36,6 +36,8 @@ enum err store_rule_end(struct store_tx *tx, bool keep)
 	return e == ERR_OK ? sql_run(sql_prepare(tx, "RELEASE rule")) : e;
 }
 
+void store_erased(struct store_tx *tx) { atomic_store(&tx->store->has_erased, true); }
+
 bool store_batch_broken(struct store_tx *tx) { return db_lost(tx); }
 
 static void batch_over(struct store_tx *tx)

@@ -1,4 +1,6 @@
 /* Moves the write-ahead log into the database, beside the lane. */
+#include <stdio.h>
+
 #include "base/limits.h"
 #include "base/log.h"
 #include "store/store_state.h"
@@ -6,7 +8,12 @@
 struct progress {
 	int frames, moved;
 };
-enum { FRAME_BYTES = 4096 + 24 };
+enum {
+	FRAME_BYTES = 4096 + 24,
+	WIPE_PAUSE_US = 2000000, /* between two wipes */
+	WIPE_PATIENCE_MS = 20,   /* reads wait so long for others before a wipe is put off ... */
+	WIPES_PUT_OFF_MAX = 5,   /* ... and after that many times as long as it takes */
+};
 
 static int checkpoint(struct store_tx *tx, int mode, struct progress *p)
 {
@@ -15,13 +22,15 @@ static int checkpoint(struct store_tx *tx, int mode, struct progress *p)
 }
 
 /* With all held back a passive run moves everything, unless a process beside us (a backup) reads an old snapshot. Then the log
- * must go on: asking for a restart would hold up the lane for nothing. */
-static int restart_log(struct store *s, struct store_tx *tx, int mode)
+ * must go on: asking for a restart would hold up the lane for nothing. Emptied, the log holds nothing of what was erased. */
+static int restart_log(struct store *s, int mode, int64_t patience_ms)
 {
 	struct progress p;
-	if (!gate_close(s)) return SQLITE_BUSY;
-	int rc = checkpoint(tx, SQLITE_CHECKPOINT_PASSIVE, &p);
-	if (rc == SQLITE_OK) rc = p.moved == p.frames ? checkpoint(tx, mode, &p) : SQLITE_BUSY;
+	if (!gate_close(s, patience_ms)) return SQLITE_BUSY;
+	bool had_erased = atomic_exchange(&s->has_erased, false);
+	int rc = checkpoint(&s->keeper, SQLITE_CHECKPOINT_PASSIVE, &p);
+	if (rc == SQLITE_OK) rc = p.moved == p.frames ? checkpoint(&s->keeper, mode, &p) : SQLITE_BUSY;
+	if (had_erased && (rc != SQLITE_OK || mode != SQLITE_CHECKPOINT_TRUNCATE)) atomic_store(&s->has_erased, true);
 	gate_open(s);
 	return rc;
 }
@@ -32,17 +41,42 @@ static bool succeeded(int rc, const char *what)
 	return rc == SQLITE_OK;
 }
 
+/* Copies kept before migrations hold what has been erased since. */
+static void drop_copies(struct store *s)
+{
+	sqlite3_vfs *v = sqlite3_vfs_find(s->vfs);
+	char path[4096];
+	for (int i = 1; v && i <= migrate_newest(); i++) {
+		int n = snprintf(path, sizeof path, "%s.before-%d", s->path, i);
+		if (n > 0 && (size_t)n < sizeof path && backup_file_exists(s->vfs, path)) (void)v->xDelete(v, path, 1);
+	}
+}
+
+/* What was erased lies in the log still, and nowhere else (sqlite/cleanvfs.h). */
+static void wipe(struct store *s)
+{
+	int64_t now = clock_mono_us(s->clock);
+	if (s->wiped_at != 0 && now - s->wiped_at < WIPE_PAUSE_US) return;
+	bool is_late = s->wipes_put_off >= WIPES_PUT_OFF_MAX;
+	if (!succeeded(restart_log(s, SQLITE_CHECKPOINT_TRUNCATE, is_late ? 0 : WIPE_PATIENCE_MS), "wipe")) {
+		s->wipes_put_off++;
+		return;
+	}
+	s->wipes_put_off = 0;
+	s->wiped_at = now;
+	drop_copies(s);
+}
+
 void store_checkpoint(struct store *s)
 {
 	struct progress p;
 	int rc = checkpoint(&s->keeper, SQLITE_CHECKPOINT_PASSIVE, &p);
-	if (succeeded(rc, "passive") && (int64_t)p.frames * FRAME_BYTES > LIMIT_WAL_BYTES)
-		(void)succeeded(restart_log(s, &s->keeper, SQLITE_CHECKPOINT_RESTART), "restart");
-}
-
-bool checkpoint_empty_log(struct store *s, struct store_tx *lane)
-{
-	return succeeded(restart_log(s, lane, SQLITE_CHECKPOINT_TRUNCATE), "truncate");
+	if (!succeeded(rc, "passive")) return;
+	if (atomic_load(&s->has_erased)) {
+		wipe(s);
+	} else if ((int64_t)p.frames * FRAME_BYTES > LIMIT_WAL_BYTES) {
+		(void)succeeded(restart_log(s, SQLITE_CHECKPOINT_RESTART, 0), "restart");
+	}
 }
 
 bool checkpoint_settle(struct store_tx *lane)

@@ -1,4 +1,6 @@
 /* Lets a checkpoint that begins the log anew have the store for itself. */
+#include <time.h>
+
 #include "store/store_state.h"
 
 void gate_enter_read(struct store *s)
@@ -40,14 +42,33 @@ void gate_copy(struct store *s, int delta)
 	pthread_mutex_unlock(&s->gate_lock);
 }
 
-/* Lets the reads under way end (their deadlines bound it) and holds back new ones, then the same with the lane's batch: SQLite's
- * write lock is not fair, a busy lane would never let a checkpoint have it. False while a copy is made: it would not end soon. */
-bool gate_close(struct store *s)
+/* With the lock held. */
+static bool reads_end(struct store *s, int64_t patience_ms)
+{
+	struct timespec until;
+	timespec_get(&until, TIME_UTC);
+	until.tv_nsec += (long)(patience_ms % 1000) * 1000000;
+	until.tv_sec += patience_ms / 1000 + until.tv_nsec / 1000000000;
+	until.tv_nsec %= 1000000000;
+	int rc = 0;
+	while (s->reads_active > 0 && rc == 0)
+		rc = patience_ms > 0 ? pthread_cond_timedwait(&s->gate_moved, &s->gate_lock, &until)
+				     : pthread_cond_wait(&s->gate_moved, &s->gate_lock);
+	return s->reads_active == 0;
+}
+
+/* Lets the reads under way end and holds back new ones, then the same with the lane's batch: SQLite's write lock is not fair, a
+ * busy lane would never let a checkpoint have it. False while a copy is made: it would not end soon. */
+bool gate_close(struct store *s, int64_t patience_ms)
 {
 	pthread_mutex_lock(&s->gate_lock);
 	bool may = s->copies_active == 0;
 	s->read_pauses += may;
-	while (may && s->reads_active > 0) pthread_cond_wait(&s->gate_moved, &s->gate_lock);
+	if (may && !reads_end(s, patience_ms)) {
+		s->read_pauses--;
+		pthread_cond_broadcast(&s->gate_moved);
+		may = false;
+	}
 	s->lane_pauses += may;
 	while (may && s->lane_active) pthread_cond_wait(&s->gate_moved, &s->gate_lock);
 	pthread_mutex_unlock(&s->gate_lock);

@@ -137,14 +137,16 @@ static enum err use_wal(struct store_tx *tx, struct arena *a, struct span *why)
 	return e;
 }
 
-enum err migrate_run(struct store *s, struct store_tx *tx, const char *copy_path, struct arena *a, struct span *why)
+enum err migrate_run(
+	struct store *s, struct store_tx *tx, const char *copy_path, bool *changed, struct arena *a, struct span *why)
 {
 	bool is_new = false;
 	int version = 0;
 	*why = SPAN_NONE;
 	enum err e = migrate_inspect(tx, &is_new, &version, a, why);
 	if (e == ERR_OK) e = use_wal(tx, a, why);
-	if (e != ERR_OK || version == migrate_newest()) return e;
-	if (!is_new && copy_path) e = backup_copy(tx, copy_path, s->vfs, a, why);
+	*changed = version != migrate_newest();
+	if (e != ERR_OK || !*changed) return e;
+	if (!is_new && copy_path) e = backup_copy(tx, copy_path, cleanvfs_name(s->clean), a, why);
 	return e == ERR_OK ? run_pending(s, tx, is_new, version, a, why) : e;
 }

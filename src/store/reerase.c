@@ -56,37 +56,75 @@ static enum err erase_message(struct work *w, const struct entry *x)
 	return erase_message_pk(w, pk);
 }
 
-static enum err erase_channel(struct work *w, const struct entry *x)
+static enum err find_channel(struct work *w, const struct entry *x, int64_t *pk, bool *found)
 {
 	size_t colon = span_find(x->id, ':');
-	int64_t pk = 0;
-	bool found = false, more = true;
 	struct sql_stmt *s =
 		sql_prepare(w->tx, "SELECT pk FROM channels WHERE app = ?1 AND type = ?2 AND id = ?3 AND created_at <= ?4");
 	sql_int(s, 1, w->app);
 	sql_text(s, 2, span_make(x->id.p, colon));
 	sql_text(s, 3, span_skip(x->id, colon + 1));
 	sql_int(s, 4, x->at);
-	enum err e = sql_get_int(s, &pk, &found);
+	enum err e = sql_get_int(s, pk, found);
+	if (e == ERR_OK && *found) w->erased++;
+	return e;
+}
+
+/* Up to the moment named. */
+static enum err erase_history(struct work *w, const struct entry *x)
+{
+	int64_t pk = 0;
+	bool found = false, more = true, whole;
+	struct channel ch;
+	enum err e = find_channel(w, x, &pk, &found);
 	if (e != ERR_OK || !found) return e;
-	w->erased++;
+	arena_reset(&w->scratch);
+	e = store_channel_get_pk(w->tx, pk, &w->scratch, &ch);
+	if (e == ERR_OK && ch.truncated_at < x->at) e = store_channel_truncate(w->tx, &ch, x->at, false, 0, &whole);
+	while (e == ERR_OK && more) e = store_channel_purge_messages(w->tx, pk, x->at, SLICE, &more);
+	return e;
+}
+
+static enum err erase_channel(struct work *w, const struct entry *x)
+{
+	int64_t pk = 0;
+	bool found = false, more = true;
+	enum err e = find_channel(w, x, &pk, &found);
+	if (e != ERR_OK || !found) return e;
 	while (e == ERR_OK && more) e = store_channel_purge_messages(w->tx, pk, INT64_MAX, SLICE, &more);
 	if (e == ERR_OK) e = run_key(w->tx, "DELETE FROM members WHERE channel_pk = ?1", pk);
 	for (more = true; e == ERR_OK && more;) e = store_channel_purge_rest(w->tx, pk, SLICE, &more);
 	return e;
 }
 
-static enum err erase_messages_of(struct work *w, int64_t user_pk)
+static enum err erase_messages_of(struct work *w, int64_t user_pk, int64_t upto)
 {
 	for (;;) {
 		int64_t pk = 0;
 		bool found = false;
-		struct sql_stmt *s = sql_prepare(w->tx, "SELECT pk FROM messages WHERE user_pk = ?1 LIMIT 1");
+		struct sql_stmt *s =
+			sql_prepare(w->tx, "SELECT pk FROM messages WHERE user_pk = ?1 AND created_at <= ?2 LIMIT 1");
 		sql_int(s, 1, user_pk);
+		sql_int(s, 2, upto);
 		enum err e = sql_get_int(s, &pk, &found);
 		if (e == ERR_OK && found) e = erase_message_pk(w, pk);
 		if (e != ERR_OK || !found) return e;
 	}
+}
+
+static enum err find_user(struct work *w, const struct entry *x, int64_t *pk, bool *found)
+{
+	enum err e = find(w, "SELECT pk FROM users WHERE app = ?1 AND id = ?2 AND created_at <= ?3", x, pk, found);
+	if (e == ERR_OK && *found) w->erased++;
+	return e;
+}
+
+static enum err erase_user_messages(struct work *w, const struct entry *x)
+{
+	int64_t pk = 0;
+	bool found = false;
+	enum err e = find_user(w, x, &pk, &found);
+	return e == ERR_OK && found ? erase_messages_of(w, pk, x->at) : e;
 }
 
 static enum err erase_user(struct work *w, const struct entry *x)
@@ -105,10 +143,9 @@ static enum err erase_user(struct work *w, const struct entry *x)
 	};
 	int64_t pk = 0;
 	bool found = false;
-	enum err e = find(w, "SELECT pk FROM users WHERE app = ?1 AND id = ?2 AND created_at <= ?3", x, &pk, &found);
+	enum err e = find_user(w, x, &pk, &found);
 	if (e != ERR_OK || !found) return e;
-	w->erased++;
-	e = erase_messages_of(w, pk);
+	e = erase_messages_of(w, pk, INT64_MAX);
 	for (size_t i = 0; e == ERR_OK && i < BECK_COUNT(steps); i++) e = run_key(w->tx, steps[i], pk);
 	return e == ERR_OK ? store_user_remove(w->tx, pk) : e;
 }
@@ -131,6 +168,8 @@ static enum err apply(struct work *w, const struct entry *x)
 	if (e != ERR_OK || !found) return e;
 	if (span_is(x->kind, "message")) e = erase_message(w, x);
 	if (span_is(x->kind, "channel")) e = erase_channel(w, x);
+	if (span_is(x->kind, "channel.history")) e = erase_history(w, x);
+	if (span_is(x->kind, "user.messages")) e = erase_user_messages(w, x);
 	if (span_is(x->kind, "user")) e = erase_user(w, x);
 	return e == ERR_OK ? remember(w, x) : e;
 }

@@ -82,6 +82,17 @@ static enum err load_state(struct store *s)
 		sql_prepare(&s->lane, "SELECT created_at FROM events ORDER BY pos DESC LIMIT 1"), &s->last_event_at, NULL);
 }
 
+/* A process that died may have erased something after its last wipe. A copy made just now by a migration is not older than any
+ * erasure; others go when in doubt. */
+static enum err load_erased(struct store *s)
+{
+	int64_t one;
+	bool found = false;
+	enum err e = sql_get_int(sql_prepare(&s->lane, "SELECT 1 FROM erasures LIMIT 1"), &one, &found);
+	if (e == ERR_OK) atomic_store(&s->has_erased, found);
+	return e;
+}
+
 /* Beside a running server the format is that server's business. */
 static enum err require_current(struct store *s, struct arena *a, struct span *why)
 {
@@ -97,7 +108,7 @@ static enum err require_current(struct store *s, struct arena *a, struct span *w
 
 static enum err open_lane(struct store *s, bool is_shared, struct arena *a, struct span *why)
 {
-	enum err e = db_open(&s->lane, s, s->path, s->vfs, s->clock, DB_LANE, !is_shared);
+	enum err e = db_open(&s->lane, s, s->path, cleanvfs_name(s->clean), s->clock, DB_LANE, !is_shared);
 	if (e != ERR_OK) {
 		*why = fail_text(a, s->folder,
 			e == ERR_INTERNAL    ? "beck.db is not a database of Beck, or damaged; nothing was changed"
@@ -110,7 +121,10 @@ static enum err open_lane(struct store *s, bool is_shared, struct arena *a, stru
 		*why = SPAN("no memory");
 		return ERR_UNAVAILABLE;
 	}
-	e = is_shared ? require_current(s, a, why) : migrate_run(s, &s->lane, copy.p, a, why);
+	bool migrated = false;
+	e = is_shared ? require_current(s, a, why) : migrate_run(s, &s->lane, copy.p, &migrated, a, why);
+	if (e != ERR_OK) return e;
+	if (!is_shared && !migrated) e = load_erased(s);
 	if (e != ERR_OK) return e;
 	e = is_shared || checkpoint_settle(&s->lane) ? load_state(s) : ERR_UNAVAILABLE;
 	if (e != ERR_OK) *why = fail_text(a, s->folder, "beck.db cannot be read; run a check");
@@ -119,13 +133,20 @@ static enum err open_lane(struct store *s, bool is_shared, struct arena *a, stru
 
 static enum err open_rest(struct store *s, int readers, struct arena *a, struct span *why)
 {
-	enum err e = db_open(&s->keeper, s, s->path, s->vfs, s->clock, DB_KEEPER, false);
+	enum err e = db_open(&s->keeper, s, s->path, cleanvfs_name(s->clean), s->clock, DB_KEEPER, false);
 	s->readers = calloc(readers > 0 ? (size_t)readers : 1, sizeof *s->readers);
 	if (!s->readers) e = ERR_UNAVAILABLE;
 	for (; e == ERR_OK && s->reader_count < readers; s->reader_count++)
-		e = db_open(&s->readers[s->reader_count], s, s->path, s->vfs, s->clock, DB_READER, false);
+		e = db_open(&s->readers[s->reader_count], s, s->path, cleanvfs_name(s->clean), s->clock, DB_READER, false);
 	if (e != ERR_OK) *why = fail_text(a, s->folder, "beck.db cannot be opened for reading");
 	return e;
+}
+
+static bool make_clean(struct store *s, struct span *why)
+{
+	s->clean = cleanvfs_create(s->vfs, s->rng);
+	if (!s->clean) *why = SPAN("no memory");
+	return s->clean != NULL;
 }
 
 struct store *store_open(const struct store_options *o, struct arena *a, struct span *why)
@@ -146,7 +167,7 @@ struct store *store_open_file(const struct store_options *o, const char *file, s
 	arena_init(&s->own, OWN_BYTES);
 	pthread_mutex_init(&s->gate_lock, NULL);
 	pthread_cond_init(&s->gate_moved, NULL);
-	if (place(s, o, file, a, why) && open_lane(s, o->is_shared, a, why) == ERR_OK &&
+	if (place(s, o, file, a, why) && make_clean(s, why) && open_lane(s, o->is_shared, a, why) == ERR_OK &&
 		open_rest(s, o->readers, a, why) == ERR_OK)
 		return s;
 	store_close(s);
@@ -161,6 +182,7 @@ void store_close(struct store *s)
 	db_close(&s->keeper);
 	if (s->lane.state == DB_BATCH) store_batch_abort(&s->lane);
 	db_close(&s->lane); /* the last connection checkpoints and removes the log */
+	cleanvfs_destroy(s->clean);
 	memvfs_destroy(s->memory);
 	if (s->lock_fd >= 0) close(s->lock_fd);
 	pthread_cond_destroy(&s->gate_moved);

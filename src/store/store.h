@@ -55,14 +55,14 @@ bool store_batch_broken(struct store_tx *tx);
 enum store_commit { STORE_COMMITTED, STORE_ROLLED_BACK, STORE_UNKNOWN /* reply to nobody, publish nothing, exit, recover */ };
 enum store_commit store_batch_commit(struct store_tx *tx);
 void store_batch_abort(struct store_tx *tx);
-/* Background duty, any thread but not two at once, and none that has a read or a batch open: passive checkpoint; past
- * LIMIT_WAL_BYTES one that begins the log anew (reads, and for its last moment the lane, pause). */
+/* Background duty every second or so, any thread but not two at once, and none that has a read or a batch open: passive
+ * checkpoint; past LIMIT_WAL_BYTES one that begins the log anew (reads, and for its last moment the lane, pause). After erasures
+ * it empties the log and removes the copies kept before migrations: then no byte of what was erased is in the data folder.
+ * That waits while a copy is being made, and takes turns of seconds. */
 void store_checkpoint(struct store *s);
-/* After erasures are committed: wipes what they left in the write-ahead log, in unallocated parts of pages and in copies kept
- * before migrations, so that no byte of it stays in the data folder. On the lane's thread, outside a batch; the lane waits
- * meanwhile, so it goes in slices of pages: *page starts at 0 and is moved, until !*more. ERR_AGAIN: a copy is being made or a
- * reader elsewhere holds on; try again later. */
-enum err store_wipe(struct store *s, int64_t *page, int64_t slice, bool *more) BECK_WARN_UNUSED;
+/* Within a batch: content was removed or overwritten for good. The functions that delete rows of messages, users and channels
+ * say it themselves. */
+void store_erased(struct store_tx *tx);
 
 /* ---------- backup, restore, check: see docs/operations.md ---------- */
 enum err store_backup(struct store *s, struct span folder, struct arena *a, struct span *why) BECK_WARN_UNUSED;

@@ -184,6 +184,7 @@ enum err store_channel_truncate(struct store_tx *tx, struct channel *c, int64_t 
 
 enum err store_erasure_add(struct store_tx *tx, int64_t app, struct span kind, struct span id, int64_t at)
 {
+	store_erased(tx);
 	struct sql_stmt *s = sql_prepare(tx, "INSERT INTO erasures (app, kind, id, at) VALUES (?1, ?2, ?3, ?4)");
 	sql_int(s, 1, app);
 	sql_text(s, 2, kind);

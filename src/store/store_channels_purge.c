@@ -9,6 +9,7 @@ static enum err delete_by(struct store_tx *tx, const char *text, int64_t key, in
 	struct sql_stmt *s = sql_prepare(tx, text);
 	sql_int(s, 1, key);
 	if (limit > 0) sql_int(s, 2, limit);
+	store_erased(tx);
 	enum err e = sql_run(s);
 	if (e == ERR_OK) *changed += sql_changes(tx);
 	return e;

@@ -313,6 +313,7 @@ static enum err last_message_follow(struct store_tx *tx, int64_t channel_pk)
 enum err store_message_erase(struct store_tx *tx, const struct message *m)
 {
 	bool was_deleted = m->deleted_at != 0;
+	store_erased(tx);
 	enum err e = m->parent_pk == 0 ? erase_replies(tx, m->channel_pk, m->pk) : ERR_OK;
 	if (e == ERR_OK && m->seq) {
 		struct sql_stmt *s = sql_prepare(tx, "INSERT INTO seq_holes (channel_pk, seq) VALUES (?1, ?2)");

@@ -5,6 +5,9 @@
 
 #include <pthread.h>
 
+#include <stdatomic.h>
+
+#include "store/sqlite/cleanvfs.h"
 #include "store/sqlite/db.h"
 #include "store/sqlite/memvfs.h"
 
@@ -14,14 +17,19 @@ struct store {
 	struct arena own;   /* path, folder, vfs: as long as the store */
 	struct span folder; /* not given = in memory */
 	const char *path, *vfs;
-	struct memvfs *memory; /* NULL on disk */
-	int lock_fd;           /* -1 = none */
-	bool is_work_file;     /* a restore under way: not beck.db, no copy is kept */
+	struct memvfs *memory;  /* NULL on disk */
+	struct cleanvfs *clean; /* over `vfs`; what the store's own connections go through */
+	int lock_fd;            /* -1 = none */
+	bool is_work_file;      /* a restore under way: not beck.db, no copy is kept */
 	char epoch[37];
 	/* Lane only. Newest created_at given to a log row: the log's time never steps back, so that reading it by time can seek.
 	 */
 	int64_t last_event_at;
 	struct store_tx lane, keeper;
+	/* Something was erased: the log still holds it. Set within the batch, taken with the lane held back. */
+	atomic_bool has_erased;
+	int wipes_put_off; /* keeper only */
+	int64_t wiped_at;  /* keeper only; monotonic */
 	struct store_tx *readers;
 	int reader_count;
 	/* Reads and the lane pause for a checkpoint that begins the log anew; copies forbid one. */
@@ -37,8 +45,8 @@ struct store *store_open_file(
 
 /* migrate.c. Brings the file of the open connection to this program's format; *why says what is wrong. `copy_path`: where the
  * file is kept before an existing one changes; NULL = nowhere. */
-enum err migrate_run(
-	struct store *s, struct store_tx *tx, const char *copy_path, struct arena *a, struct span *why) BECK_WARN_UNUSED;
+enum err migrate_run(struct store *s, struct store_tx *tx, const char *copy_path, bool *changed, struct arena *a,
+	struct span *why) BECK_WARN_UNUSED;
 /* Ours and not newer? is_new: nothing is in it yet. */
 enum err migrate_inspect(struct store_tx *tx, bool *is_new, int *version, struct arena *a, struct span *why) BECK_WARN_UNUSED;
 int migrate_newest(void);
@@ -49,8 +57,6 @@ bool backup_file_exists(const char *vfs, const char *path);
 enum err backup_copy(
 	struct store_tx *from, const char *path, const char *vfs, struct arena *a, struct span *why) BECK_WARN_UNUSED;
 
-/* checkpoint.c. On the lane's own connection, outside a batch. False: a copy is made or a reader elsewhere holds on. */
-bool checkpoint_empty_log(struct store *s, struct store_tx *lane);
 /* After opening: a process that died may have left commits that nobody synced; they read as committed, and would be given out and
  * then lost with the power. A checkpoint syncs the log before it moves anything. */
 bool checkpoint_settle(struct store_tx *lane);
@@ -60,8 +66,9 @@ void gate_enter_read(struct store *s);
 void gate_leave_read(struct store *s);
 void gate_enter_batch(struct store *s);
 void gate_leave_batch(struct store *s);
-/* checkpoint.c, for as long as nobody may begin either. False while a copy is made. */
-bool gate_close(struct store *s);
+/* checkpoint.c, for as long as nobody may begin either. False while a copy is made, or when a read does not end within
+ * `patience_ms` (0 = their deadlines bound it). */
+bool gate_close(struct store *s, int64_t patience_ms);
 void gate_open(struct store *s);
 /* A copy begins and ends. */
 void gate_copy(struct store *s, int delta);

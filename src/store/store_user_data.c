@@ -95,6 +95,7 @@ enum err store_user_purge_rest(struct store_tx *tx, int64_t user_pk, int64_t sli
 		"?2)",
 	};
 	*more = false;
+	store_erased(tx);
 	for (size_t i = 0; i < BECK_COUNT(slices) && !*more; i++) {
 		struct sql_stmt *s = sql_prepare(tx, slices[i]);
 		sql_int(s, 1, user_pk);

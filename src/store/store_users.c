@@ -173,6 +173,7 @@ static enum err remove_by_user(struct store_tx *tx, const char *literal, int64_t
 
 enum err store_user_remove(struct store_tx *tx, int64_t pk)
 {
+	store_erased(tx);
 	enum err e = remove_by_user(tx, "DELETE FROM devices WHERE user_pk = ?1", pk);
 	if (e == ERR_OK)
 		e = remove_by_user(tx, "DELETE FROM mau WHERE user_pk = ?1 AND app = (SELECT app FROM users WHERE pk = ?1)", pk);

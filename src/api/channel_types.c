@@ -1,4 +1,4 @@
-/* Channel types as data. */
+/* Channel types. */
 #include "api/handlers.h"
 #include "chat/apps.h"
 
@@ -25,3 +25,24 @@ enum err api_get_channel_type(struct api_call *c)
 	chat_channel_type_write(&c->out, c->chat.dialect, t, true, true);
 	return ERR_OK;
 }
+
+/* Answers to writes name commands by words, those to reads by objects. */
+static enum err show(struct api_call *c, enum err e, const struct channel_type *t)
+{
+	if (e == ERR_OK) chat_channel_type_write(&c->out, c->chat.dialect, t, false, true);
+	return e;
+}
+
+enum err api_create_channel_type(struct api_call *c)
+{
+	struct channel_type made;
+	return show(c, chat_channel_type_create(&c->chat, c->body, &made), &made);
+}
+
+enum err api_update_channel_type(struct api_call *c)
+{
+	struct channel_type changed;
+	return show(c, chat_channel_type_update(&c->chat, c->params[0], c->body, &changed), &changed);
+}
+
+enum err api_delete_channel_type(struct api_call *c) { return chat_channel_type_delete(&c->chat, c->params[0]); }

@@ -35,6 +35,9 @@ const struct api_route api_routes[] = {
 	{ "UpdateApp", PATCH, "/app", WRITE, S, api_update_app },
 	{ "ListChannelTypes", GET, "/channeltypes", READ, S | CHAT, api_list_channel_types },
 	{ "GetChannelType", GET, "/channeltypes/{type}", READ, S | CHAT, api_get_channel_type },
+	{ "CreateChannelType", POST, "/channeltypes", WRITE, S | CHAT, api_create_channel_type },
+	{ "UpdateChannelType", PUT, "/channeltypes/{type}", WRITE, S | CHAT, api_update_channel_type },
+	{ "DeleteChannelType", DELETE, "/channeltypes/{type}", WRITE, S | CHAT, api_delete_channel_type },
 	{ "GetTask", GET, "/tasks/{task}", READ, S, api_get_task },
 	/* channels */
 	{ "QueryChannels", POST, "/channels", READ, CHAT, api_query_channels },

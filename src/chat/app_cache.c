@@ -7,7 +7,7 @@
 #include "base/map.h"
 #include "chat/apps.h"
 
-enum { APP_BYTES = 16 << 20 }; /* settings and channel types of one application, parsed */
+enum { APP_BYTES = 32 << 20 }; /* settings and channel types of one application, parsed */
 
 struct chat_apps {
 	pthread_mutex_t lock;

@@ -159,26 +159,6 @@ static enum err check_int(struct chat_ctx *c, const struct setting *s, yyjson_va
 		c, ERR_INPUT, s->name, "%s must be an integer from %lld to %lld", s->name, (long long)s->min, (long long)s->max);
 }
 
-static enum err check_grants(struct chat_ctx *c, yyjson_val *grants)
-{
-	size_t i, n, k, m;
-	yyjson_val *role, *list, *id;
-	yyjson_obj_foreach(grants, i, n, role, list)
-	{
-		if (!role_known(json_span(role), true))
-			return chat_fail(c, ERR_INPUT, "grants", "role %.*s does not exist", SPAN_FMT(json_span(role)));
-		if (!yyjson_is_arr(list) || !all_strings(list))
-			return chat_fail(c, ERR_INPUT, "grants", "grants of a role must be an array of permission ids");
-		yyjson_arr_foreach(list, k, m, id)
-		{
-			if (!permission_known(json_span(id)))
-				return chat_fail(
-					c, ERR_INPUT, "grants", "permission %.*s does not exist", SPAN_FMT(json_span(id)));
-		}
-	}
-	return ERR_OK;
-}
-
 static enum err check_list(struct chat_ctx *c, const struct setting *s, yyjson_val *v)
 {
 	if (!yyjson_is_arr(v)) return chat_fail(c, ERR_INPUT, s->name, "%s must be an array", s->name);
@@ -223,7 +203,7 @@ static enum err check_map(struct chat_ctx *c, const struct setting *s, yyjson_va
 {
 	if (!yyjson_is_obj(v)) return chat_fail(c, ERR_INPUT, s->name, "%s must be an object", s->name);
 	if (s->flags & SETTING_CLIENT) return check_uploads(c, s, v);
-	return strcmp(s->name, "grants") == 0 ? check_grants(c, v) : ERR_OK;
+	return strcmp(s->name, "grants") == 0 ? grants_check(c, v, true) : ERR_OK;
 }
 
 static enum err check(struct chat_ctx *c, const struct setting *s, yyjson_val *v)

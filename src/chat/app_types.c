@@ -58,6 +58,32 @@ enum err app_types_create(struct store_tx *tx, struct arena *a, int64_t app, int
 	return e;
 }
 
+bool app_type_is_built_in(struct span name)
+{
+	for (size_t i = 0; i < BECK_COUNT(built_in); i++)
+		if (span_is(name, built_in[i].name)) return true;
+	return false;
+}
+
+/* Like messaging, the type that keeps most to its members. */
+enum err app_type_defaults(struct chat_ctx *c, struct store_channel_type *row)
+{
+	struct buf config, grants;
+	struct jsonw w;
+	buf_init(&config, (size_t)LIMIT_BODY_BYTES);
+	buf_init(&grants, (size_t)LIMIT_BODY_BYTES);
+	jsonw_init(&w, &config);
+	write_config(&w, &built_in[0]);
+	jsonw_init(&w, &grants);
+	default_grants_write(&w, span_str(built_in[0].name));
+	bool failed = config.failed || grants.failed;
+	row->config = failed ? SPAN_NONE : arena_dup(c->arena, buf_span(&config));
+	row->grants = failed ? SPAN_NONE : arena_dup(c->arena, buf_span(&grants));
+	buf_deinit(&config);
+	buf_deinit(&grants);
+	return span_given(row->config) && span_given(row->grants) ? ERR_OK : chat_store_fail(c, ERR_UNAVAILABLE);
+}
+
 /* ---- stored ---- */
 static const struct {
 	const char *key;

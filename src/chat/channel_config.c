@@ -160,6 +160,24 @@ static const struct {
 	{ "flag", "Flag a user", "[@username]", "moderation_set" },
 };
 
+/* GIFs need a provider, and there is none. */
+static bool is_offered(size_t i) { return strcmp(commands[i].name, "giphy") != 0; }
+
+bool channel_command_known(struct span name)
+{
+	for (size_t i = 0; i < BECK_COUNT(commands); i++)
+		if (is_offered(i) && span_is(name, commands[i].name)) return true;
+	return false;
+}
+
+void channel_commands_write_all(struct jsonw *w)
+{
+	jsonw_arr_begin(w);
+	for (size_t i = 0; i < BECK_COUNT(commands); i++)
+		if (is_offered(i)) jsonw_str(w, span_str(commands[i].name));
+	jsonw_arr_end(w);
+}
+
 static void write_command(struct jsonw *w, struct span name)
 {
 	size_t i = 0;

@@ -11,4 +11,8 @@ enum err channel_config_text(struct chat_ctx *c, const struct channel_type *effe
 /* Text of own_capabilities; for clients only. */
 enum err channel_capabilities_text(struct chat_ctx *c, const struct channel_ctx *x, struct span *out) BECK_WARN_UNUSED;
 
+/* Slash commands that a configuration may name, and the names of all as an array. */
+bool channel_command_known(struct span name);
+void channel_commands_write_all(struct jsonw *w);
+
 #endif

@@ -124,6 +124,36 @@ bool role_known(struct span role, bool for_users)
 	return false;
 }
 
+static enum err check_ids(struct chat_ctx *c, yyjson_val *list)
+{
+	size_t i, n;
+	yyjson_val *id;
+	if (!yyjson_is_arr(list)) return chat_fail(c, ERR_INPUT, "grants", "grants of a role must be an array of permission ids");
+	yyjson_arr_foreach(list, i, n, id)
+	{
+		if (!yyjson_is_str(id))
+			return chat_fail(c, ERR_INPUT, "grants", "grants of a role must be an array of permission ids");
+		if (!permission_known(json_span(id)))
+			return chat_fail(c, ERR_INPUT, "grants", "permission %.*s does not exist", SPAN_FMT(json_span(id)));
+	}
+	return ERR_OK;
+}
+
+enum err grants_check(struct chat_ctx *c, yyjson_val *sent, bool of_app)
+{
+	size_t i, n;
+	yyjson_val *role, *list;
+	if (!yyjson_is_obj(sent)) return chat_fail(c, ERR_INPUT, "grants", "grants must be an object");
+	yyjson_obj_foreach(sent, i, n, role, list)
+	{
+		if (!role_known(json_span(role), of_app))
+			return chat_fail(c, ERR_INPUT, "grants", "role %.*s does not exist", SPAN_FMT(json_span(role)));
+		enum err e = check_ids(c, list);
+		if (e != ERR_OK) return e;
+	}
+	return ERR_OK;
+}
+
 static void write_ids(struct jsonw *w, struct span ids)
 {
 	jsonw_arr_begin(w);

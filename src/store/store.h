@@ -104,6 +104,9 @@ struct store_channel_type {
 };
 enum err store_type_list(
 	struct store_tx *tx, int64_t app, struct arena *a, struct store_channel_type **out, size_t *n) BECK_WARN_UNUSED;
+/* *used: channels of this type are stored, also deleted ones that are not erased. */
+enum err store_type_used(struct store_tx *tx, int64_t app, struct span name, bool *used) BECK_WARN_UNUSED;
+enum err store_type_delete(struct store_tx *tx, int64_t app, struct span name) BECK_WARN_UNUSED;
 enum err store_type_put(struct store_tx *tx, int64_t app, const struct store_channel_type *t) BECK_WARN_UNUSED;
 
 /* ---------- users ---------- */

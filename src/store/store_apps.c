@@ -156,6 +156,24 @@ enum err store_type_put(struct store_tx *tx, int64_t app, const struct store_cha
 	return sql_run(s);
 }
 
+enum err store_type_used(struct store_tx *tx, int64_t app, struct span name, bool *used)
+{
+	/* An erased channel has a retired name (store_channel_retire_name). */
+	struct sql_stmt *s = sql_prepare(tx, "SELECT 1 FROM channels WHERE app = ?1 AND type = ?2 AND id <> '~' || pk LIMIT 1");
+	int64_t one;
+	sql_int(s, 1, app);
+	sql_text(s, 2, name);
+	return sql_get_int(s, &one, used);
+}
+
+enum err store_type_delete(struct store_tx *tx, int64_t app, struct span name)
+{
+	struct sql_stmt *s = sql_prepare(tx, "DELETE FROM channel_types WHERE app = ?1 AND name = ?2");
+	sql_int(s, 1, app);
+	sql_text(s, 2, name);
+	return sql_run(s);
+}
+
 enum err store_app_mark(struct store_tx *tx, int64_t *mark)
 {
 	bool found;
@@ -163,6 +181,6 @@ enum err store_app_mark(struct store_tx *tx, int64_t *mark)
 	return sql_get_int(
 		sql_prepare(tx, "SELECT (SELECT COALESCE(MAX(updated_at), 0) + COUNT(*) FROM apps) * 31"
 				" + (SELECT COALESCE(MAX(pk), 0) * 1000003 + COALESCE(MAX(retired_at), 0) FROM app_secrets)"
-				" + (SELECT COALESCE(MAX(updated_at), 0) FROM channel_types)"),
+				" + (SELECT COALESCE(MAX(updated_at), 0) + COUNT(*) FROM channel_types)"),
 		mark, &found);
 }

@@ -97,6 +97,8 @@ WRONG = [
     ("DeactivateUsers", [{"user_ids": 7}]), ("ReactivateUsers", [{"user_ids": 7}]),
     ("DeactivateUser", [{"mark_messages_deleted": "x"}, {"created_by_id": 7}]), ("ReactivateUser", [{"restore_messages": "x"}, {"name": 7}]),
     ("SendUserCustomEvent", [{"event": "x"}, {"event": {"type": []}}]), ("UpdateApp", [{"reminders_interval": []}, {"multi_tenant_enabled": "x"}]),
+    ("CreateChannelType", [{"name": 7}, {"name": "t", "search": "x"}, {"name": "t", "grants": 7}, {"name": "t", "commands": {}}]),
+    ("UpdateChannelType", [{"search": 7}, {"max_message_length": "x"}, {"grants": []}, {"commands": 7}]),
     ("QueryChannels", [{"filter_conditions": 7}, {"sort": 7}, {"limit": "x"}, {"offset": []}, {"state": 7}, {"message_limit": "x"}, {"member_limit": {}}]),
     ("GetOrCreateChannel", [{"data": 7}, {"state": "x"}, {"watch": "x"}, {"presence": 7}, {"messages": 7}, {"members": []}, {"watchers": "x"}, {"hide_for_creator": 7}]),
     ("GetOrCreateDistinctChannel", [{"data": {"members": 7}}, {"data": []}]),

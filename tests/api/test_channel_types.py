@@ -1,4 +1,4 @@
-"""channels.md §1: the built-in channel types, read only in this cut."""
+"""channels.md §1: the built-in channel types."""
 import pytest
 
 BUILT_IN = ["messaging", "livestream", "team", "gaming", "commerce"]

@@ -2,7 +2,7 @@
 say something about all routes (permissions, bad input, two applications)."""
 import collections
 
-from beck import format_time, now_us
+from beck import format_time, now_us, uid
 
 Route = collections.namedtuple("Route", "name method path who body payload query")
 NOBODY, BOTH, SERVER, CLIENT = "nobody", "both", "server", "client"
@@ -35,6 +35,9 @@ class World:
         self.app.api.post("/users/delete", {"user_ids": [user]}).ok(201)
         return user
 
+    def new_type(self):
+        return self.app.api.post("/channeltypes", {"name": uid("type")}).ok(201)["name"]
+
     def connection(self):
         if self._session is None:
             self._session = self.alice.connect()
@@ -43,6 +46,7 @@ class World:
     def path(self, route):
         return route.path.format(channel=self.channel.path, type=self.channel.type, message=self.message["id"], alice=self.alice.id,
                                  victim=self.victim() if "{victim}" in route.path else "",
+                                 new_type=self.new_type() if "{new_type}" in route.path else "",
                                  deactivated=self.deactivated() if "{deactivated}" in route.path else "")
 
     def caller(self, route):
@@ -72,6 +76,9 @@ ROUTES = [
     route("UpdateApp", "PATCH", "/app", SERVER, lambda w: {"reminders_interval": 300}),
     route("ListChannelTypes", "GET", "/channeltypes", SERVER),
     route("GetChannelType", "GET", "/channeltypes/messaging", SERVER),
+    route("CreateChannelType", "POST", "/channeltypes", SERVER, lambda w: {"name": uid("type")}),
+    route("UpdateChannelType", "PUT", "/channeltypes/messaging", SERVER, lambda w: {"search": True}),
+    route("DeleteChannelType", "DELETE", "/channeltypes/{new_type}", SERVER),
     route("QueryChannels", "POST", "/channels", BOTH, lambda w: {"filter_conditions": {"cid": w.channel.cid}}),
     route("GetOrCreateChannel", "POST", "{channel}/query", BOTH, lambda w: {"state": True}),
     route("GetOrCreateDistinctChannel", "POST", "/channels/{type}/query", BOTH, lambda w: {"data": {"members": [w.alice.id, w.bob.id]}}),

@@ -164,6 +164,9 @@ CREATE TABLE events (
 CREATE INDEX events_channel ON events (channel_pk, pos) WHERE channel_pk <> 0;
 CREATE INDEX events_user ON events (user_pk, pos) WHERE user_pk <> 0;
 CREATE INDEX events_age ON events (created_at);
+-- what those who follow a user's presence get of his own stream, and who has gone (data begins with his id)
+CREATE INDEX events_profile ON events (user_pk, pos) WHERE type IN ('user.updated', 'user.deleted');
+CREATE INDEX events_gone ON events (app, data) WHERE type = 'user.deleted';
 
 CREATE TABLE tasks (
   id TEXT PRIMARY KEY, app BIGINT NOT NULL, kind TEXT NOT NULL, status TEXT NOT NULL,

@@ -76,18 +76,32 @@ static enum err find_watches(struct chat_ctx *c, yyjson_val *list, struct sessio
 	return ERR_OK;
 }
 
+/* Of those who were deleted meanwhile too: he is to learn it. */
+static enum err find_gone(struct chat_ctx *c, struct span id, size_t max, struct session_start *s)
+{
+	int64_t pks[4];
+	size_t n = 0;
+	enum err e = store_users_gone(c->tx, c->app->pk, id, s->resume_seq, BECK_COUNT(pks), pks, &n);
+	if (e != ERR_OK) return chat_store_fail(c, e);
+	for (size_t i = 0; i < n && s->presence_count < max; i++)
+		if (!listed(s->presence, s->presence_count, pks[i])) s->presence[s->presence_count++] = pks[i];
+	return ERR_OK;
+}
+
 static enum err find_presence(struct chat_ctx *c, yyjson_val *list, struct session_start *s)
 {
 	size_t i, n, max = (size_t)LIMIT_PRESENCE_PER_SESSION;
 	yyjson_val *v;
-	s->presence = arena_array(c->arena, int64_t, yyjson_arr_size(list) < max ? yyjson_arr_size(list) + 1 : max);
+	s->presence = arena_array(c->arena, int64_t, max);
 	if (s->presence == NULL) return chat_store_fail(c, ERR_UNAVAILABLE);
 	yyjson_arr_foreach(list, i, n, v)
 	{
 		struct user u;
 		if (s->presence_count == max) break;
-		enum err e = store_user_get(c->tx, c->app->pk, json_span(v), c->arena, &u);
-		if (e == ERR_NOT_FOUND) continue;
+		enum err e = find_gone(c, json_span(v), max, s);
+		if (e != ERR_OK) return e;
+		e = store_user_get(c->tx, c->app->pk, json_span(v), c->arena, &u);
+		if (e == ERR_NOT_FOUND || s->presence_count == max) continue;
 		if (e != ERR_OK) return chat_store_fail(c, e);
 		if (u.deleted_at == 0 && !listed(s->presence, s->presence_count, u.pk)) s->presence[s->presence_count++] = u.pk;
 	}

@@ -54,7 +54,7 @@ enum err chat_replay(struct chat_ctx *c, const struct store_event *rows, size_t 
 /* One page of a resume: rows after `after`, rendered for this user (c->me becomes him). The caller owns the events; the array is
  * in the arena. *upto: everything up to there has been looked at; *at_head: that is the head of this snapshot. ERR_NOT_FOUND: the
  * user is gone. */
-enum err chat_resume_page(struct chat_ctx *c, int64_t user, int64_t after, const int64_t *watched, size_t n,
+enum err chat_resume_page(struct chat_ctx *c, int64_t user, int64_t after, const struct store_interest *in,
 	struct event ***events, size_t *count, int64_t *upto, bool *at_head) BECK_WARN_UNUSED;
 /* A user's memberships and totals, and the log position of the snapshot they were read in. */
 enum err chat_recount(struct chat_ctx *c, int64_t user, struct store_totals *totals, int64_t *snapshot_pos) BECK_WARN_UNUSED;

@@ -1,6 +1,7 @@
 /* One log row as the event it is to this viewer now. */
 #include "chat/channel_data.h"
 #include "chat/replay_parts.h"
+#include "chat/user_rules.h"
 #include "store/store_members.h"
 
 struct row {
@@ -279,13 +280,30 @@ static void row_removed(struct row *w)
 	write_user(w, &w->c->me);
 }
 
+/* His own, or of somebody whose presence he follows. */
 static void row_user_updated(struct row *w)
 {
-	if (w->log->user_pk != w->c->me.pk) return;
+	bool own = w->log->user_pk == w->c->me.pk;
+	const struct user *u = own ? &w->c->me : people_get(&w->r->people, w->log->user_pk);
+	if (!u || json_get(w->data, "ends")) return; /* erased since, or only the mark that sessions ended */
 	event_text_begin(w->c, w->t, SPAN("user.updated"), w->log->created_at, NULL);
 	w->given = true;
 	jsonw_key(&w->t->w, "user");
-	user_write(&w->t->w, DIALECT_1, USER_VIEW_SELF, &w->c->me);
+	user_write(&w->t->w, DIALECT_1, own ? USER_VIEW_SELF : USER_VIEW_PRIVACY, u);
+}
+
+static void row_user_deleted(struct row *w)
+{
+	const struct user *known = people_get(&w->r->people, w->log->user_pk);
+	struct user u = known ? *known : user_new(json_span(json_get(w->data, "id")));
+	if (u.deleted_at == 0) u.deleted_at = w->log->created_at;
+	if (!known) u.created_at = u.updated_at = w->log->created_at;
+	event_text_begin(w->c, w->t, SPAN("user.deleted"), w->log->created_at, NULL);
+	w->given = true;
+	jsonw_key(&w->t->w, "user");
+	user_write(&w->t->w, DIALECT_1, USER_VIEW_COMMON, &u);
+	chat_user_deleted_modes(&w->t->w, json_span(json_get(w->data, "user")), json_span(json_get(w->data, "messages")),
+		json_span(json_get(w->data, "conversations")));
 }
 
 /* ---- which is which ---- */
@@ -328,11 +346,13 @@ static enum err render(struct row *w)
 	case EVENT_NOTIFICATION_INVITE_REJECTED: return row_membership(w);
 	case EVENT_NOTIFICATION_REMOVED_FROM_CHANNEL: row_removed(w); return ERR_OK;
 	case EVENT_USER_UPDATED: row_user_updated(w); return ERR_OK;
+	case EVENT_USER_DELETED: row_user_deleted(w); return ERR_OK;
 	default: return ERR_OK; /* never logged, or not for anybody's replay */
 	}
 }
 
-static bool needs_channel(enum event_type t) { return t != EVENT_NOTIFICATION_MARK_READ && t != EVENT_USER_UPDATED; }
+static bool is_profile(enum event_type t) { return t == EVENT_USER_UPDATED || t == EVENT_USER_DELETED; }
+static bool needs_channel(enum event_type t) { return t != EVENT_NOTIFICATION_MARK_READ && !is_profile(t); }
 
 enum err replay_row(
 	struct replay *r, const struct store_event *log, size_t index, struct event_text *t, enum event_type *type, bool *given)
@@ -347,7 +367,7 @@ enum err replay_row(
 		.rc = replay_channel(r, channel),
 		.data = stored_json(r->c, log->data) };
 	*given = false;
-	if (log->user_pk != 0 && log->user_pk != r->c->me.pk) return ERR_OK;
+	if (log->user_pk != 0 && log->user_pk != r->c->me.pk && !is_profile(w.type)) return ERR_OK;
 	if (r->o->is_sync && !is_synced(w.type)) return ERR_OK;
 	if ((needs_channel(w.type) || channel != 0) && (!w.rc || !w.rc->is_there)) return ERR_OK;
 	/* Of a deleted channel only its end is told. */

@@ -13,7 +13,7 @@ static enum err become(struct chat_ctx *c, int64_t user)
 	return ERR_OK;
 }
 
-enum err chat_resume_page(struct chat_ctx *c, int64_t user, int64_t after, const int64_t *watched, size_t n,
+enum err chat_resume_page(struct chat_ctx *c, int64_t user, int64_t after, const struct store_interest *in,
 	struct event ***events, size_t *count, int64_t *upto, bool *at_head)
 {
 	struct store_event *rows = NULL;
@@ -23,13 +23,12 @@ enum err chat_resume_page(struct chat_ctx *c, int64_t user, int64_t after, const
 	if (e != ERR_OK) return e;
 	e = store_event_head(c->tx, &head);
 	if (e == ERR_OK)
-		e = store_events_for_user(
-			c->tx, c->app->pk, user, watched, n, after, head, LIMIT_REPLAY_PAGE, c->arena, &rows, &found);
+		e = store_events_for_user(c->tx, c->app->pk, user, in, after, head, LIMIT_REPLAY_PAGE, c->arena, &rows, &found);
 	if (e != ERR_OK) return chat_store_fail(c, e);
 	struct event **out = arena_array(c->arena, struct event *, found + 1);
 	if (!out) return chat_store_fail(c, ERR_UNAVAILABLE);
 	size_t made = 0;
-	e = chat_replay(c, rows, found, watched, n, out, &made);
+	e = chat_replay(c, rows, found, in->channels, in->channel_count, out, &made);
 	if (e != ERR_OK) return e;
 	bool is_full = found == (size_t)LIMIT_REPLAY_PAGE;
 	*events = out;

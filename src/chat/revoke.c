@@ -22,7 +22,7 @@ enum err chat_end_sessions(struct chat_ctx *c, int64_t user_pk, enum err e, cons
 {
 	enum { CLOSE_NORMAL = 1000 };
 	/* With a position, so that a session which opens just now on an older snapshot finds it and ends too. */
-	struct store_event log = { .user_pk = user_pk, .actor_pk = c->me.pk };
+	struct store_event log = { .user_pk = user_pk, .actor_pk = c->me.pk, .data = SPAN("{\"ends\":true}") };
 	struct event *ev = chat_record(c, EVENT_USER_UPDATED, user_pk != 0 ? &log : NULL, SPAN_NONE, SPAN_NONE);
 	if (ev == NULL) return c->error.err;
 	ev->cls = EVENT_CLASS_OWN;

@@ -73,6 +73,16 @@ static enum err parse(struct chat_ctx *c, yyjson_val *body, struct removal *r)
 }
 
 /* ---- the moment ---- */
+void chat_user_deleted_modes(struct jsonw *w, struct span user, struct span messages, struct span conversations)
+{
+	jsonw_kstr(w, "delete_user", user);
+	jsonw_kstr(w, "delete_messages", messages);
+	jsonw_kstr(w, "delete_conversation", conversations);
+	jsonw_kbool(w, "hard_delete", span_is(user, "hard"));
+	jsonw_kbool(w, "mark_messages_deleted", messages.n > 0);
+	jsonw_kbool(w, "delete_conversation_channels", conversations.n > 0);
+}
+
 static enum err record_deleted(struct chat_ctx *c, const struct user *u, const struct removal *r)
 {
 	struct buf text;
@@ -82,17 +92,17 @@ static enum err record_deleted(struct chat_ctx *c, const struct user *u, const s
 	chat_event_begin(c, &w, event_type_name(EVENT_USER_DELETED), c->now_us, NULL);
 	jsonw_key(&w, "user");
 	user_write(&w, DIALECT_1, USER_VIEW_COMMON, u);
-	jsonw_kstr(&w, "delete_user", r->user);
-	jsonw_kstr(&w, "delete_messages", r->messages);
-	jsonw_kstr(&w, "delete_conversation", r->conversations);
-	jsonw_kbool(&w, "hard_delete", span_is(r->user, "hard"));
-	jsonw_kbool(&w, "mark_messages_deleted", r->messages.n > 0);
-	jsonw_kbool(&w, "delete_conversation_channels", r->conversations.n > 0);
-	struct event *ev = text.failed ? NULL : chat_record(c, EVENT_USER_DELETED, NULL, buf_span(&text), SPAN_NONE);
+	chat_user_deleted_modes(&w, r->user, r->messages, r->conversations);
+	/* It must tell of him when his row is gone. Ids and modes need no escaping. */
+	struct store_event log = { .user_pk = u->pk,
+		.actor_pk = u->pk,
+		.data = arena_printf(c->arena,
+			"{\"id\":\"%.*s\",\"user\":\"%.*s\",\"messages\":\"%.*s\",\"conversations\":\"%.*s\"}", SPAN_FMT(u->id),
+			SPAN_FMT(r->user), SPAN_FMT(r->messages), SPAN_FMT(r->conversations)) };
+	bool ok = !text.failed && span_given(log.data);
+	struct event *ev = ok ? chat_record(c, EVENT_USER_DELETED, &log, buf_span(&text), SPAN_NONE) : NULL;
 	buf_deinit(&text);
-	if (ev == NULL) return chat_store_fail(c, ERR_UNAVAILABLE);
-	ev->user = ev->actor = u->pk;
-	return ERR_OK;
+	return ev != NULL ? ERR_OK : chat_store_fail(c, ERR_UNAVAILABLE);
 }
 
 static enum err mark(struct chat_ctx *c, struct user *u, const struct removal *r)

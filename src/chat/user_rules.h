@@ -41,6 +41,8 @@ int chat_month(int64_t wall_us);
 
 /* ---- the end of sessions and users (revoke.c, user_delete.c, user_deactivate.c, user_tasks.c) ---- */
 /* Every session of the user (0 = of the application) gets the error frame and is closed, after the commit. */
+/* The members of user.deleted that say how. */
+void chat_user_deleted_modes(struct jsonw *w, struct span user, struct span messages, struct span conversations);
 enum err chat_end_sessions(struct chat_ctx *c, int64_t user_pk, enum err e, const char *message) BECK_WARN_UNUSED;
 enum err chat_delete_users(struct chat_ctx *c, yyjson_val *body, struct jsonw *w) BECK_WARN_UNUSED;
 struct user_delete_options {

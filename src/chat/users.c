@@ -5,8 +5,8 @@
 #include "wire/ids.h"
 
 /* ---- storing ---- */
-/* The same change goes to his own connections, with his settings as they are and a place in the log, and to those who asked for
- * his presence, with what they may know. */
+/* The same change goes to his own connections, with his settings as they are, and to those who asked for his presence, with what
+ * they may know. */
 static enum err record_updated(struct chat_ctx *c, const struct user *u)
 {
 	struct span own, others;
@@ -17,8 +17,10 @@ static enum err record_updated(struct chat_ctx *c, const struct user *u)
 	struct event *ev = chat_record(c, EVENT_USER_UPDATED, &log, own, SPAN_NONE);
 	if (ev == NULL) return c->error.err;
 	ev->cls = EVENT_CLASS_OWN;
+	int64_t pos = ev->pos;
 	ev = chat_record(c, EVENT_USER_UPDATED, NULL, others, SPAN_NONE);
 	if (ev == NULL) return c->error.err;
+	ev->pos = pos; /* one row, told to each session in one of the two ways */
 	ev->user = ev->actor = u->pk;
 	ev->flags |= EVENT_NOT_ACTOR;
 	return ERR_OK;

@@ -135,8 +135,8 @@ struct replay_job {
 	struct own_job own;
 	struct session_hub *hub;
 	struct span connection_id;
-	int64_t user, after, *channels;
-	size_t n;
+	int64_t user, after;
+	struct store_interest in;
 	struct event **events;
 	size_t event_count;
 	int64_t upto;
@@ -146,8 +146,8 @@ struct replay_job {
 static enum job_next replay_run(struct job *job)
 {
 	struct replay_job *j = BECK_CONTAINER(job, struct replay_job, own.job);
-	enum err e = chat_resume_page(
-		&j->own.chat, j->user, j->after, j->channels, j->n, &j->events, &j->event_count, &j->upto, &j->at_head);
+	enum err e =
+		chat_resume_page(&j->own.chat, j->user, j->after, &j->in, &j->events, &j->event_count, &j->upto, &j->at_head);
 	return finish(&j->own, e);
 }
 
@@ -181,20 +181,22 @@ static void replay_done(struct job *job)
 }
 
 static void on_replay(void *ctx, struct session_hub *hub, struct span connection_id, int64_t app, int64_t user, int64_t after,
-	const int64_t *channels, size_t n, enum dialect d)
+	const struct session_interest *in, enum dialect d)
 {
 	struct replay_job *j = beckd_own_job(ctx, sizeof *j, app);
 	if (!j) beck_panic(__FILE__, __LINE__, "out of memory for a replay");
 	j->hub = hub;
 	j->user = user;
 	j->after = after;
-	j->n = n;
 	j->own.chat.dialect = d;
 	j->connection_id = arena_dup(&j->own.arena, connection_id);
-	j->channels = copy_pks(&j->own.arena, channels, n);
+	j->in = (struct store_interest){ .channels = copy_pks(&j->own.arena, in->channels, in->channel_count),
+		.channel_count = in->channel_count,
+		.users = copy_pks(&j->own.arena, in->users, in->user_count),
+		.user_count = in->user_count };
 	j->own.job.run = replay_run;
 	j->own.job.done = replay_done;
-	if (!j->channels || !workers_read(j->own.d->workers, &j->own.job)) replay_answer(j, true);
+	if (!j->in.channels || !j->in.users || !workers_read(j->own.d->workers, &j->own.job)) replay_answer(j, true);
 }
 
 /* ---- totals anew ---- */

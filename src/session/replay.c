@@ -58,16 +58,18 @@ void replay_hold(struct session *s, struct frame *f, struct tail *t)
 static void ask(struct session *s)
 {
 	struct session_hub *h = s->hub;
-	uint32_t n = s->watches.n;
-	int64_t *channels = malloc((n ? n : 1) * sizeof *channels);
-	if (!channels) {
+	uint32_t n = s->watches.n, followed = s->presence.n;
+	int64_t *keys = malloc((n + followed + 1) * sizeof *keys);
+	if (!keys) {
 		session_doom(s, CLOSE_FAULT);
 		return;
 	}
-	for (uint32_t i = 0; i < n; i++) channels[i] = s->watches.items[i].topic->key;
+	for (uint32_t i = 0; i < n; i++) keys[i] = s->watches.items[i].topic->key;
+	for (uint32_t i = 0; i < followed; i++) keys[n + i] = s->presence.items[i].topic->key;
+	struct session_interest in = { keys, n, keys + n, followed };
 	s->replay->is_asked = true;
-	h->ops->replay(h->ops->ctx, h, session_id(s), s->app, s->user_pk, s->replay->upto, channels, n, (enum dialect)s->dialect);
-	free(channels);
+	h->ops->replay(h->ops->ctx, h, session_id(s), s->app, s->user_pk, s->replay->upto, &in, (enum dialect)s->dialect);
+	free(keys);
 }
 
 static void go_live(struct session *s)

@@ -26,13 +26,21 @@ struct session_hub;
 /* Names node, loop and slot and carries 96 random bits; base64url. */
 bool connection_id_loop(struct span id, unsigned *node, unsigned *loop);
 
+/* What a session listens to beside its user's own. */
+struct session_interest {
+	const int64_t *channels; /* watched */
+	size_t channel_count;
+	const int64_t *users; /* followed */
+	size_t user_count;
+};
+
 /* What the hub asks of the layers above (filled in by src/server). Called on the loop's thread; answers come by the functions
  * named, through the mailbox. */
 struct session_ops {
-	/* Render one page of the log for this user: positions after `after`, watching `channels`. Answer:
+	/* Render one page of the log for this user: positions after `after`, with what the session listens to. Answer:
 	 * session_hub_post_replay. */
 	void (*replay)(void *ctx, struct session_hub *hub, struct span connection_id, int64_t app, int64_t user, int64_t after,
-		const int64_t *channels, size_t n, enum dialect d);
+		const struct session_interest *in, enum dialect d);
 	/* A MOVE_RECOUNT or a missed ring: load the user's totals anew. Answer: session_hub_post_totals. */
 	void (*recount)(void *ctx, struct session_hub *hub, int64_t app, int64_t user);
 	/* A session (or a right to watch) ended: announce user.watching.stop for `channels` (where it was the user's last), and

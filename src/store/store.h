@@ -160,10 +160,20 @@ struct store_event {
 enum err store_event_add(struct store_tx *tx, struct store_event *e) BECK_WARN_UNUSED;
 enum err store_event_head(struct store_tx *tx, int64_t *pos) BECK_WARN_UNUSED;  /* newest position given out, 0 = none */
 enum err store_event_floor(struct store_tx *tx, int64_t *pos) BECK_WARN_UNUSED; /* resume from a position below it is a gap */
-/* Events after `after` up to `upto` that concern a user: rows of channels he is (or in `extra_channels`, watches) and his own
- * stream. In order, at most limit. Cost is bounded by what is returned, not by the log. */
-enum err store_events_for_user(struct store_tx *tx, int64_t app, int64_t user_pk, const int64_t *extra_channels, size_t extra_n,
-	int64_t after, int64_t upto, int64_t limit, struct arena *a, struct store_event **out, size_t *n) BECK_WARN_UNUSED;
+/* What a session listens to beside the user's own channels and stream. */
+struct store_interest {
+	const int64_t *channels; /* watched */
+	size_t channel_count;
+	const int64_t *users; /* followed: their user.updated and user.deleted */
+	size_t user_count;
+};
+/* Events after `after` up to `upto` that concern a user: rows of his channels, of what he listens to, and his own stream. In
+ * order, at most limit. Cost is bounded by what is returned, not by the log. */
+enum err store_events_for_user(struct store_tx *tx, int64_t app, int64_t user_pk, const struct store_interest *in, int64_t after,
+	int64_t upto, int64_t limit, struct arena *a, struct store_event **out, size_t *n) BECK_WARN_UNUSED;
+/* The users of that id who were deleted after a position, most recent first; *n at most `max`. */
+enum err store_users_gone(
+	struct store_tx *tx, int64_t app, struct span id, int64_t after, size_t max, int64_t *pks, size_t *n) BECK_WARN_UNUSED;
 /* For /sync: rows of these channels and the user's own rows about them, at or after a time. */
 enum err store_events_since(struct store_tx *tx, int64_t app, int64_t user_pk, const int64_t *channels, size_t channel_n,
 	int64_t since_us, int64_t limit, struct arena *a, struct store_event **out, size_t *n) BECK_WARN_UNUSED;

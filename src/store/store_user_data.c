@@ -91,8 +91,9 @@ enum err store_user_purge_rest(struct store_tx *tx, int64_t user_pk, int64_t sli
 	static const char *const slices[] = {
 		"DELETE FROM thread_participants WHERE user_pk = ?1 AND parent_pk IN "
 		"(SELECT parent_pk FROM thread_participants WHERE user_pk = ?1 LIMIT ?2)",
-		"DELETE FROM events WHERE pos IN (SELECT pos FROM events WHERE user_pk = ?1 AND user_pk <> 0 ORDER BY pos LIMIT "
-		"?2)",
+		/* what tells of his going stays, for those who were away */
+		"DELETE FROM events WHERE pos IN (SELECT pos FROM events WHERE user_pk = ?1 AND user_pk <> 0 AND type <> "
+		"'user.deleted' ORDER BY pos LIMIT ?2)",
 	};
 	*more = false;
 	store_erased(tx);

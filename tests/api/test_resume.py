@@ -476,3 +476,103 @@ def test_resume_of_a_session_of_unknown_id_replays_by_position(app, transport):
     sent = scene.away(3)
     back = resume(scene.session, transport, watch=[scene.watched], connection_id=uid("gone"))
     assert message_ids(back.settle()) == sent
+
+
+# ---- what happened to others ----
+
+def following(app, transport, *others):
+    """A session that follows the presence of `others`."""
+    ann = app.user("ann")
+    session = ann.connect(transport, resume=True)
+    ann.get("/users", payload={"filter_conditions": {"id": {"$in": [o.id for o in others]}}, "presence": True},
+            query={"connection_id": session.id}).ok(200)
+    return ann, session
+
+
+def profile_events(events):
+    return [(e["type"], e["user"]["id"]) for e in events if e["type"].startswith("user.")]
+
+
+@changes
+def test_changes_of_followed_users_are_told_after_a_resume(app, before, after):
+    bob, eve, joe = app.users(3)
+    ann, session = following(app, before, bob, eve)
+    session.drop()
+    bob.update(mood="away", name="Bob")
+    joe.update(mood="nobody follows me")
+    eve.update(mood="also", privacy_settings={"typing_indicators": {"enabled": False}})
+    back = resume(session, after, presence=[bob, eve])
+    events = back.settle()
+    assert profile_events(events) == [("user.updated", bob.id), ("user.updated", eve.id)]
+    assert_rising(seqs(events))
+    user = events[0]["user"]
+    assert (user["mood"], user["name"]) == ("away", "Bob")
+    assert events[1]["user"]["privacy_settings"] == {"typing_indicators": {"enabled": False}}
+    bob.update(mood="live")
+    assert back.expect("user.updated")["seq"] > back.last_seq - 1
+    again = resume(back, before, presence=[bob, eve])
+    again.expect_none()
+
+
+def test_the_end_of_a_followed_user_is_told_after_a_resume(app, transport):
+    soft, hard, again = app.users(3)
+    ann, session = following(app, transport, soft, hard, again)
+    session.drop()
+    hard.update(mood="last words")
+    app.api.post("/users/delete", {"user_ids": [soft.id]}).ok(201)
+    for user in (hard, again):
+        task = app.api.post("/users/delete", {"user_ids": [user.id], "user": "hard", "messages": "hard", "conversations": "hard"}).ok(201)
+        app.task(task["task_id"])
+    app.api.post("/users", {"users": {again.id: {"id": again.id, "name": "somebody new"}}}).ok(201)
+    back = resume(session, transport, presence=[soft, hard, again])
+    events = back.settle()
+    assert profile_events(events) == [("user.deleted", u.id) for u in (soft, hard, again)]
+    for event, wanted in zip(events, ("soft", "hard", "hard")):
+        assert event["user"]["deleted_at"] and event["delete_user"] == wanted
+        assert event["hard_delete"] is (wanted == "hard") and event["mark_messages_deleted"] is (wanted == "hard")
+        assert "mood" not in event["user"]
+    app.as_user(again.id).update(mood="hello")
+    assert back.expect("user.updated")["user"]["name"] == "somebody new"
+
+
+def test_deletions_before_the_place_are_not_told_again(app, transport):
+    bob = app.user()
+    ann, session = following(app, transport, bob)
+    app.api.post("/users/delete", {"user_ids": [bob.id]}).ok(201)
+    session.expect("user.deleted")
+    resume(session, transport, presence=[bob]).expect_none()
+
+
+def test_ones_own_change_comes_once_though_one_follows_oneself(app, transport):
+    ann, session = following(app, transport)
+    ann.get("/users", payload={"filter_conditions": {"id": ann.id}, "presence": True}, query={"connection_id": session.id}).ok(200)
+    ann.update(mood="1")
+    assert session.expect("user.updated")["user"]["mood"] == "1"
+    session.expect_none("user.updated")
+    session.drop()
+    ann.update(mood="2")
+    events = resume(session, transport, presence=[ann]).settle()
+    assert [e["type"] for e in durable(events)] == ["user.updated"]
+
+
+def test_revoked_tokens_leave_no_event_behind(app, transport):
+    ann = app.user("ann")
+    session = ann.connect(transport, resume=True)
+    session.drop()
+    app.api.patch("/users", {"users": [{"id": ann.id, "set": {"revoke_tokens_issued_before": "2020-01-01T00:00:00Z"}}]}).ok(200)
+    ann.token = app.token(ann.id, iat=1700000000)
+    events = resume(session, transport).settle()
+    assert [e["type"] for e in events] == ["user.updated"]
+
+
+def test_a_rewound_poll_tells_of_followed_users_again(app):
+    bob = app.user()
+    ann = app.user("ann")
+    session = LongPollSession(ann, {"user_id": ann.id, "user_details": {"id": ann.id}, "resume": True}, auto=False)
+    app.sessions.append(session)
+    ann.get("/users", payload={"filter_conditions": {"id": bob.id}, "presence": True}, query={"connection_id": session.id}).ok(200)
+    start = session.last_seq
+    bob.update(mood="1")
+    for _ in range(2):
+        events = session.poll(seq=start).json["events"]
+        assert profile_events([e for e in events if e["type"] != "health.check"]) == [("user.updated", bob.id)]

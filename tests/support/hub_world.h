@@ -15,7 +15,8 @@ struct asked {
 	enum { ASKED_REPLAY, ASKED_RECOUNT, ASKED_ENDED, ASKED_WATCHING } what;
 	char id[CONNECTION_ID_MAX + 1];
 	int64_t user, after, channels[64], counts[64];
-	size_t n;
+	size_t n, followed;
+	int64_t first_followed;
 	bool last;
 };
 struct world {
@@ -46,15 +47,18 @@ static inline struct asked *world_note(struct world *w)
 }
 
 static inline void world_replay(void *ctx, struct session_hub *hub, struct span id, int64_t app, int64_t user, int64_t after,
-	const int64_t *channels, size_t n, enum dialect d)
+	const struct session_interest *in, enum dialect d)
 {
 	(void)hub;
 	(void)app;
 	(void)d;
 	struct asked *a = world_note(ctx);
-	*a = (struct asked){ .what = ASKED_REPLAY, .user = user, .after = after, .n = n };
+	*a = (struct asked){
+		.what = ASKED_REPLAY, .user = user, .after = after, .n = in->channel_count, .followed = in->user_count
+	};
 	memcpy(a->id, id.p, id.n);
-	for (size_t i = 0; i < n && i < 64; i++) a->channels[i] = channels[i];
+	for (size_t i = 0; i < in->channel_count && i < 64; i++) a->channels[i] = in->channels[i];
+	if (in->user_count) a->first_followed = in->users[0];
 }
 
 static inline void world_recount(void *ctx, struct session_hub *hub, int64_t app, int64_t user)

@@ -9,8 +9,8 @@
 #include <string.h>
 
 enum {
-	/* Below it no page number starts with a byte that is also a b-tree page type, so overflow and free pages, which begin with
-	   one, cannot be mistaken. 128 GiB. */
+	/* Below it no page number starts with a byte that is also a b-tree page type, so overflow and free pages, which begin
+	   with one, cannot be mistaken. 128 GiB. */
 	MAX_PAGES = 0x02000000,
 	FIRST_PAGE_HEADER = 100,
 	FIRST_PAGE_COUNT = 28, /* where page 1 says how many there are */
@@ -162,8 +162,7 @@ static int vfs_open(sqlite3_vfs *v, const char *name, sqlite3_file *f, int flags
 	file->methods = methods;
 	if (under(f)->pMethods->iVersion < methods.iVersion) file->methods.iVersion = under(f)->pMethods->iVersion;
 	sqlite3_int64 size = 0;
-	if (under(f)->pMethods->xFileSize(under(f), &size) == SQLITE_OK)
-		file->is_too_big = size / PAGE_BYTES >= MAX_PAGES;
+	if (under(f)->pMethods->xFileSize(under(f), &size) == SQLITE_OK) file->is_too_big = size / PAGE_BYTES >= MAX_PAGES;
 	file->base.pMethods = &file->methods;
 	return SQLITE_OK;
 }

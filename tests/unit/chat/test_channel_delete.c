@@ -87,7 +87,9 @@ static void test_end_is_replayed(void **state)
 	size_t n, made;
 	int64_t head, bob = world_user(w, "bob").pk;
 	assert_int_equal(store_event_head(w->tx, &head), ERR_OK);
-	assert_int_equal(store_events_for_user(w->tx, w->app->pk, bob, NULL, 0, 0, head, 32, &w->arena, &rows, &n), ERR_OK);
+	assert_int_equal(
+		store_events_for_user(w->tx, w->app->pk, bob, &(struct store_interest){ 0 }, 0, head, 32, &w->arena, &rows, &n),
+		ERR_OK);
 	OK(AS(w, "bob", chat_replay(&w->c, rows, n, NULL, 0, out, &made)));
 	assert_int_equal(made, 1);
 	yyjson_val *body = body_of(w, out[0]);

@@ -28,8 +28,9 @@ static int64_t head(struct world *w)
 static void resume(struct page_of *p, struct world *w, int user, int64_t after, bool watches)
 {
 	int64_t pk = channel_pk(w, "c");
+	struct store_interest in = { &pk, watches, NULL, 0 };
 	call_begin(&p->k, w, user);
-	call_end(&p->k, chat_resume_page(&p->k.c, w->users[user], after, &pk, watches, &p->events, &p->n, &p->upto, &p->at_head));
+	call_end(&p->k, chat_resume_page(&p->k.c, w->users[user], after, &in, &p->events, &p->n, &p->upto, &p->at_head));
 	EXPECT_ERR(&p->k, ERR_OK);
 }
 

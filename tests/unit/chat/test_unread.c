@@ -405,7 +405,8 @@ static void hidden_reads_stay_hidden(void **state)
 		bool at_head = false;
 		int64_t pk = channel_pk(w, "priv");
 		call_begin(&k, w, viewer);
-		e = chat_resume_page(&k.c, w->users[viewer], before, &pk, 1, &events, &n, &after, &at_head);
+		struct store_interest in = { &pk, 1, NULL, 0 };
+		e = chat_resume_page(&k.c, w->users[viewer], before, &in, &events, &n, &after, &at_head);
 		call_end(&k, e);
 		EXPECT_ERR(&k, ERR_OK);
 		assert_true(at_head);

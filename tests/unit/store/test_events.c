@@ -3,6 +3,8 @@
 
 #include "store/store_members.h"
 
+static const struct store_interest nothing;
+
 static int64_t add(struct fixture *f, const char *type, int64_t channel, int64_t user, int64_t context, int64_t at)
 {
 	struct store_event e = { .app = f->app,
@@ -42,7 +44,7 @@ static void positions_rise_and_fields_come_back(void **state)
 	join(f, 3, 7);
 	struct store_event *e;
 	size_t n;
-	assert_int_equal(store_events_for_user(f->tx, f->app, 7, NULL, 0, 0, b, 10, &f->arena, &e, &n), ERR_OK);
+	assert_int_equal(store_events_for_user(f->tx, f->app, 7, &nothing, 0, b, 10, &f->arena, &e, &n), ERR_OK);
 	assert_int_equal(n, 2);
 	assert_true(span_is(e[0].type, "message.new") && span_is(e[0].data, "{\"k\":1}"));
 	assert_int_equal(e[0].pos, 1);
@@ -62,9 +64,9 @@ static void a_row_has_one_audience(void **state)
 	join(f, 3, 8);
 	struct store_event *e;
 	size_t n;
-	assert_int_equal(store_events_for_user(f->tx, f->app, 8, NULL, 0, 0, 1, 10, &f->arena, &e, &n), ERR_OK);
+	assert_int_equal(store_events_for_user(f->tx, f->app, 8, &nothing, 0, 1, 10, &f->arena, &e, &n), ERR_OK);
 	assert_int_equal(n, 0);
-	assert_int_equal(store_events_for_user(f->tx, f->app, 7, NULL, 0, 0, 1, 10, &f->arena, &e, &n), ERR_OK);
+	assert_int_equal(store_events_for_user(f->tx, f->app, 7, &nothing, 0, 1, 10, &f->arena, &e, &n), ERR_OK);
 	assert_int_equal(n, 1);
 	assert_int_equal(e[0].channel_pk, 0);
 	assert_int_equal(e[0].context_pk, 3);
@@ -86,6 +88,7 @@ static void a_refused_rule_gives_its_position_back(void **state)
 enum { CHANNELS = 20, USERS = 6, ROWS = 3000 };
 struct naive {
 	int64_t channel, user, context, at;
+	bool is_profile;
 };
 
 static uint64_t draw(struct fixture *f, uint64_t n) { return rng_u64(&f->rng) % n; }
@@ -97,12 +100,14 @@ static void fill(struct fixture *f, struct naive *log)
 		*r = (struct naive){ .at = f->now_us + i / 3 };
 		if (draw(f, 4) == 0) {
 			r->user = 1 + (int64_t)draw(f, USERS);
-			r->context = (int64_t)draw(f, CHANNELS + 1);
+			r->is_profile = draw(f, 3) == 0;
+			if (!r->is_profile) r->context = (int64_t)draw(f, CHANNELS + 1);
 		} else {
 			/* one busy channel */
 			r->channel = draw(f, 3) ? 1 : 1 + (int64_t)draw(f, CHANNELS);
 		}
-		assert_int_equal(add(f, "x", r->channel, r->user, r->context, r->at), i);
+		const char *type = !r->is_profile ? "x" : draw(f, 2) ? "user.updated" : "user.deleted";
+		assert_int_equal(add(f, type, r->channel, r->user, r->context, r->at), i);
 	}
 }
 
@@ -129,16 +134,20 @@ static void one_user_s_rows_are_merged_as_a_naive_filter_would(void **state)
 		int64_t user = 1 + (int64_t)draw(f, USERS), after = (int64_t)draw(f, ROWS), limit = 1 + (int64_t)draw(f, 60);
 		int64_t upto = round % 2 ? ROWS : after + (int64_t)draw(f, 100); /* long stretches seek, short ones scan */
 		int64_t extra[2] = { 1 + (int64_t)draw(f, CHANNELS), 1 + (int64_t)draw(f, CHANNELS) };
-		size_t extra_n = draw(f, 3), wanted = 0, n;
+		int64_t followed[2] = { 1 + (int64_t)draw(f, USERS), 1 + (int64_t)draw(f, USERS) };
+		size_t extra_n = draw(f, 3), followed_n = draw(f, 3), wanted = 0, n;
+		struct store_interest in = { extra, extra_n, followed, followed_n };
 		for (int64_t i = after + 1; i <= upto && i <= ROWS && wanted < (size_t)limit; i++) {
 			bool watched = false;
 			for (size_t k = 0; k < extra_n; k++) watched |= log[i].channel == extra[k];
-			if (log[i].user ? log[i].user == user : member[user][log[i].channel] || watched) want[wanted++] = i;
+			bool follows = false;
+			for (size_t k = 0; k < followed_n; k++) follows |= log[i].is_profile && log[i].user == followed[k];
+			if (log[i].user ? log[i].user == user || follows : member[user][log[i].channel] || watched)
+				want[wanted++] = i;
 		}
 		struct store_event *got;
 		assert_int_equal(
-			store_events_for_user(f->tx, f->app, user, extra, extra_n, after, upto, limit, &f->arena, &got, &n),
-			ERR_OK);
+			store_events_for_user(f->tx, f->app, user, &in, after, upto, limit, &f->arena, &got, &n), ERR_OK);
 		same(got, n, want, wanted);
 	}
 }

@@ -5,6 +5,7 @@
 
 #include "api/auth.h"
 #include "api/handlers.h"
+#include "api/rates.h"
 #include "base/limits.h"
 #include "base/utf8.h"
 
@@ -54,13 +55,20 @@ static bool is_blank(struct span s)
 	return s.n == 0 || span_is(s, "null");
 }
 
+static enum err authenticate(struct api_call *c)
+{
+	enum err e = auth_prepare(c);
+	if (e == ERR_OK) api_rate_count(c);
+	return e;
+}
+
 enum err api_prepare(struct chat *chat, struct api_call *c)
 {
 	begin(chat, c);
 	c->route = api_find(c->http.method, c->http.path, &c->arena, c->params, &c->chat.dialect);
 	if (c->route == NULL) return chat_fail(&c->chat, ERR_NOT_FOUND, NULL, "there is nothing at this method and path");
 	enum err e = parse_query(c);
-	if (e == ERR_OK) e = auth_prepare(c);
+	if (e == ERR_OK) e = authenticate(c);
 	if (e == ERR_OK) e = check_params(c);
 	if (e == ERR_OK && !is_blank(c->http.body)) e = parse_object(c, c->http.body, "the body");
 	return e;
@@ -72,7 +80,7 @@ enum err api_prepare_connect(struct chat *chat, struct api_call *c)
 	c->route = &connect_route;
 	if (span_starts(c->http.path, SPAN("/api/v2/"))) c->chat.dialect = DIALECT_2;
 	enum err e = parse_query(c);
-	if (e == ERR_OK) e = auth_prepare(c);
+	if (e == ERR_OK) e = authenticate(c);
 	return e == ERR_OK ? parse_object(c, url_query_get(&c->query, "json"), "json") : e;
 }
 

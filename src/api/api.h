@@ -54,6 +54,7 @@ struct api_call {
 	struct app *app; /* a reference */
 	struct jwt token;
 	bool has_token;
+	uint32_t calls_in_minute; /* of this operation and platform, this one included; 0 before it is known whose call it is */
 	/* reply: a JSON object without its closing brace is in `reply` (the edge adds duration and "}") */
 	struct buf reply;
 	struct jsonw out;

@@ -26,7 +26,7 @@ API_HANDLER(api_deactivate_user);
 API_HANDLER(api_deactivate_users);
 API_HANDLER(api_reactivate_user);
 API_HANDLER(api_reactivate_users);
-/* app.c, channel_types.c, tasks.c, ops.c */
+/* app.c, channel_types.c, rates.c, tasks.c, ops.c */
 API_HANDLER(api_get_app);
 API_HANDLER(api_update_app);
 API_HANDLER(api_list_channel_types);
@@ -34,6 +34,7 @@ API_HANDLER(api_get_channel_type);
 API_HANDLER(api_create_channel_type);
 API_HANDLER(api_update_channel_type);
 API_HANDLER(api_delete_channel_type);
+API_HANDLER(api_get_rate_limits);
 API_HANDLER(api_get_task);
 API_HANDLER(api_health);
 API_HANDLER(api_metrics);

@@ -38,6 +38,7 @@ const struct api_route api_routes[] = {
 	{ "CreateChannelType", POST, "/channeltypes", WRITE, S | CHAT, api_create_channel_type },
 	{ "UpdateChannelType", PUT, "/channeltypes/{type}", WRITE, S | CHAT, api_update_channel_type },
 	{ "DeleteChannelType", DELETE, "/channeltypes/{type}", WRITE, S | CHAT, api_delete_channel_type },
+	{ "GetRateLimits", GET, "/rate_limits", READ, S, api_get_rate_limits },
 	{ "GetTask", GET, "/tasks/{task}", READ, S, api_get_task },
 	/* channels */
 	{ "QueryChannels", POST, "/channels", READ, CHAT, api_query_channels },

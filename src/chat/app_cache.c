@@ -6,6 +6,7 @@
 
 #include "base/map.h"
 #include "chat/apps.h"
+#include "chat/rates.h"
 
 enum { APP_BYTES = 32 << 20 }; /* settings and channel types of one application, parsed */
 
@@ -26,6 +27,7 @@ void chat_app_unref(struct app *a)
 {
 	if (a == NULL || atomic_fetch_sub_explicit(&a->refs, 1, memory_order_acq_rel) != 1) return;
 	arena_deinit(&a->arena);
+	rates_unref(a->rates);
 	free(a);
 }
 
@@ -78,7 +80,8 @@ static bool copy_types(struct app *a, const struct store_channel_type *rows, siz
 	return true;
 }
 
-static struct app *build(const struct store_app *row, const struct store_channel_type *types, size_t n)
+/* before: the snapshot that this one replaces, or NULL. */
+static struct app *build(const struct app *before, const struct store_app *row, const struct store_channel_type *types, size_t n)
 {
 	struct app *a = calloc(1, sizeof *a);
 	if (a == NULL) return NULL;
@@ -88,7 +91,10 @@ static struct app *build(const struct store_app *row, const struct store_channel
 	a->name = arena_dup(&a->arena, row->name);
 	a->key = arena_dup(&a->arena, row->key);
 	a->settings_json = arena_dup(&a->arena, row->settings);
-	if (copy_secrets(a, row) && copy_types(a, types, n) && app_settings_load(a) && !arena_failed(&a->arena)) return a;
+	a->rates = before != NULL ? rates_ref(before->rates) : rates_create();
+	if (a->rates != NULL && copy_secrets(a, row) && copy_types(a, types, n) && app_settings_load(a) &&
+		!arena_failed(&a->arena))
+		return a;
 	chat_app_unref(a);
 	return NULL;
 }
@@ -118,8 +124,9 @@ static struct app *snapshot_of(struct chat_apps *c, const struct store_app *row,
 	if (old != NULL && span_eq(old->name, row->name) && span_eq(old->key, row->key) &&
 		span_eq(old->settings_json, row->settings) && same_secrets(old, row) && same_types(old, types, n))
 		return old;
+	struct app *made = build(old, row, types, n);
 	chat_app_unref(old);
-	return build(row, types, n);
+	return made;
 }
 
 static enum err add(struct chat_apps *c, struct store_tx *tx, const struct store_app *row, struct arena *a, struct map *by_key,

@@ -49,7 +49,8 @@ struct app {
 	int64_t revoke_before;
 	struct channel_type *types;
 	size_t type_count;
-	struct arena arena; /* owns all of the above */
+	struct rates *rates; /* rates.h; the same for all snapshots of the application */
+	struct arena arena;  /* owns all of the above */
 };
 struct chat_apps *chat_apps_create(const struct rng *rng) BECK_WARN_UNUSED;
 void chat_apps_destroy(struct chat_apps *c);

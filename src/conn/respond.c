@@ -4,7 +4,7 @@
 #include "base/log.h"
 #include "conn/http.h"
 
-enum { GZIP_ABOVE_BYTES = 1024, ECHOED_ID_BYTES = 256, LIMIT_WHILE_OFF = 1000000 };
+enum { GZIP_ABOVE_BYTES = 1024, ECHOED_ID_BYTES = 256 };
 
 /* ---- header lines ---- */
 
@@ -39,8 +39,8 @@ static void refresh(struct conn_host *h)
 	buf_clear(&h->every_api);
 	buf_add_span(&h->every_api, buf_span(&h->every));
 	buf_add_span(&h->every_api, SPAN("Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n"));
-	buf_printf(&h->every_api, "X-RateLimit-Limit: %d\r\nX-RateLimit-Remaining: %d\r\nX-RateLimit-Reset: %lld\r\n",
-		(int)LIMIT_WHILE_OFF, (int)LIMIT_WHILE_OFF, (long long)(now_s / 60 * 60 + 60));
+	buf_printf(&h->every_api, "X-RateLimit-Limit: %d\r\nX-RateLimit-Reset: %lld\r\n", (int)LIMIT_RATE_WHILE_OFF,
+		(long long)(now_s / 60 * 60 + 60));
 }
 
 static bool list_names(struct span list, struct span one)
@@ -76,8 +76,21 @@ static bool is_echoable(struct span id)
 	return true;
 }
 
+static void remaining_line(const struct exchange *ex, struct buf *out)
+{
+	int64_t left = LIMIT_RATE_WHILE_OFF - ex->call.calls_in_minute;
+	char digits[20], *p = digits + sizeof digits;
+	if (left < 0) left = 0;
+	do *--p = (char)('0' + left % 10);
+	while ((left /= 10) > 0);
+	buf_add_span(out, SPAN("X-RateLimit-Remaining: "));
+	buf_add_span(out, span_make(p, (size_t)(digits + sizeof digits - p)));
+	buf_add_span(out, SPAN("\r\n"));
+}
+
 static void api_lines(const struct exchange *ex, struct buf *out)
 {
+	remaining_line(ex, out);
 	if (ex->call.chat.error.retry_after_s > 0) buf_printf(out, "Retry-After: %d\r\n", ex->call.chat.error.retry_after_s);
 	struct span theirs = http_header_get(&ex->call.http, "x-client-request-id");
 	if (is_echoable(theirs)) buf_printf(out, "X-Client-Request-Id: %.*s\r\n", SPAN_FMT(theirs));

@@ -76,6 +76,7 @@ ROUTES = [
     route("UpdateApp", "PATCH", "/app", SERVER, lambda w: {"reminders_interval": 300}),
     route("ListChannelTypes", "GET", "/channeltypes", SERVER),
     route("GetChannelType", "GET", "/channeltypes/messaging", SERVER),
+    route("GetRateLimits", "GET", "/rate_limits", SERVER),
     route("CreateChannelType", "POST", "/channeltypes", SERVER, lambda w: {"name": uid("type")}),
     route("UpdateChannelType", "PUT", "/channeltypes/messaging", SERVER, lambda w: {"search": True}),
     route("DeleteChannelType", "DELETE", "/channeltypes/{new_type}", SERVER),

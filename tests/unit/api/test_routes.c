@@ -1,3 +1,4 @@
+#include "chat/rates.h"
 #include "harness.h"
 
 static const struct api_route *find(
@@ -103,6 +104,16 @@ static void test_every_route_is_well_formed(void **state)
 	}
 }
 
+/* Calls are counted by route. */
+static void test_every_route_has_a_counter(void **state)
+{
+	(void)state;
+	size_t n = 0;
+	while (api_routes[n].name) n++;
+	assert_in_range(n, 1, RATE_OPERATIONS_MAX);
+	assert_string_equal(api_routes[0].name, "Connect");
+}
+
 static void test_bodies(void **state)
 {
 	struct world *w = *state;
@@ -127,6 +138,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = { TEST(test_literals_go_before_parameters), TEST(test_both_dialects),
 		TEST(test_parameters_are_decoded), TEST(test_what_is_not_there),
-		TEST(test_unknown_path_is_an_error_of_the_contract), TEST(test_every_route_is_well_formed), TEST(test_bodies) };
+		TEST(test_unknown_path_is_an_error_of_the_contract), TEST(test_every_route_is_well_formed),
+		TEST(test_every_route_has_a_counter), TEST(test_bodies) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

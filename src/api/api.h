@@ -94,6 +94,9 @@ enum err api_prepare(struct chat *chat, struct api_call *c) BECK_WARN_UNUSED;
 /* The same for connect, where credentials and the payload (`json`, which becomes c->body) come from the query string. Sets
  * c->route. */
 enum err api_prepare_connect(struct chat *chat, struct api_call *c) BECK_WARN_UNUSED;
+/* As the session opens, on its loop: the application may have changed since the call was prepared. A change made after this finds
+ * the session there: settings are known to all before their events are published. ERR_OK, or the context's error is set. */
+enum err api_connect_recheck(struct api_call *c) BECK_WARN_UNUSED;
 /* Was it prepared by api_prepare_connect? */
 bool api_is_connect(const struct api_call *c);
 /* On a worker, c->chat.tx set. The rest of authentication (revoked, deleted, deactivated), then the rule. */

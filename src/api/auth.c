@@ -120,10 +120,25 @@ static bool is_revoked(const struct jwt *t, int64_t before_us)
 	return !t->has_iat || t->iat_s < before_us / 1000000;
 }
 
+static enum err revoked(struct api_call *c)
+{
+	return chat_fail(&c->chat, ERR_TOKEN_EXPIRED, NULL, "this token has been revoked, please generate a new one");
+}
+
+enum err api_connect_recheck(struct api_call *c)
+{
+	struct app *now = chat_app_by_pk(c->chat.chat->apps, c->app->pk);
+	if (now == NULL) return chat_fail(&c->chat, ERR_API_KEY, "api_key", "api_key not valid");
+	enum err e = ERR_OK;
+	if (now->suspended) e = chat_fail(&c->chat, ERR_SUSPENDED, NULL, "this application is suspended");
+	if (e == ERR_OK && c->chat.caller == CALLER_USER && is_revoked(&c->token, now->revoke_before)) e = revoked(c);
+	chat_app_unref(now);
+	return e;
+}
+
 static enum err check_stored(struct api_call *c, const struct user *u)
 {
-	if (is_revoked(&c->token, c->app->revoke_before) || is_revoked(&c->token, u->revoke_before))
-		return chat_fail(&c->chat, ERR_TOKEN_EXPIRED, NULL, "this token has been revoked, please generate a new one");
+	if (is_revoked(&c->token, c->app->revoke_before) || is_revoked(&c->token, u->revoke_before)) return revoked(c);
 	if (u->deleted_at != 0) return chat_fail(&c->chat, ERR_NOT_FOUND, NULL, "the user %.*s was deleted", SPAN_FMT(u->id));
 	if (u->deactivated_at != 0)
 		return chat_fail(&c->chat, ERR_NOT_ALLOWED, NULL, "the user %.*s was deactivated", SPAN_FMT(u->id));

@@ -8,8 +8,10 @@ enum err api_connect(struct api_call *c)
 	c->start = NULL;
 	if (start == NULL) return chat_store_fail(&c->chat, ERR_UNAVAILABLE);
 	enum err e = chat_connect(&c->chat, c->body, start);
-	if (e == ERR_OK) c->start = start;
-	return e;
+	if (e != ERR_OK) return e;
+	start->issued_s = c->has_token && c->token.has_iat ? c->token.iat_s : 0;
+	c->start = start;
+	return ERR_OK;
 }
 
 enum err api_connect_plain(struct api_call *c)

@@ -290,7 +290,7 @@ static enum err end_revoked(struct chat_ctx *c, yyjson_val *body)
 	int64_t us;
 	yyjson_val *v = json_get(body, "revoke_tokens_issued_before");
 	if (!time_parse(json_span(v), &us) || us == TIME_ZERO || us == c->app->revoke_before) return ERR_OK;
-	return chat_end_sessions(c, 0, ERR_TOKEN_EXPIRED, "this token has been revoked, please generate a new one");
+	return chat_end_revoked(c, 0, us);
 }
 
 enum err chat_app_update(struct chat_ctx *c, yyjson_val *body)

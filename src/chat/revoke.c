@@ -18,7 +18,7 @@ static struct blob *error_frame(enum err e, const char *message)
 	return b;
 }
 
-enum err chat_end_sessions(struct chat_ctx *c, int64_t user_pk, enum err e, const char *message)
+static enum err end_sessions(struct chat_ctx *c, int64_t user_pk, int64_t before_s, enum err e, const char *message)
 {
 	enum { CLOSE_NORMAL = 1000 };
 	/* With a position, so that a session which opens just now on an older snapshot finds it and ends too. */
@@ -27,8 +27,21 @@ enum err chat_end_sessions(struct chat_ctx *c, int64_t user_pk, enum err e, cons
 	if (ev == NULL) return c->error.err;
 	ev->cls = EVENT_CLASS_OWN;
 	ev->user = user_pk;
+	ev->seq = before_s;
 	ev->flags |= EVENT_CLOSE_SESSIONS;
 	ev->close_code = CLOSE_NORMAL;
 	ev->close_frame = error_frame(e, message);
 	return ev->close_frame != NULL ? ERR_OK : chat_store_fail(c, ERR_UNAVAILABLE);
+}
+
+enum err chat_end_sessions(struct chat_ctx *c, int64_t user_pk, enum err e, const char *message)
+{
+	return end_sessions(c, user_pk, 0, e, message);
+}
+
+enum err chat_end_revoked(struct chat_ctx *c, int64_t user_pk, int64_t before_us)
+{
+	if (before_us < 1000000) return ERR_OK; /* no token is older */
+	return end_sessions(
+		c, user_pk, before_us / 1000000, ERR_TOKEN_EXPIRED, "this token has been revoked, please generate a new one");
 }

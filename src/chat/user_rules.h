@@ -40,10 +40,12 @@ enum err user_write_devices(struct chat_ctx *c, struct jsonw *w, const struct us
 int chat_month(int64_t wall_us);
 
 /* ---- the end of sessions and users (revoke.c, user_delete.c, user_deactivate.c, user_tasks.c) ---- */
-/* Every session of the user (0 = of the application) gets the error frame and is closed, after the commit. */
 /* The members of user.deleted that say how. */
 void chat_user_deleted_modes(struct jsonw *w, struct span user, struct span messages, struct span conversations);
+/* Every session of the user gets the error frame and is closed, after the commit. */
 enum err chat_end_sessions(struct chat_ctx *c, int64_t user_pk, enum err e, const char *message) BECK_WARN_UNUSED;
+/* The same for his sessions (user 0: all users') whose tokens were issued before. */
+enum err chat_end_revoked(struct chat_ctx *c, int64_t user_pk, int64_t before_us) BECK_WARN_UNUSED;
 enum err chat_delete_users(struct chat_ctx *c, yyjson_val *body, struct jsonw *w) BECK_WARN_UNUSED;
 struct user_delete_options {
 	bool hard, mark_messages_deleted, delete_conversations;

@@ -75,7 +75,7 @@ static enum err store_one(struct chat_ctx *c, struct batch *b, const struct user
 	if (e != ERR_OK) return e;
 	note_left_teams(c, b, before, u);
 	if (u->revoke_before != 0 && u->revoke_before != before->revoke_before && existed)
-		return chat_end_sessions(c, u->pk, ERR_TOKEN_EXPIRED, "this token has been revoked, please generate a new one");
+		return chat_end_revoked(c, u->pk, u->revoke_before);
 	return ERR_OK;
 }
 

@@ -19,6 +19,7 @@ struct exchange {
 	size_t sent;
 	int status;
 	bool is_started, is_ready, is_head, is_safe, is_last;
+	int connects;         /* times that the connect rule was run */
 	struct poll_ask *ask; /* a poll under way or answered */
 	void (*done)(struct exchange *ex);
 	char request_id[17];
@@ -43,6 +44,10 @@ int64_t conn_http_due(const struct conn *c); /* the next deadline; 0 = none */
 void conn_http_expired(struct conn *c);
 void conn_http_drain(struct conn *c);
 void conn_http_end(struct conn *c); /* the connection goes, or becomes a WebSocket */
+
+/* Opens a session by what the connect rule found, after a last look at the application. False: the rule runs once more (its
+ * snapshot was too old), `done` will be called again. Otherwise the error is in the call. */
+bool exchange_open(struct exchange *ex, enum err (*open)(struct exchange *ex));
 
 /* ---- answering (respond.c) ---- */
 /* The call is through: encodes its reply or its error. */

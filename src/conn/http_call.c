@@ -80,6 +80,24 @@ void exchange_submit(struct exchange *ex, void (*done)(struct exchange *ex))
 	done(ex);
 }
 
+enum { CONNECTS_MAX = 4 };
+
+bool exchange_open(struct exchange *ex, enum err (*open)(struct exchange *ex))
+{
+	struct error *e = &ex->call.chat.error;
+	if (e->err == ERR_OK && !ex->call.start) e->err = ERR_INTERNAL;
+	if (e->err == ERR_OK) e->err = api_connect_recheck(&ex->call);
+	if (e->err == ERR_OK) e->err = open(ex);
+	if (e->err == ERR_AGAIN && ++ex->connects < CONNECTS_MAX) {
+		*e = (struct error){ 0 };
+		exchange_submit(ex, ex->done);
+		return false;
+	}
+	if (e->err == ERR_AGAIN) e->err = ERR_UNAVAILABLE;
+	if (e->err == ERR_RATE_LIMIT) e->message = SPAN("too many open connections of this user");
+	return true;
+}
+
 void exchange_start(struct exchange *ex)
 {
 	if (exchange_answer_local(ex)) return;

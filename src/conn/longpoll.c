@@ -4,20 +4,13 @@
 
 /* ---- opening a session ---- */
 
-static void connected(struct exchange *ex)
+static enum err open_session(struct exchange *ex)
 {
 	struct api_call *call = &ex->call;
-	struct error *e = &call->chat.error;
-	if (e->err == ERR_OK && !call->start) e->err = ERR_INTERNAL;
-	if (e->err != ERR_OK) {
-		exchange_finish(ex);
-		return;
-	}
 	struct buf first;
 	buf_init(&first, (size_t)LIMIT_REPLY_BYTES);
-	e->err = poll_session_open(ex->host, call->start, &first);
-	if (e->err == ERR_RATE_LIMIT) e->message = SPAN("too many open connections of this user");
-	if (e->err == ERR_OK) {
+	enum err err = poll_session_open(ex->host, call->start, &first);
+	if (err == ERR_OK) {
 		buf_deinit(&call->reply);
 		buf_init(&call->reply, (size_t)LIMIT_REPLY_BYTES);
 		jsonw_init(&call->out, &call->reply);
@@ -26,7 +19,12 @@ static void connected(struct exchange *ex)
 		call->status = 200;
 	}
 	buf_deinit(&first);
-	exchange_finish(ex);
+	return err;
+}
+
+static void connected(struct exchange *ex)
+{
+	if (ex->call.chat.error.err != ERR_OK || exchange_open(ex, open_session)) exchange_finish(ex);
 }
 
 static void start_connect(struct exchange *ex)

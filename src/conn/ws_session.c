@@ -46,8 +46,10 @@ static void on_session_ready(struct session_carrier *carrier)
 	conn_flush_later(ws->conn);
 }
 
-static enum err open_session(struct conn *c, const struct session_start *start)
+static enum err open_session(struct exchange *ex)
 {
+	struct conn *c = ex->conn;
+	const struct session_start *start = ex->call.start;
 	struct conn_host *h = c->host;
 	struct conn_ws *ws = c->ws;
 	bool came_online = false;
@@ -79,12 +81,8 @@ static void connected(struct exchange *ex)
 {
 	struct conn *c = ex->conn;
 	struct error *e = &ex->call.chat.error;
+	if (e->err == ERR_OK && !exchange_open(ex, open_session)) return;
 	c->ws->opening = NULL;
-	if (e->err == ERR_OK && !ex->call.start) e->err = ERR_INTERNAL;
-	if (e->err == ERR_OK) {
-		e->err = open_session(c, ex->call.start);
-		if (e->err == ERR_RATE_LIMIT) e->message = SPAN("too many open connections of this user");
-	}
 	if (e->err == ERR_OK) {
 		log_opened(c, ex, ex->call.start);
 	} else {

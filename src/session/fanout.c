@@ -222,7 +222,7 @@ void fanout(struct session_hub *h, struct event *e)
 	}
 	if (e->flags & EVENT_DROP_WATCH) subscriptions_drop(h, e);
 	hub_close_doomed(h);
-	if (e->flags & EVENT_CLOSE_SESSIONS) hub_close_user(h, e->app, e->user, e->close_code, e->close_frame);
+	if (e->flags & EVENT_CLOSE_SESSIONS) hub_close_by(h, e);
 	if (e->pos || e->move != MOVE_NONE) ring_add(&h->ring, e);
 }
 

@@ -76,6 +76,7 @@ struct session {
 	struct subscriptions watches, presence;
 	struct queue queue;
 	int64_t app, user_pk; /* stay when it is closed */
+	int64_t issued_s;     /* of its token */
 	int64_t floor;        /* durable events up to it are not for this session */
 	int64_t kept_floor;   /* what was consumed up to it can no longer be rewound to */
 	uint64_t watch_mark;  /* last fan-out that reached it as a watcher */
@@ -198,6 +199,9 @@ bool replay_again(struct session *s, int64_t after) BECK_WARN_UNUSED;
 /* ---- post.c ---- */
 /* All sessions of a user; user 0 = of the application, app 0 = of everybody. */
 void hub_close_user(struct session_hub *h, int64_t app, int64_t user, uint16_t code, struct blob *final_frame);
+/* What EVENT_CLOSE_SESSIONS asks for. */
+void hub_close_by(struct session_hub *h, const struct event *e);
+bool session_closed_by(const struct session *s, const struct event *e);
 void post_close_old(struct session_hub *h, struct span old_id, int64_t app, int64_t user);
 void post_drop_all(struct session_hub *h);
 

@@ -40,7 +40,7 @@ static struct event *catch_up(struct session *s, int64_t snapshot, bool is_new_u
 		if (!e->pos) continue;
 		if (s->state == SESSION_LIVE) fanout_to(s, e);
 		if ((e->flags & EVENT_DROP_WATCH) && (is_his || !e->user)) session_drop_watch(s, e->channel, is_his);
-		if ((e->flags & EVENT_CLOSE_SESSIONS) && is_his) closing = e;
+		if ((e->flags & EVENT_CLOSE_SESSIONS) && session_closed_by(s, e)) closing = e;
 	}
 	return closing;
 }
@@ -61,16 +61,11 @@ static void enter(struct session *s, const struct session_start *start, struct h
 static void go(struct session *s, const struct session_start *start, bool is_new_user, struct frame *hello)
 {
 	struct session_hub *h = s->hub;
-	struct event *closing = NULL;
 	session_give_always(s, hello, NULL);
 	watch_again(s, start);
 	for (size_t i = 0; i < start->presence_count; i++)
 		if (!session_follow(s, start->presence[i], 0)) break;
-	if (ring_reaches(&h->ring, start->snapshot_pos)) {
-		closing = catch_up(s, start->snapshot_pos, is_new_user);
-	} else if (is_new_user && s->user_pk) {
-		totals_recount(h, s->user, true);
-	}
+	struct event *closing = catch_up(s, start->snapshot_pos, is_new_user);
 	if (s->replay) {
 		replay_go_on(s);
 	} else if (start->old_connection_id.n) {
@@ -84,16 +79,15 @@ static bool prepare(
 	struct session *s, const struct session_start *start, struct hub_user **u, bool *is_new_user, struct frame **hello)
 {
 	struct session_hub *h = s->hub;
-	bool reaches = ring_reaches(&h->ring, start->snapshot_pos);
-	bool replays = resumes(start) || (start->wants_seq && !reaches);
 	s->app = start->app;
 	s->user_pk = start->user;
+	s->issued_s = start->issued_s;
 	s->wants_seq = start->wants_seq;
 	s->dialect = (uint8_t)start->dialect;
 	*hello = session_health_frame(s, start, start->wants_seq ? start_pos(start) : -1);
 	if (!*hello) return false;
 	*u = user_acquire(h, start, is_new_user);
-	if (*u && replays && !replay_begin(s, start_pos(start), start->old_connection_id)) {
+	if (*u && resumes(start) && !replay_begin(s, start_pos(start), start->old_connection_id)) {
 		if (*is_new_user) user_release(h, *u);
 		*u = NULL;
 	}
@@ -108,8 +102,8 @@ enum err session_open(struct session *s, const struct session_start *start, bool
 	struct frame *hello;
 	bool first, is_new_user;
 	BECK_ASSERT(s->state == SESSION_CONNECTING);
-	/* Rights to watch that were lost since then could not be noticed. */
-	if (start->watch_count && !ring_reaches(&h->ring, start->snapshot_pos)) return ERR_UNAVAILABLE;
+	/* Rights lost since then, to watch or to be here at all, could not be noticed. */
+	if (!ring_reaches(&h->ring, start->snapshot_pos)) return ERR_AGAIN;
 	/* The session that this one replaces does not count against it. */
 	int64_t limit = start->connection_limit + (start->connection_limit && start->old_connection_id.n ? 1 : 0);
 	if (!registry_connect(h->registry, start->app, start->user, limit, &first)) return ERR_RATE_LIMIT;

@@ -133,6 +133,26 @@ void hub_close_user(struct session_hub *h, int64_t app, int64_t user, uint16_t c
 	while ((u = user_find(h, user)) && u->app == app) session_close(u->sessions, code, final_frame);
 }
 
+bool session_closed_by(const struct session *s, const struct event *e)
+{
+	bool is_meant = s->app == e->app && s->user_pk && (!e->user || e->user == s->user_pk);
+	return is_meant && (!e->seq || s->issued_s < e->seq);
+}
+
+void hub_close_by(struct session_hub *h, const struct event *e)
+{
+	const struct hub_user *u = e->user ? user_find(h, e->user) : NULL;
+	for (struct session *s = u ? u->sessions : NULL, *next; s; s = next) {
+		next = s->sibling; /* with the last session the user goes */
+		if (session_closed_by(s, e)) session_close(s, e->close_code, e->close_frame);
+	}
+	for (uint32_t i = 0; !e->user && i < h->slot_count; i++) {
+		struct session *s = h->sessions[i];
+		bool is_open = s && (s->state == SESSION_LIVE || s->state == SESSION_REPLAY);
+		if (is_open && session_closed_by(s, e)) session_close(s, e->close_code, e->close_frame);
+	}
+}
+
 static void run_close(struct net_message *m)
 {
 	struct close_request *c = BECK_CONTAINER(m, struct close_request, message);

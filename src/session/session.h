@@ -93,6 +93,7 @@ struct session_start {
 	int64_t total_unread, unread_channels, unread_threads;
 	enum dialect dialect;
 	int64_t connection_limit;
+	int64_t issued_s; /* when its token was issued, 0 = not said */
 	/* resume (DESIGN 5) */
 	bool wants_seq, has_resume, gap;
 	int64_t resume_seq;
@@ -102,9 +103,9 @@ struct session_start {
 	size_t presence_count;
 	struct span old_connection_id; /* ends when the replay is through; not given = none */
 };
-/* CONNECTING -> LIVE or REPLAY; queues the first health.check. ERR_RATE_LIMIT: too many connections; ERR_UNAVAILABLE: no memory,
- * or the snapshot is too old to be followed up. Nothing has changed then. *came_online: his first session and he is not
- * invisible, so presence is to be announced. */
+/* CONNECTING -> LIVE or REPLAY; queues the first health.check. ERR_RATE_LIMIT: too many connections; ERR_UNAVAILABLE: no memory;
+ * ERR_AGAIN: the snapshot is too old to be followed up, connect anew. Nothing has changed then. *came_online: his first session
+ * and he is not invisible, so presence is to be announced. */
 enum err session_open(struct session *s, const struct session_start *start, bool *came_online) BECK_WARN_UNUSED;
 void session_abort(struct session *s); /* CONNECTING only */
 /* LIVE/REPLAY -> CLOSED: leaves all tables, registry, calls ops.ended. close_code 0 = the peer left. The carrier still drains

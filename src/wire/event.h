@@ -41,14 +41,15 @@ enum event_move {
 };
 
 enum event_flag {
-	EVENT_HAS_COUNTS = 1,        /* receivers' totals ride in the tail */
-	EVENT_DROPPABLE = 2,         /* typing: may be dropped for a slow session */
-	EVENT_LATEST_ONLY = 4,       /* presence, watching: a slow session keeps the newest per subject */
-	EVENT_CLOSE_SESSIONS = 8,    /* after delivery close `user`'s sessions with close_code / close_frame */
-	EVENT_DROP_WATCH = 16,       /* after delivery `user`'s (0: everybody's) watches of `channel` end */
-	EVENT_NOT_ACTOR = 32,        /* not to the actor's own connections */
-	EVENT_ONLY_ACTOR = 64,       /* watch class, but only to the actor's own connections (hidden read receipts) */
-	EVENT_NOT_WATCHING = 128,    /* own class: only to connections that do not watch `channel` */
+	EVENT_HAS_COUNTS = 1,     /* receivers' totals ride in the tail */
+	EVENT_DROPPABLE = 2,      /* typing: may be dropped for a slow session */
+	EVENT_LATEST_ONLY = 4,    /* presence, watching: a slow session keeps the newest per subject */
+	EVENT_CLOSE_SESSIONS = 8, /* after delivery close `user`'s sessions (0: every user's) whose token was issued before second
+				     `seq` (0: all) with close_code / close_frame */
+	EVENT_DROP_WATCH = 16,    /* after delivery `user`'s (0: everybody's) watches of `channel` end */
+	EVENT_NOT_ACTOR = 32,     /* not to the actor's own connections */
+	EVENT_ONLY_ACTOR = 64,    /* watch class, but only to the actor's own connections (hidden read receipts) */
+	EVENT_NOT_WATCHING = 128, /* own class: only to connections that do not watch `channel` */
 	EVENT_THIN_WATCHERS = 256,   /* dropped above LIMIT_WATCH_EVENTS_MAX watchers (typing, read) */
 	EVENT_THIN_5S = 512,         /* watching start/stop: above that at most one per 5 s and channel */
 	EVENT_CONNECT_EVENTS = 1024, /* subject to the channel type's connect_events */

@@ -2,6 +2,7 @@
 import base64
 import hashlib
 import json
+import threading
 import time
 
 import pytest
@@ -315,6 +316,58 @@ def test_revoking_an_application_ends_its_sessions(own_app):
     own_app.api.patch("/app", {"revoke_tokens_issued_before": format_time(now_us() + 1_000_000)}).ok(200)
     session.expect_closed()
     check_error(session.final_error, 401, 40)
+
+
+def test_revocation_spares_newer_tokens(own_app, transport):
+    """Only the connections of affected users end, whichever scope the revocation has."""
+    now = int(time.time())
+    ann, bob = own_app.user("ann"), own_app.user("bob")
+    ann.token, bob.token = own_app.token(ann.id, iat=now), own_app.token(bob.id, iat=now - 100)
+    young, old = ann.connect(transport), bob.connect(transport)
+    ann.update(revoke_tokens_issued_before=seconds(now - 50))
+    own_app.api.patch("/app", {"revoke_tokens_issued_before": seconds(now - 50)}).ok(200)
+    old.expect_closed()
+    check_error(old.final_error, 401, 40)
+    young.settle()
+    own_app.api.patch("/app", {"revoke_tokens_issued_before": seconds(now + 1)}).ok(200)
+    young.expect_closed()
+
+
+def test_revoking_an_application_spares_anonymous_sessions(own_app):
+    session = own_app.anonymous().connect()
+    live = own_app.channel(type="livestream")
+    session.user.watch(session, live)
+    own_app.api.patch("/app", {"revoke_tokens_issued_before": seconds(int(time.time()) + 1)}).ok(200)
+    own_app.api.patch("/app", {"revoke_tokens_issued_before": None}).ok(200)
+    live.send(own_app.user("host"), "still here")
+    session.expect("message.new")
+
+
+def test_a_session_that_opens_while_its_token_is_revoked_ends(own_app):
+    """Whatever the order of the two: no session with a revoked token is left."""
+    now = int(time.time())
+    people = own_app.users(8)
+    for round in range(6):
+        barrier, sessions = threading.Barrier(len(people) + 1), []
+
+        def connect(user):
+            barrier.wait()
+            for _ in range(3):
+                try:
+                    sessions.append(user.connect())
+                except (ConnectRefused, OSError):
+                    return
+        threads = [threading.Thread(target=connect, args=(user,)) for user in people]
+        for user, thread in zip(people, threads):
+            user.token = own_app.token(user.id, iat=now + round)
+            thread.start()
+        barrier.wait()
+        own_app.api.patch("/app", {"revoke_tokens_issued_before": seconds(now + round + 1)}).ok(200)
+        for thread in threads:
+            thread.join()
+        for session in sessions:
+            session.expect_closed()
+        assert own_app.api.get("/beck/usage").ok(200)["concurrent_connections"] == 0
 
 
 # ---- users that are no more ----

@@ -250,6 +250,12 @@ enum err api_prepare_connect(struct chat *chat, struct api_call *c)
 	(void)chat;
 	return prepare(c);
 }
+static enum err recheck_says; /* of the application, as a session opens */
+enum err api_connect_recheck(struct api_call *c)
+{
+	if (recheck_says != ERR_OK) c->chat.error = (struct error){ .err = recheck_says, .message = SPAN("changed meanwhile") };
+	return recheck_says;
+}
 void api_finish(struct api_call *c, int64_t now_us)
 {
 	(void)now_us;

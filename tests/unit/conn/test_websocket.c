@@ -129,6 +129,49 @@ static void test_refusal_is_a_frame(void **state)
 	}
 }
 
+/* An application-wide revocation that comes while a session is opening. */
+static void test_application_is_looked_at_again(void **state)
+{
+	(void)state;
+	struct world w;
+	struct client c;
+	world_begin(&w);
+	struct fake_stream *s = dial(&w, 0);
+	client_begin(&c);
+	receive_text(s, UPGRADE("json=1"));
+	recheck_says = ERR_TOKEN_EXPIRED;
+	complete_connect(0, 5, "ann");
+	recheck_says = ERR_OK;
+	turns(&w.loops[0], 3);
+	client_take(&c, s);
+	assert_has(c.texts, "{\"error\":{\"code\":40,");
+	assert_int_equal(c.messages, 1);
+	assert_int_equal(came_online, 0);
+	world_end(&w);
+}
+
+static void test_a_snapshot_too_old_is_read_again(void **state)
+{
+	(void)state;
+	struct world w;
+	struct client c;
+	world_begin(&w);
+	struct fake_stream *s = dial(&w, 0);
+	client_begin(&c);
+	receive_text(s, UPGRADE("json=1"));
+	for (int i = 0; i < 3; i++) {
+		next_open_result = ERR_AGAIN;
+		complete_connect(0, 5, "ann");
+		next_open_result = ERR_OK;
+		assert_int_equal(call_count, 1);
+	}
+	complete_connect(0, 5, "ann");
+	turns(&w.loops[0], 3);
+	client_take(&c, s);
+	assert_has(c.texts, "\"me\":{}");
+	world_end(&w);
+}
+
 static void test_refusal_before_any_work(void **state)
 {
 	(void)state;
@@ -495,6 +538,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_connect),
 		cmocka_unit_test(test_refusal_is_a_frame),
+		cmocka_unit_test(test_application_is_looked_at_again),
+		cmocka_unit_test(test_a_snapshot_too_old_is_read_again),
 		cmocka_unit_test(test_refusal_before_any_work),
 		cmocka_unit_test(test_too_many_connections),
 		cmocka_unit_test(test_peer_gone_while_connecting),

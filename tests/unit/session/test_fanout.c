@@ -380,6 +380,47 @@ static void test_close_sessions_of_everybody(void **state)
 	client_free(bob);
 }
 
+static void test_close_sessions_of_old_tokens(void **state)
+{
+	struct world *w = *state;
+	uint16_t code = 0;
+	for (int everybody = 0; everybody < 2; everybody++) {
+		struct session_start start = world_start(w, ANN);
+		start.issued_s = 100;
+		struct client *old = client_open_as(w, &start, false), *unsaid = visitor(w, ANN), *none = visitor(w, 0);
+		start.issued_s = 101;
+		struct client *good = client_open_as(w, &start, false);
+		struct event *e = world_event(w, EVENT_USER_UPDATED, 0, everybody ? 0 : ANN, NULL);
+		e->cls = EVENT_CLASS_OWN;
+		e->flags = EVENT_CLOSE_SESSIONS;
+		e->seq = 101;
+		e->close_code = 1000;
+		world_deliver(w, e);
+		assert_true(session_is_closed(old->session, &code) && session_is_closed(unsaid->session, &code));
+		assert_false(session_is_closed(good->session, &code) || session_is_closed(none->session, &code));
+		client_free(old);
+		client_free(unsaid);
+		client_free(good);
+		client_free(none);
+	}
+}
+
+/* What ended rights since then is forgotten: the connect rule must look again. */
+static void test_a_snapshot_older_than_the_ring_is_refused(void **state)
+{
+	struct world *w = *state;
+	struct session_start start = world_start(w, ANN);
+	struct client *peer = client_make(w, false);
+	bool came_online;
+	for (int i = 0; i < LIMIT_RING_EVENTS + 1; i++) world_deliver(w, world_event(w, EVENT_MESSAGE_NEW, 99, 0, NULL));
+	struct session *s = peer->session;
+	assert_int_equal(session_open(s, &start, &came_online), ERR_AGAIN);
+	assert_false(registry_is_online(w->registry, WORLD_APP, ANN));
+	start.snapshot_pos = w->pos;
+	assert_int_equal(session_open(s, &start, &came_online), ERR_OK);
+	client_free(peer);
+}
+
 static void test_crowds_thin_typing_and_watching(void **state)
 {
 	struct world *w = *state;
@@ -584,7 +625,8 @@ int main(void)
 		T(test_seq_only_for_those_who_asked_and_only_of_durable_events), T(test_own_class),
 		T(test_own_events_tell_threads), T(test_presence_class), T(test_presence_ends_with_the_channel_that_brought_it),
 		T(test_filters_by_actor), T(test_restricted_visibility), T(test_notify_class), T(test_drop_watch),
-		T(test_close_sessions), T(test_close_sessions_of_everybody), T(test_crowds_thin_typing_and_watching),
+		T(test_close_sessions), T(test_close_sessions_of_everybody), T(test_close_sessions_of_old_tokens),
+		T(test_a_snapshot_older_than_the_ring_is_refused), T(test_crowds_thin_typing_and_watching),
 		T(test_disconnect_announces), T(test_invisible_users_are_never_announced),
 		T(test_subscribing_needs_the_right_session), T(test_repeated_watch_is_not_announced_again),
 		T(test_open_catches_up), T(test_event_in_the_snapshot_and_still_under_way),

@@ -1,6 +1,6 @@
 /* The rules. Every rule is straight-line code over a chat_ctx: read what decides, write, record events, prepare the reply. It
- * runs on a reader thread or in a savepoint of the write lane, may be rerun, and has no effect outside its transaction and arena
- * but for the live registry's answers. Rules return ERR_OK or fail through chat_fail. */
+ * runs on a reader thread or in a savepoint of the write lane, may be rerun, and has no effect outside its transaction and arena:
+ * what changes beside the store rides on the events (chat_committed). Rules return ERR_OK or fail through chat_fail. */
 #ifndef BECK_CHAT_CHAT_H
 #define BECK_CHAT_CHAT_H
 
@@ -110,6 +110,8 @@ static inline bool chat_is_server(const struct chat_ctx *c) { return c->caller =
  * and flags; NULL on failure (error set). */
 struct event *chat_record(
 	struct chat_ctx *c, enum event_type t, const struct store_event *log, struct span body, struct span notify);
+/* What the recorded events mean to the live registry. After the commit, before they are published and the reply goes out. */
+void chat_committed(const struct chat_ctx *c);
 /* Begins an event body: {"type":..,"created_at":..,"cid":..,...channel keys when ch != NULL. The caller adds members and does not
  * close. */
 void chat_event_begin(struct chat_ctx *c, struct jsonw *w, struct span type, int64_t at_us, const struct channel *ch);

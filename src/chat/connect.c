@@ -139,7 +139,6 @@ enum err chat_connect(struct chat_ctx *c, yyjson_val *payload, struct session_st
 	if (e == ERR_OK) e = connect_resume(c, payload, &start);
 	if (e == ERR_OK) e = connect_me(c, &c->me, &start, &start.me);
 	if (e != ERR_OK) return e;
-	if (u.pk != 0) registry_mark_seen(c->chat->registry, c->app->pk, u.pk, c->now_us);
 	*out = start;
 	return ERR_OK;
 }

@@ -7,7 +7,7 @@
 /* ---- storing ---- */
 /* The same change goes to his own connections, with his settings as they are, and to those who asked for his presence, with what
  * they may know. */
-static enum err record_updated(struct chat_ctx *c, const struct user *u)
+static enum err record_updated(struct chat_ctx *c, const struct user *u, unsigned flags)
 {
 	struct span own, others;
 	struct store_event log = { .user_pk = u->pk, .actor_pk = c->me.pk };
@@ -17,6 +17,7 @@ static enum err record_updated(struct chat_ctx *c, const struct user *u)
 	struct event *ev = chat_record(c, EVENT_USER_UPDATED, &log, own, SPAN_NONE);
 	if (ev == NULL) return c->error.err;
 	ev->cls = EVENT_CLASS_OWN;
+	ev->flags |= flags;
 	int64_t pos = ev->pos;
 	ev = chat_record(c, EVENT_USER_UPDATED, NULL, others, SPAN_NONE);
 	if (ev == NULL) return c->error.err;
@@ -37,6 +38,15 @@ static enum err record_presence(struct chat_ctx *c, const struct user *u)
 	return ERR_OK;
 }
 
+void chat_committed(const struct chat_ctx *c)
+{
+	for (size_t i = 0; i < c->event_count; i++) {
+		const struct event *ev = c->events[i];
+		if (ev->flags & (EVENT_SHOWS_USER | EVENT_HIDES_USER))
+			registry_set_visible(c->chat->registry, ev->app, ev->user, (ev->flags & EVENT_SHOWS_USER) != 0);
+	}
+}
+
 enum err chat_user_store(struct chat_ctx *c, struct user *u, bool existed, bool presence_changed)
 {
 	u->updated_at = c->now_us;
@@ -46,10 +56,8 @@ enum err chat_user_store(struct chat_ctx *c, struct user *u, bool existed, bool 
 	if (!existed) return ERR_OK;
 	struct user seen = *u;
 	chat_user_for_viewer(c, &seen);
-	e = record_updated(c, &seen);
-	if (e != ERR_OK || !presence_changed) return e;
-	registry_set_visible(c->chat->registry, c->app->pk, u->pk, !u->invisible);
-	return seen.online ? record_presence(c, &seen) : ERR_OK;
+	e = record_updated(c, &seen, !presence_changed ? 0 : u->invisible ? EVENT_HIDES_USER : EVENT_SHOWS_USER);
+	return e == ERR_OK && presence_changed && seen.online ? record_presence(c, &seen) : e;
 }
 
 /* ---- the acting user ---- */

@@ -104,6 +104,7 @@ static void drop_events(struct chat_ctx *c)
 
 static void publish(struct workers *w, struct chat_ctx *c)
 {
+	chat_committed(c);
 	if (c->event_count) bus_publish(w->o.bus, c->events, c->event_count);
 	c->event_count = 0;
 }

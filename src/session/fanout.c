@@ -220,6 +220,9 @@ void fanout(struct session_hub *h, struct event *e)
 		deliver(&f);
 		fan_end(&f);
 	}
+	/* Again: a session may have opened on an older picture in between. */
+	if (e->flags & (EVENT_SHOWS_USER | EVENT_HIDES_USER) && user_find(h, e->user))
+		registry_set_visible(h->registry, e->app, e->user, (e->flags & EVENT_SHOWS_USER) != 0);
 	if (e->flags & EVENT_DROP_WATCH) subscriptions_drop(h, e);
 	hub_close_doomed(h);
 	if (e->flags & EVENT_CLOSE_SESSIONS) hub_close_by(h, e);

@@ -37,6 +37,8 @@ static struct event *catch_up(struct session *s, int64_t snapshot, bool is_new_u
 		struct event *e = ring_get(&h->ring, i);
 		bool is_his = e->app == s->app && s->user_pk && e->user == s->user_pk;
 		if (is_new_user && s->user_pk) totals_move_user(h, s->user, e);
+		if (is_his && (e->flags & (EVENT_SHOWS_USER | EVENT_HIDES_USER)))
+			registry_set_visible(h->registry, s->app, s->user_pk, (e->flags & EVENT_SHOWS_USER) != 0);
 		if (!e->pos) continue;
 		if (s->state == SESSION_LIVE) fanout_to(s, e);
 		if ((e->flags & EVENT_DROP_WATCH) && (is_his || !e->user)) session_drop_watch(s, e->channel, is_his);

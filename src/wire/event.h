@@ -53,6 +53,8 @@ enum event_flag {
 	EVENT_THIN_WATCHERS = 256,   /* dropped above LIMIT_WATCH_EVENTS_MAX watchers (typing, read) */
 	EVENT_THIN_5S = 512,         /* watching start/stop: above that at most one per 5 s and channel */
 	EVENT_CONNECT_EVENTS = 1024, /* subject to the channel type's connect_events */
+	EVENT_SHOWS_USER = 2048,     /* `user` is no longer invisible: the live registry follows after the commit */
+	EVENT_HIDES_USER = 4096,     /* `user` is invisible from now on; likewise */
 };
 
 struct event {

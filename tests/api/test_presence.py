@@ -1,7 +1,7 @@
 """connection-and-users-events.md §5.1-5.2: online, last_active, invisible, and who is told."""
 import pytest
 
-from beck import parse_time, wait_until
+from beck import parse_time, uid, wait_until
 
 pytestmark = pytest.mark.quick
 
@@ -193,6 +193,25 @@ def test_toggling_while_connected_is_told_once(pair, by):
         else:
             bob.connect("ws", {"invisible": invisible})
         told_once(observer, bob, not invisible)
+
+
+def test_a_toggle_that_was_rolled_back_changes_nothing(app):
+    """One call is atomic: its second user does not exist, so the first is as visible as before."""
+    ann, bob = app.users(2)
+    channel = app.channel(ann, bob)
+    observer, session = ann.connect(), bob.connect()
+    ann.watch(observer, channel)
+    bob.watch(session, channel)
+    for invisible in (True, False):
+        app.api.patch("/users", {"users": [{"id": bob.id, "set": {"invisible": invisible}}, {"id": uid("no"), "set": {"x": 1}}]}).fails(404, 16)
+        state = channel.state(ann)
+        expected = 2 if invisible else 1
+        assert state["watcher_count"] == expected == len(state["watchers"])
+        bob.update(invisible=True)
+        state = channel.state(ann)
+        assert state["watcher_count"] == 1 == len(state["watchers"])
+    bob.update(invisible=False)
+    assert channel.state(ann)["watcher_count"] == 2
 
 
 def test_toggling_while_offline_is_silent(pair):

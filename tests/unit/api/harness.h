@@ -157,6 +157,7 @@ static inline enum api_next run_write(struct world *w)
 	bool keep = w->call.chat.error.err == ERR_OK;
 	if (!keep) drop_events(&w->call.chat);
 	write_end(tx, keep);
+	if (keep) chat_committed(&w->call.chat);
 	if (keep && w->call.chat.apps_changed) world_reload(w);
 	return next;
 }

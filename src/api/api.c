@@ -132,7 +132,7 @@ static void finish_error(struct api_call *c, int64_t duration_us)
 	struct jsonw w;
 	buf_clear(&c->reply);
 	jsonw_init(&w, &c->reply);
-	chat_error_write(&w, operation_of(c), &c->chat.error, duration_us);
+	chat_error_write(c->chat.chat, &w, operation_of(c), &c->chat.error, duration_us);
 	c->status = err_http(c->chat.error.err);
 	c->raw_type = SPAN_NONE;
 }
@@ -162,13 +162,14 @@ void api_finish(struct api_call *c, int64_t now_us)
 	jsonw_obj_end(&c->out);
 }
 
-struct span api_error_json(struct arena *a, const char *operation, const struct error *e, int64_t duration_us)
+struct span api_error_json(
+	const struct chat *chat, struct arena *a, const char *operation, const struct error *e, int64_t duration_us)
 {
 	struct buf text;
 	struct jsonw w;
 	buf_init(&text, (size_t)LIMIT_BODY_BYTES);
 	jsonw_init(&w, &text);
-	chat_error_write(&w, span_str(operation), e, duration_us);
+	chat_error_write(chat, &w, span_str(operation), e, duration_us);
 	struct span out = text.failed ? SPAN_NONE : arena_dup(a, buf_span(&text));
 	buf_deinit(&text);
 	return out;

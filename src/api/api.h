@@ -105,7 +105,8 @@ enum api_next api_run(struct api_call *c);
 void api_finish(struct api_call *c, int64_t now_us);
 /* The contract's error object (connection-and-users.md 1.7) as text in the arena: also for frames and for errors before any
  * route. */
-struct span api_error_json(struct arena *a, const char *operation, const struct error *e, int64_t duration_us);
+struct span api_error_json(
+	const struct chat *chat, struct arena *a, const char *operation, const struct error *e, int64_t duration_us);
 void api_call_deinit(struct api_call *c);
 
 /* One page of the log for a resume, and totals for a recount: run on a reader (api/replay.c). */

@@ -21,6 +21,7 @@ struct chat {
 	struct registry *registry;
 	struct chat_apps *apps;
 	bool is_dev;
+	struct span error_page; /* what more_info of errors names, before "#code"; not given = nothing */
 	/* Upward: appends the server's figures as Prometheus text. NULL: there are none to show. Any worker thread. */
 	void (*metrics)(void *ctx, struct buf *out);
 	void *metrics_ctx;
@@ -98,8 +99,10 @@ enum err chat_store_fail(struct chat_ctx *c, enum err e) BECK_WARN_UNUSED;
 /* The rule needs the lane: a READ run returns this and is rerun there. */
 enum err chat_need_write(struct chat_ctx *c) BECK_WARN_UNUSED; /* returns ERR_AGAIN when !can_write, ERR_OK otherwise */
 
-/* The contract's error object; message becomes `<operation> failed with error: "..."`. */
-void chat_error_write(struct jsonw *w, struct span operation, const struct error *e, int64_t duration_us);
+/* The contract's error object; message becomes `<operation> failed with error: "..."`. chat: for the address of the error page;
+ * may be NULL. */
+void chat_error_write(
+	const struct chat *chat, struct jsonw *w, struct span operation, const struct error *e, int64_t duration_us);
 
 static inline bool chat_is_server(const struct chat_ctx *c) { return c->caller == CALLER_SERVER; }
 

@@ -59,7 +59,15 @@ static void write_message(struct jsonw *w, struct span operation, const struct e
 	buf_deinit(&text);
 }
 
-void chat_error_write(struct jsonw *w, struct span operation, const struct error *e, int64_t duration_us)
+static void write_more_info(const struct chat *chat, struct jsonw *w, const struct error *e)
+{
+	char text[512];
+	int n = chat && chat->error_page.n ? snprintf(text, sizeof text, "%.*s#%d", SPAN_FMT(chat->error_page), err_code(e->err))
+					   : 0;
+	jsonw_kstr(w, "more_info", n > 0 && (size_t)n < sizeof text ? span_make(text, (size_t)n) : SPAN(""));
+}
+
+void chat_error_write(const struct chat *chat, struct jsonw *w, struct span operation, const struct error *e, int64_t duration_us)
 {
 	char duration[32];
 	int n = snprintf(duration, sizeof duration, "%.2fms", (double)(duration_us < 0 ? 0 : duration_us) / 1000.0);
@@ -68,7 +76,7 @@ void chat_error_write(struct jsonw *w, struct span operation, const struct error
 	write_message(w, operation, e);
 	jsonw_kint(w, "StatusCode", err_http(e->err));
 	jsonw_kstr(w, "duration", span_make(duration, (size_t)n));
-	jsonw_kstr(w, "more_info", SPAN(""));
+	write_more_info(chat, w, e);
 	jsonw_kraw(w, "details", SPAN("[]"));
 	jsonw_key(w, "exception_fields");
 	jsonw_obj_begin(w);

@@ -2,7 +2,7 @@
 #include "base/limits.h"
 #include "chat/user_rules.h"
 
-static struct blob *error_frame(enum err e, const char *message)
+static struct blob *error_frame(const struct chat *chat, enum err e, const char *message)
 {
 	struct buf text;
 	struct jsonw w;
@@ -11,7 +11,7 @@ static struct blob *error_frame(enum err e, const char *message)
 	jsonw_init(&w, &text);
 	jsonw_obj_begin(&w);
 	jsonw_key(&w, "error");
-	chat_error_write(&w, SPAN("Connect"), &error, 0);
+	chat_error_write(chat, &w, SPAN("Connect"), &error, 0);
 	jsonw_obj_end(&w);
 	struct blob *b = text.failed ? NULL : blob_make(buf_span(&text));
 	buf_deinit(&text);
@@ -30,7 +30,7 @@ static enum err end_sessions(struct chat_ctx *c, int64_t user_pk, int64_t before
 	ev->seq = before_s;
 	ev->flags |= EVENT_CLOSE_SESSIONS;
 	ev->close_code = CLOSE_NORMAL;
-	ev->close_frame = error_frame(e, message);
+	ev->close_frame = error_frame(c->chat, e, message);
 	return ev->close_frame != NULL ? ERR_OK : chat_store_fail(c, ERR_UNAVAILABLE);
 }
 

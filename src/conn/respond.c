@@ -175,7 +175,7 @@ static void answer_error(struct exchange *ex)
 	struct error *e = &ex->call.chat.error;
 	int64_t took = net_now_us(ex->host->loop) - ex->call.started_us;
 	if (!span_given(e->message)) e->message = err_text(e->err);
-	struct span body = api_error_json(&ex->call.arena, exchange_operation(ex).p, e, took);
+	struct span body = api_error_json(ex->host->chat, &ex->call.arena, exchange_operation(ex).p, e, took);
 	if (!span_given(body))
 		body = SPAN("{\"code\":-1,\"message\":\"out of memory\",\"StatusCode\":500,\"duration\":\"0.00ms\","
 			    "\"more_info\":\"\",\"details\":[],\"exception_fields\":{}}");

@@ -16,7 +16,7 @@ static void refuse(struct conn *c, struct exchange *ex, const struct error *e)
 	struct arena *a = &ex->call.arena;
 	struct error told = *e;
 	if (!span_given(told.message)) told.message = err_text(told.err);
-	struct span body = api_error_json(a, "Connect", &told, conn_now(c) - ex->call.started_us);
+	struct span body = api_error_json(c->host->chat, a, "Connect", &told, conn_now(c) - ex->call.started_us);
 	struct span frame = span_given(body) ? arena_printf(a, "{\"error\":%.*s}", SPAN_FMT(body)) : SPAN_NONE;
 	if (span_given(frame) && !conn_ws_send(c, WS_TEXT, frame)) return;
 	if (c->host->settings.http_log) {

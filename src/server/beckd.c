@@ -162,6 +162,7 @@ struct beckd *beckd_create(const struct config *c, struct arena *a, const struct
 		.rng = rng,
 		.registry = d->registry,
 		.is_dev = d->config.is_dev,
+		.error_page = d->config.error_page,
 		.metrics = beckd_metrics,
 		.metrics_ctx = d };
 	d->chat.apps = chat_apps_create(rng);

@@ -24,6 +24,7 @@ const struct config_option config_options[] = {
 	{ "trusted-proxies", "CIDRS", NULL, "comma-separated networks whose X-Forwarded-For is believed" },
 	{ "proxy-v2", NULL, "false", "a PROXY protocol v2 header precedes each connection" },
 	{ "cors-origins", "LIST", "*", "origins that browsers may call from" },
+	{ "error-page", "URL", "/console/errors.html", "what `more_info` of errors names, \"#code\" added; empty: nothing" },
 	{ "deflate", NULL, "false", "permessage-deflate may be negotiated (costs memory per connection)" },
 	{ "dev", NULL, "false", "development: guests and development tokens allowed; loopback only" },
 	{ "http-log", NULL, "true", "one log line per request" },
@@ -207,6 +208,7 @@ static bool fill(struct loading *l, struct config *c)
 	c->tls_key = *option(l, "tls-key");
 	c->trusted_proxies = *option(l, "trusted-proxies");
 	c->cors_origins = *option(l, "cors-origins");
+	c->error_page = *option(l, "error-page");
 	int per_address = 0;
 	if (!split_address(l, *option(l, "listen"), &c->listen_host, &c->listen_port) || !to_bool(l, "proxy-v2", &c->proxy_v2) ||
 		!to_bool(l, "deflate", &c->deflate) || !to_bool(l, "dev", &c->is_dev) || !to_bool(l, "http-log", &c->http_log) ||

@@ -16,7 +16,7 @@ struct config {
 	struct span
 		api_secret; /* BECK_API_SECRET or the content of api-secret-file; not given = made and kept in the data folder */
 	struct span tls_cert, tls_key;
-	struct span trusted_proxies, cors_origins;
+	struct span trusted_proxies, cors_origins, error_page;
 	bool proxy_v2, deflate, is_dev, http_log;
 	int loops, readers;
 	int log_level;

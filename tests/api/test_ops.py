@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from beck import BECK, BECKD, Beckd, uid, wait_until
+from beck import BECK, BECKD, ROOT, Beckd, ConnectRefused, uid, wait_until
 
 
 # ---- health ----
@@ -415,3 +415,32 @@ def test_full_disk_refuses_writes_and_loses_nothing(tmp_path):
 
 def test_unknown_beck_path_is_404_16(app):
     app.api.get("/beck/nothing").fails(404, 16)
+
+
+# ---- the page of error codes ----
+
+def test_more_info_names_a_page_that_explains_the_code(app):
+    """Every code of errors.def has its place on it."""
+    refusal = app.user().get("/channels/messaging/nowhere").fails(404, 16)
+    page, _, code = refusal["more_info"].partition("#")
+    caller = app.client(None, None)
+    caller.key = None
+    reply = caller.get(page)
+    assert reply.status == 200 and reply.headers["Content-Type"].startswith("text/html")
+    codes = re.findall(r"^ERR\(\w+, (-?\d+),", (ROOT / "schema/errors.def").read_text(), re.M)
+    assert code in codes
+    for known in codes:
+        assert f'id="{known}"' in reply.body.decode(), known
+
+
+@pytest.mark.parametrize("given,expected", [("https://example.org/help", "https://example.org/help#43"), ("", "")])
+def test_the_error_page_is_configurable(spawn, given, expected):
+    app = spawn("--error-page", given).main
+    ann = app.as_user(uid("ann"))
+    ann.token = ann.token[:-4] + "AAAA"
+    assert ann.get("/users", payload={}).json["more_info"] == expected
+    try:
+        ann.connect()
+        raise AssertionError("connected with a bad token")
+    except ConnectRefused as refusal:
+        assert refusal.error["more_info"] == expected

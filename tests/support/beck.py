@@ -109,7 +109,7 @@ def check_error(error, status, code):
     assert (error.get("StatusCode"), error.get("code")) == (status, code), error
     assert isinstance(error.get("message"), str) and error["message"], error
     assert DURATION.match(error.get("duration", "")), error
-    assert isinstance(error.get("more_info"), str), error
+    assert error.get("more_info", "").endswith(f"#{code}"), error  # the page of its code
     assert isinstance(error.get("details"), list), error
     assert isinstance(error.get("exception_fields"), dict), error
     return error

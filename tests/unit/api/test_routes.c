@@ -82,7 +82,7 @@ static void test_unknown_path_is_an_error_of_the_contract(void **state)
 	GET(w, "/no-such-path", SPAN_NONE);
 	FAILS(w, 404, 16);
 	assert_text(text_at(w->json, "duration"), "1.23ms");
-	assert_text(text_at(w->json, "more_info"), "");
+	assert_text(text_at(w->json, "more_info"), ""); /* no page is configured */
 	assert_json(w, json_get(w->json, "details"), "[]");
 	assert_json(w, json_get(w->json, "exception_fields"), "{}");
 	assert_int_equal(yyjson_get_int(json_get(w->json, "StatusCode")), 404);

@@ -267,8 +267,10 @@ void api_finish(struct api_call *c, int64_t now_us)
 	jsonw_kstr(&c->out, "duration", SPAN("0.00ms"));
 	jsonw_obj_end(&c->out);
 }
-struct span api_error_json(struct arena *a, const char *operation, const struct error *e, int64_t duration_us)
+struct span api_error_json(
+	const struct chat *chat, struct arena *a, const char *operation, const struct error *e, int64_t duration_us)
 {
+	(void)chat;
 	(void)duration_us;
 	return arena_printf(a, "{\"code\":%d,\"message\":\"%s failed with error: \\\"%.*s\\\"\",\"StatusCode\":%d}",
 		err_code(e->err), operation, SPAN_FMT(e->message), err_http(e->err));

@@ -35,6 +35,7 @@ struct conn_settings {
 	struct span trusted_proxies;      /* comma-separated CIDRs whose X-Forwarded-For is believed */
 	struct span cors_origins;         /* "*" by default, else a comma-separated list */
 	bool http_log;
+	bool metrics_only; /* a listener of the operator's: /beck/metrics and /beck/health without credentials, nothing else */
 	int64_t max_per_address; /* open sockets of one client address; 0 = LIMIT_CONNS_PER_ADDR */
 };
 struct conn_host; /* per loop: its connections, limits per address, counters */

@@ -44,7 +44,8 @@ static bool has_room(const struct conn_http *h) { return h->in_hand < (unsigned)
 
 static bool is_upgrade(const struct exchange *ex)
 {
-	return ex->call.http.is_upgrade && (ex->host->ws_app != &ws_session_app || exchange_path_is(ex, "/connect"));
+	return ex->call.http.is_upgrade && !ex->host->settings.metrics_only &&
+	       (ex->host->ws_app != &ws_session_app || exchange_path_is(ex, "/connect"));
 }
 
 static bool begin(struct conn *c)

@@ -98,8 +98,40 @@ bool exchange_open(struct exchange *ex, enum err (*open)(struct exchange *ex))
 	return true;
 }
 
+/* The figures are atomics: no worker is needed. */
+static void answer_metrics(struct exchange *ex)
+{
+	const struct chat *chat = ex->host->chat;
+	buf_init(&ex->call.reply, (size_t)LIMIT_REPLY_BYTES);
+	chat->metrics(chat->metrics_ctx, &ex->call.reply);
+	if (ex->call.reply.failed) {
+		exchange_fail(ex, ERR_UNAVAILABLE, "no memory");
+	} else {
+		exchange_answer(ex, 200, SPAN("text/plain; version=0.0.4; charset=utf-8"), buf_span(&ex->call.reply), 0,
+			SPAN("Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n"));
+	}
+}
+
+static void start_for_operator(struct exchange *ex)
+{
+	bool is_get = ex->call.http.method == HTTP_M_GET || ex->call.http.method == HTTP_M_HEAD;
+	if (is_get && span_is(ex->call.http.path, "/beck/metrics") && ex->host->chat->metrics) {
+		answer_metrics(ex);
+	} else if (!is_get || !span_is(ex->call.http.path, "/beck/health")) {
+		exchange_fail(ex, ERR_NOT_FOUND, "this listener has /beck/metrics and /beck/health alone");
+	} else if (api_prepare(ex->host->chat, &ex->call) != ERR_OK) {
+		exchange_finish(ex);
+	} else {
+		exchange_submit(ex, exchange_finish);
+	}
+}
+
 void exchange_start(struct exchange *ex)
 {
+	if (ex->host->settings.metrics_only) {
+		start_for_operator(ex);
+		return;
+	}
 	if (exchange_answer_local(ex)) return;
 	if (!ex->host->chat) {
 		exchange_fail(ex, ERR_NOT_FOUND, "there is nothing here but WebSockets");

@@ -230,6 +230,7 @@ bool beckd_start(struct beckd *d, struct span *why)
 	}
 	for (unsigned i = 0; i < d->loop_count; i++)
 		if (!listen_on(d, &d->loops[i], why)) return false;
+	if (!beckd_metrics_start(d, why)) return false;
 	if (!d->env.is_threaded) return true;
 	sigset_t all, old;
 	sigfillset(&all);
@@ -267,6 +268,7 @@ static void drain_loop(struct net_message *m)
 	if (l->listener) net_listener_close(l->listener);
 	l->listener = NULL;
 	conn_host_drain(l->host, on_drained, l->d);
+	if (l->index == 0) beckd_metrics_drain(l->d, on_drained);
 }
 
 void beckd_drain(struct beckd *d)
@@ -274,7 +276,7 @@ void beckd_drain(struct beckd *d)
 	pthread_mutex_lock(&d->lock);
 	for (unsigned i = 0; i < d->loop_count; i++) {
 		if (!d->loops[i].is_running) continue;
-		d->draining++;
+		d->draining += i == 0 && d->metrics_host ? 2 : 1;
 		d->loops[i].drain.run = drain_loop;
 		net_post(d->loops[i].loop, &d->loops[i].drain);
 	}
@@ -303,6 +305,7 @@ void beckd_destroy(struct beckd *d)
 		net_loop_stop(d->loops[i].loop);
 		pthread_join(d->loops[i].thread, NULL);
 	}
+	beckd_metrics_stop(d);
 	for (unsigned i = 0; i < d->loop_count && d->loops; i++) {
 		struct beckd_loop *l = &d->loops[i];
 		if (l->listener) net_listener_close(l->listener);

@@ -61,6 +61,8 @@ struct beckd {
 	struct session_hub **hubs; /* by loop index */
 	unsigned loop_count;
 	uint16_t port;
+	struct conn_host *metrics_host; /* on loop 0; NULL = none */
+	struct net_listener *metrics_listener;
 	int64_t started_us; /* monotonic */
 	/* background (background.c) */
 	pthread_t background, checkpoints;
@@ -97,6 +99,10 @@ void beckd_background_stop(struct beckd *d);
 void beckd_background_round(struct beckd *d, bool is_last);
 /* metrics.c: Prometheus text, and the figures of /beck/usage */
 void beckd_metrics(void *d, struct buf *out);
+/* metrics_listen.c: the operator's own listener, on loop 0. Made before the loops run. */
+bool beckd_metrics_start(struct beckd *d, struct span *why);
+void beckd_metrics_drain(struct beckd *d, void (*drained)(void *ctx)); /* on loop 0 */
+void beckd_metrics_stop(struct beckd *d);                              /* after the loops */
 
 /* A job of the server's own, with its context and arena; freed by beckd_own_job_free. app 0 = no application (store-wide duty).
  */

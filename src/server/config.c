@@ -30,6 +30,9 @@ const struct config_option config_options[] = {
 	{ "http-log", NULL, "true", "one log line per request" },
 	{ "loops", "N", "0", "loop threads (0: one per core)" },
 	{ "readers", "N", "0", "reader threads (0: two per core)" },
+	{ "metrics-listen", "ADDR:PORT", NULL,
+		"a second, plain listener for /beck/metrics and /beck/health alone, without tokens; port 0 picks a free one (see "
+		"the log)" },
 	{ "max-connections-per-address", "N", "0", "open sockets of one client address (0: the built-in limit)" },
 	{ "log-level", "LEVEL", "info", "debug, info, warn or error" },
 	{ "time-scale", "N", "1", "tests only, with --dev: protocol timers run N times faster" },
@@ -148,13 +151,14 @@ static bool to_int(struct loading *l, const char *name, long long min, long long
 	return true;
 }
 
-static bool split_address(struct loading *l, struct span v, struct span *host, uint16_t *port)
+static bool split_address(struct loading *l, const char *name, struct span *host, uint16_t *port)
 {
+	struct span v = *option(l, name);
 	size_t colon = v.n;
 	while (colon > 0 && v.p[colon - 1] != ':') colon--;
 	long long n;
 	if (colon < 2 || !span_to_i64(span_skip(v, colon), &n) || n < 0 || n > 65535) {
-		l->why = arena_printf(l->arena, "listen: \"%.*s\" is not ADDR:PORT", SPAN_FMT(v));
+		l->why = arena_printf(l->arena, "%s: \"%.*s\" is not ADDR:PORT", name, SPAN_FMT(v));
 		return false;
 	}
 	struct span h = span_make(v.p, colon - 1);
@@ -210,9 +214,11 @@ static bool fill(struct loading *l, struct config *c)
 	c->cors_origins = *option(l, "cors-origins");
 	c->error_page = *option(l, "error-page");
 	int per_address = 0;
-	if (!split_address(l, *option(l, "listen"), &c->listen_host, &c->listen_port) || !to_bool(l, "proxy-v2", &c->proxy_v2) ||
-		!to_bool(l, "deflate", &c->deflate) || !to_bool(l, "dev", &c->is_dev) || !to_bool(l, "http-log", &c->http_log) ||
-		!to_int(l, "loops", 0, 64, &c->loops) || !to_int(l, "readers", 0, 256, &c->readers) ||
+	if (!split_address(l, "listen", &c->listen_host, &c->listen_port) ||
+		(option(l, "metrics-listen")->n > 0 && !split_address(l, "metrics-listen", &c->metrics_host, &c->metrics_port)) ||
+		!to_bool(l, "proxy-v2", &c->proxy_v2) || !to_bool(l, "deflate", &c->deflate) || !to_bool(l, "dev", &c->is_dev) ||
+		!to_bool(l, "http-log", &c->http_log) || !to_int(l, "loops", 0, 64, &c->loops) ||
+		!to_int(l, "readers", 0, 256, &c->readers) ||
 		!to_int(l, "max-connections-per-address", 0, 10000000, &per_address) ||
 		!to_int(l, "time-scale", 1, 1000, &c->time_scale) || !read_secret(l, c)) {
 		return false;
@@ -227,6 +233,9 @@ static bool fill(struct loading *l, struct config *c)
 	} else if (c->is_dev && !is_loopback(c->listen_host)) {
 		l->why = arena_printf(l->arena, "--dev switches safety off and so listens on loopback only, not on %.*s",
 			SPAN_FMT(c->listen_host));
+	} else if (c->is_dev && c->metrics_host.n > 0 && !is_loopback(c->metrics_host)) {
+		l->why = arena_printf(
+			l->arena, "--dev listens on loopback only, not for metrics on %.*s", SPAN_FMT(c->metrics_host));
 	} else if (c->time_scale != 1 && !c->is_dev) {
 		l->why = SPAN("time-scale is for tests and needs --dev");
 	} else if (span_given(c->tls_cert) != span_given(c->tls_key)) {

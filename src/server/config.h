@@ -11,6 +11,8 @@
 struct config {
 	struct span listen_host;
 	uint16_t listen_port;
+	struct span metrics_host; /* not given = no listener of its own */
+	uint16_t metrics_port;
 	struct span data;    /* folder */
 	struct span api_key; /* of the first application; not given = made */
 	struct span

@@ -1,4 +1,5 @@
 """DESIGN.md §10 and the operator's side: health, metrics, usage, drain, restart, logs, options."""
+import http.client
 import os
 import pathlib
 import re
@@ -444,3 +445,74 @@ def test_the_error_page_is_configurable(spawn, given, expected):
         raise AssertionError("connected with a bad token")
     except ConnectRefused as refusal:
         assert refusal.error["more_info"] == expected
+
+
+# ---- a listener for the operator alone ----
+
+def metrics_listener(server):
+    match = wait_until(lambda: re.search(rb"msg=\"?metrics\"? url=http://([^/ ]+):(\d+)/beck/metrics", server.log()), "the address is logged")
+    return match.group(1).decode(), int(match.group(2))
+
+
+def ask(address, path, method="GET", headers=None):
+    connection = http.client.HTTPConnection(*address, timeout=10)
+    try:
+        connection.request(method, path, headers=headers or {})
+        reply = connection.getresponse()
+        return reply, reply.read()
+    finally:
+        connection.close()
+
+
+def test_metrics_on_an_address_of_their_own(spawn):
+    server = spawn("--metrics-listen", "127.0.0.1:0")
+    app, address = server.main, metrics_listener(server)
+    assert address[1] != server.port
+    reply, body = ask(address, "/beck/metrics")
+    assert reply.status == 200 and reply.headers["Content-Type"].startswith("text/plain") and b"beck_requests_total" in body
+    assert "Access-Control-Allow-Origin" not in ask(address, "/beck/metrics", headers={"Origin": "https://example.org"})[0].headers
+    assert ask(address, "/beck/health")[0].status == 200
+    assert ask(address, "/beck/metrics", "HEAD")[0].status == 200
+    # the public address asks for a token as before
+    app.client(None).get("/beck/metrics").fails(401, 5)
+    assert metrics(app)
+
+
+@pytest.mark.parametrize("method,path", [("GET", "/app"), ("GET", "/beck/usage"), ("GET", "/console/"), ("GET", "/connect"), ("GET", "/longpoll"),
+                                         ("POST", "/beck/metrics"), ("OPTIONS", "/users"), ("GET", "/api/v2/beck/metrics")])
+def test_the_metrics_listener_serves_nothing_else(spawn, method, path):
+    server = spawn("--metrics-listen", "127.0.0.1:0")
+    app = server.main
+    token = app.server_token()
+    headers = {"Authorization": token}
+    if path == "/connect":
+        headers.update({"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="})
+    reply, body = ask(metrics_listener(server), f"{path}?api_key={app.key}", method, headers)
+    assert reply.status == 404 and b'"code":16' in body, (reply.status, body)
+
+
+def test_the_metrics_listener_is_drained_too(spawn):
+    server = spawn("--metrics-listen", "127.0.0.1:0")
+    address = metrics_listener(server)
+    connection = http.client.HTTPConnection(*address, timeout=10)
+    connection.request("GET", "/beck/metrics")
+    connection.getresponse().read()  # and stays open, idle
+    started = time.monotonic()
+    server.stop()
+    assert time.monotonic() - started < 5
+    with pytest.raises(OSError):
+        socket.create_connection(address, timeout=2)
+    connection.close()
+
+
+@pytest.mark.parametrize("args,says", [(["--metrics-listen", "nonsense"], b"metrics-listen"), (["--dev", "--metrics-listen", "0.0.0.0:0"], b"loopback")])
+def test_bad_metrics_addresses_are_refused(tmp_path, args, says):
+    out = subprocess.run([BECKD, "--data", str(tmp_path), "--listen", "127.0.0.1:0", *args], capture_output=True, timeout=20, check=False)
+    assert out.returncode not in (0, -signal.SIGSEGV, -signal.SIGABRT) and says in out.stderr
+
+
+def test_a_taken_metrics_address_is_said(spawn, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        out = subprocess.run([BECKD, "--data", str(tmp_path), "--listen", "127.0.0.1:0", "--metrics-listen", f"127.0.0.1:{taken.getsockname()[1]}"],
+                             capture_output=True, timeout=20, check=False)
+    assert out.returncode == 1 and b"metrics-listen: cannot listen" in out.stderr

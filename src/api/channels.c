@@ -1,7 +1,7 @@
 /* Channels: query, create, watch, change, delete. */
 #include "api/handlers.h"
+#include "api/subscribe.h"
 #include "base/limits.h"
-#include "chat/channel_rules.h"
 
 /* ---- subscriptions ---- */
 
@@ -16,8 +16,7 @@ static bool alloc_subscription(struct api_call *c, size_t channels, size_t prese
 	return !arena_failed(a);
 }
 
-/* First run: rights are looked at; now the hub of the connection is to subscribe. `presence_max`: users per channel. */
-static enum err ask_subscription(
+enum err api_subscribe_channels(
 	struct api_call *c, const struct channel_ctx *x, size_t n, const struct channel_want *want, int64_t presence_max)
 {
 	int64_t room = LIMIT_PRESENCE_PER_SESSION;
@@ -38,7 +37,7 @@ static enum err ask_subscription(
 	return ERR_OK;
 }
 
-static enum err check_found(struct api_call *c)
+enum err api_check_connection(struct api_call *c)
 {
 	if (c->subscribe.found) return ERR_OK;
 	return chat_fail(&c->chat, ERR_CONNECTION_ID, "connection_id", "there is no connection %.*s",
@@ -46,7 +45,7 @@ static enum err check_found(struct api_call *c)
 }
 
 /* Second run, reading after the subscription: an event may be in state and stream, never in neither. */
-static enum err announce(struct api_call *c, const struct channel_ctx *x)
+enum err api_announce_watch(struct api_call *c, const struct channel_ctx *x)
 {
 	for (size_t i = 0; i < c->subscribe.channel_count; i++) {
 		if (c->subscribe.channels[i] != x->ch.pk || !c->subscribe.first[i]) continue;
@@ -74,11 +73,11 @@ static enum err get_or_create(struct api_call *c, struct span id)
 	bool subscribes = e == ERR_OK && (want.watch || want.presence);
 	if (e == ERR_OK) e = api_acting_user(c, c->body, true);
 	if (e == ERR_OK && subscribes) e = api_require_connection(c);
-	if (e == ERR_OK && c->subscribe.done) e = check_found(c);
+	if (e == ERR_OK && c->subscribe.done) e = api_check_connection(c);
 	if (e == ERR_OK) e = chat_get_or_create(&c->chat, c->params[0], id, &want, &x);
 	if (e != ERR_OK) return e;
-	if (subscribes && !c->subscribe.done) return ask_subscription(c, &x, 1, &want, LIMIT_PRESENCE_PER_WATCH);
-	if (subscribes) e = announce(c, &x);
+	if (subscribes && !c->subscribe.done) return api_subscribe_channels(c, &x, 1, &want, LIMIT_PRESENCE_PER_WATCH);
+	if (subscribes) e = api_announce_watch(c, &x);
 	return e == ERR_OK ? write_state(c, &c->out, &x, &want) : e;
 }
 
@@ -158,10 +157,10 @@ static enum err write_channels(struct api_call *c, const struct channel_list *l)
 /* After the subscription: the watched channels and no others, so that what is answered is what is watched. */
 static enum err query_again(struct api_call *c, yyjson_val *body, struct channel_list *l)
 {
-	enum err e = check_found(c);
+	enum err e = api_check_connection(c);
 	if (e == ERR_OK) e = chat_reload_channels(&c->chat, body, c->subscribe.channels, c->subscribe.channel_count, l);
 	if (e == ERR_OK && !l->want.watch) return chat_query_channels(&c->chat, body, l); /* presence alone */
-	for (size_t i = 0; e == ERR_OK && i < l->n; i++) e = announce(c, &l->items[i]);
+	for (size_t i = 0; e == ERR_OK && i < l->n; i++) e = api_announce_watch(c, &l->items[i]);
 	return e;
 }
 
@@ -176,14 +175,14 @@ enum err api_query_channels(struct api_call *c)
 	if (e != ERR_OK) return e;
 	if (again || (!l.want.watch && !l.want.presence)) return write_channels(c, &l);
 	e = api_require_connection(c);
-	return e == ERR_OK ? ask_subscription(c, l.items, l.n, &l.want, LIMIT_PRESENCE_PER_SESSION) : e;
+	return e == ERR_OK ? api_subscribe_channels(c, l.items, l.n, &l.want, LIMIT_PRESENCE_PER_SESSION) : e;
 }
 
 enum err api_stop_watching_channel(struct api_call *c)
 {
 	struct channel_ctx x;
 	enum err e = api_require_connection(c);
-	if (e == ERR_OK && c->subscribe.done) e = check_found(c);
+	if (e == ERR_OK && c->subscribe.done) e = api_check_connection(c);
 	if (e == ERR_OK) e = chat_channel_load(&c->chat, c->params[0], c->params[1], &x);
 	if (e != ERR_OK) return e;
 	if (c->subscribe.done) {

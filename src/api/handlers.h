@@ -65,6 +65,9 @@ API_HANDLER(api_delete_message);
 API_HANDLER(api_undelete_message);
 API_HANDLER(api_get_replies);
 API_HANDLER(api_get_pinned_messages);
+/* threads.c */
+API_HANDLER(api_query_threads);
+API_HANDLER(api_get_thread);
 /* read.c */
 API_HANDLER(api_mark_read);
 API_HANDLER(api_mark_channels_read);

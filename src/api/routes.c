@@ -69,6 +69,8 @@ const struct api_route api_routes[] = {
 	{ "DeleteMessage", DELETE, "/messages/{message}", WRITE, CHAT, api_delete_message },
 	{ "UndeleteMessage", POST, "/messages/{message}/undelete", WRITE, S | CHAT, api_undelete_message },
 	{ "GetReplies", GET, "/messages/{message}/replies", READ, CHAT, api_get_replies },
+	{ "QueryThreads", POST, "/threads", READ, CHAT, api_query_threads },
+	{ "GetThread", GET, "/threads/{message}", READ, CHAT, api_get_thread },
 	/* read state, events */
 	{ "MarkRead", POST, "/channels/{type}/{id}/read", WRITE, CHAT, api_mark_read },
 	{ "MarkUnread", POST, "/channels/{type}/{id}/unread", WRITE, CHAT, api_mark_unread },

@@ -16,6 +16,13 @@
 /* A message of the channel's own list. The text repeats the index's condition. */
 #define MESSAGE_IN_LIST "(m.parent_pk = 0 OR m.show_in_channel = 1)"
 
+/* A reply that is unread for participant t (joined by its thread): by another, not silent, still there, for his eyes. ?2 his key.
+ */
+#define UNREAD_REPLY                                                                                                             \
+	"r.parent_pk = t.parent_pk AND r.parent_pk <> 0 AND r.created_at > t.last_read AND r.user_pk <> ?2 AND r.silent = 0 "    \
+	"AND r.deleted_at = 0 AND r.shadowed = 0 AND (r.restricted IS NULL OR "                                                  \
+	"replace(r.restricted, (SELECT '\"' || u.id || '\"' FROM users u WHERE u.pk = ?2), '') <> r.restricted)"
+
 void message_row_read(struct sql_stmt *s, struct arena *a, struct message *m);
 /* All rows into at most `limit` places of `out`; ends the use of s. */
 enum err message_rows_read(struct sql_stmt *s, struct arena *a, struct message *out, size_t limit, size_t *n) BECK_WARN_UNUSED;

@@ -10,6 +10,7 @@
 #define BECK_STORE_STORE_MESSAGES_H
 
 #include "store/store_channels.h"
+#include "wire/filter.h"
 
 /* ---------- one message (store_messages.c) ---------- */
 enum err store_message_get(
@@ -102,6 +103,36 @@ enum err store_threads_unread(struct store_tx *tx, int64_t app, int64_t user_pk,
 	struct store_thread_unread **rows, size_t *n) BECK_WARN_UNUSED;
 /* Unread replies of one thread. */
 enum err store_thread_unread(struct store_tx *tx, int64_t parent_pk, int64_t user_pk, int64_t *n) BECK_WARN_UNUSED;
+
+/* ---------- lists of threads (store_thread_query.c) ---------- */
+struct store_thread {
+	int64_t parent_pk, channel_pk;
+	int64_t created_by; /* who wrote the first reply */
+	int64_t created_at, last_reply_at, participant_count, replier_count;
+};
+/* What a filter may name and a sort go by, for filter_check and sort_check. */
+extern const struct filter_field store_thread_fields[];
+extern const size_t store_thread_field_count;
+extern const char *const store_thread_sorts[];
+extern const size_t store_thread_sort_count;
+struct store_thread_query {
+	int64_t app, user_pk;
+	const struct filter *filter;
+	const struct sort *sort; /* empty: those with unread replies first, then the newest */
+	int64_t limit, offset;
+};
+/* Threads he takes part in whose parent he can have seen; whether he may read the channel is not looked at. */
+enum err store_threads_query(struct store_tx *tx, const struct store_thread_query *q, struct arena *a, struct store_thread **out,
+	size_t *n) BECK_WARN_UNUSED;
+/* ERR_NOT_FOUND: nobody ever replied. */
+enum err store_thread_get(struct store_tx *tx, int64_t parent_pk, struct store_thread *out) BECK_WARN_UNUSED;
+struct store_participant {
+	int64_t user_pk, created_at, last_read;
+	struct span last_read_message_id;
+};
+/* In the order in which they came to it. */
+enum err store_thread_participants(struct store_tx *tx, int64_t parent_pk, int64_t limit, struct arena *a,
+	struct store_participant **out, size_t *n) BECK_WARN_UNUSED;
 
 /* ---------- read state (store_read.c) ---------- */
 /* ERR_NOT_FOUND: no such membership. */

@@ -1,13 +1,6 @@
 /* Threads: who takes part and what of them he has not read. */
-#include "store/sql.h"
-#include "store/store_messages.h"
+#include "store/store_message_row.h"
 
-/* A reply that is unread for participant t (joined by its thread): by another, not silent, still there, for his eyes. ?2 his key.
- */
-#define UNREAD_REPLY                                                                                                             \
-	"r.parent_pk = t.parent_pk AND r.parent_pk <> 0 AND r.created_at > t.last_read AND r.user_pk <> ?2 AND r.silent = 0 "    \
-	"AND r.deleted_at = 0 AND r.shadowed = 0 AND (r.restricted IS NULL OR "                                                  \
-	"replace(r.restricted, (SELECT '\"' || u.id || '\"' FROM users u WHERE u.pk = ?2), '') <> r.restricted)"
 /* His threads that may hold such replies: he is a member, the channel is there, a reply came after his pointer and his history
  * cut. */
 #define MY_THREADS                                                                                                               \

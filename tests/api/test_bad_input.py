@@ -107,6 +107,7 @@ WRONG = [
     ("SendMessage", [{"message": 7}, {"message": {"text": []}}, {"message": {"text": "x", "attachments": 7}}, {"message": {"text": "x", "silent": 7}},
                      {"message": {"text": "x", "mentioned_users": {}}}]),
     ("UpdateMessage", [{"message": 7}, {"message": {"text": 7}}]), ("UpdateMessagePartial", [{"set": 7}, {"unset": 7}, {"set": {"text": []}}]),
+    ("QueryThreads", [{"filter": 7}, {"sort": 7}, {"limit": "x"}, {"next": 7}, {"prev": []}]),
     ("MarkRead", [{"message_id": 7}, {"thread_id": []}]), ("MarkChannelsRead", [{"read_by_channel": 7}]),
     ("MarkUnread", [{"message_id": []}, {"message_timestamp": 7}, {"thread_id": {}}]), ("MarkDelivered", [{"latest_delivered_messages": 7}]),
     ("UnreadCountsBatch", [{"user_ids": 7}]), ("SendEvent", [{"event": 7}, {"event": {"type": 7}}, {"event": {"type": "typing.start", "parent_id": 7}}]),

@@ -35,6 +35,10 @@ class World:
         self.app.api.post("/users/delete", {"user_ids": [user]}).ok(201)
         return user
 
+    def thread(self):
+        self.channel.send(self.alice, "reply", parent_id=self.message["id"])
+        return self.message["id"]
+
     def new_type(self):
         return self.app.api.post("/channeltypes", {"name": uid("type")}).ok(201)["name"]
 
@@ -46,6 +50,7 @@ class World:
     def path(self, route):
         return route.path.format(channel=self.channel.path, type=self.channel.type, message=self.message["id"], alice=self.alice.id,
                                  victim=self.victim() if "{victim}" in route.path else "",
+                                 thread=self.thread() if "{thread}" in route.path else "",
                                  new_type=self.new_type() if "{new_type}" in route.path else "",
                                  deactivated=self.deactivated() if "{deactivated}" in route.path else "")
 
@@ -94,6 +99,8 @@ ROUTES = [
     route("UpdateMessagePartial", "PUT", "/messages/{message}", BOTH, lambda w: {"set": {"text": "edited"}}),
     route("DeleteMessage", "DELETE", "/messages/{message}", BOTH),
     route("GetReplies", "GET", "/messages/{message}/replies", BOTH),
+    route("QueryThreads", "POST", "/threads", BOTH, lambda w: {"limit": 1, "user_id": w.alice.id}),
+    route("GetThread", "GET", "/threads/{thread}", BOTH),
     route("MarkRead", "POST", "{channel}/read", BOTH, lambda w: {}),
     route("MarkChannelsRead", "POST", "/channels/read", BOTH, lambda w: {}),
     route("MarkUnread", "POST", "{channel}/unread", BOTH, lambda w: {"message_id": w.message["id"]}),

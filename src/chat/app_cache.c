@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/lock.h"
 #include "base/map.h"
 #include "chat/apps.h"
 #include "chat/rates.h"
@@ -39,7 +40,7 @@ struct chat_apps *chat_apps_create(const struct rng *rng)
 	c->seed[1] = rng_u64(rng);
 	map_init(&c->by_key, c->seed);
 	u64map_init(&c->by_pk);
-	pthread_mutex_init(&c->lock, NULL);
+	short_lock_init(&c->lock);
 	return c;
 }
 

@@ -1,5 +1,6 @@
 #include <stdlib.h>
 
+#include "base/lock.h"
 #include "net/driver.h"
 
 /* ---- loop: what both drivers share ---- */
@@ -12,7 +13,7 @@ void net_loop_init(struct net_loop *l, const struct net_driver *driver, const st
 	l->time_scale = 1;
 	list_init(&l->deferred);
 	list_init(&l->inbox);
-	BECK_ASSERT(pthread_mutex_init(&l->lock, NULL) == 0);
+	short_lock_init(&l->lock);
 	atomic_init(&l->now_us, clock_mono_us(clock));
 }
 

@@ -5,8 +5,11 @@
 #include <stdlib.h>
 
 #include "base/limits.h"
+#include "base/lock.h"
 #include "base/log.h"
 #include "base/map.h"
+
+enum { READ_STUCK_US = 1000, READ_CALL_US = 300 };
 
 /* Turns are shared between applications: each has its own queue, and the lane goes round them. */
 struct lane_queue {
@@ -26,6 +29,11 @@ struct workers {
 	pthread_mutex_t lock;
 	pthread_cond_t read_wake, lane_wake;
 	struct list reads;
+	uint64_t read_serial; /* of the newest read ever queued */
+	int idle_readers;     /* asleep, or on their way out of it */
+	bool is_reader_called, is_lane_idle;
+	int64_t last_read_us;   /* when a reader last took a job */
+	int64_t recent_read_us; /* how long reads take: the longest, fading */
 	struct list ring;     /* lane queues with work, next in turn first */
 	struct u64map by_app; /* every lane queue ever made */
 	size_t read_count, lane_count;
@@ -51,19 +59,33 @@ static struct lane_queue *lane_queue_of(struct workers *w, int64_t app)
 	return q;
 }
 
+/* With the lock held. True: signal read_wake. A wake costs more than a cheap read, so another reader is called only when none is
+ * at work, when what waits would take long, or when those at work do not come back. */
+static bool call_reader(struct workers *w, int64_t now_us)
+{
+	if (w->is_reader_called || w->idle_readers == 0 || list_empty(&w->reads)) return false;
+	bool none_works = w->idle_readers == w->o.readers, is_stuck = now_us - w->last_read_us > READ_STUCK_US;
+	w->is_reader_called = none_works || is_stuck || (int64_t)w->read_count * w->recent_read_us > READ_CALL_US;
+	return w->is_reader_called;
+}
+
 bool workers_read(struct workers *w, struct job *j)
 {
+	int64_t now = clock_mono_us(w->o.clock);
 	pthread_mutex_lock(&w->lock);
-	bool ok = !w->is_closed && w->read_count < (size_t)LIMIT_READ_QUEUE;
+	bool ok = !w->is_closed && w->read_count < (size_t)LIMIT_READ_QUEUE, call = false;
 	if (ok) {
 		list_init(&j->node);
 		list_push(&w->reads, &j->node);
+		j->serial = ++w->read_serial;
 		w->read_count++;
-		pthread_cond_signal(&w->read_wake);
+		call = call_reader(w, now);
 	} else {
 		w->stats.rejected++;
 	}
 	pthread_mutex_unlock(&w->lock);
+	/* Signalled without the lock, or the woken thread would only wait for it. */
+	if (call) pthread_cond_signal(&w->read_wake);
 	return ok;
 }
 
@@ -71,16 +93,18 @@ bool workers_write(struct workers *w, struct job *j)
 {
 	pthread_mutex_lock(&w->lock);
 	struct lane_queue *q = !w->is_closed && w->lane_count < (size_t)LIMIT_LANE_QUEUE ? lane_queue_of(w, j->app) : NULL;
+	bool call = q && w->is_lane_idle;
 	if (q) {
 		list_init(&j->node);
 		list_push(&q->jobs, &j->node);
 		if (!list_linked(&q->node)) list_push(&w->ring, &q->node);
 		w->lane_count++;
-		pthread_cond_signal(&w->lane_wake);
+		w->is_lane_idle = false;
 	} else {
 		w->stats.rejected++;
 	}
 	pthread_mutex_unlock(&w->lock);
+	if (call) pthread_cond_signal(&w->lane_wake);
 	return q != NULL;
 }
 
@@ -128,61 +152,121 @@ static void fail(struct job *j, enum err e, struct span message)
 }
 
 /* ---- readers ---- */
-static void finish_read(struct workers *w, struct job *j)
+/* One turn of a reader. Jobs that were queued before its snapshot was taken share it: each sees all that was acknowledged before
+ * it was asked. Answers go back together, so that a burst wakes its loop once. */
+struct read_turn {
+	struct workers *w;
+	int reader;
+	struct store_tx *tx; /* NULL: no snapshot is held */
+	uint64_t newest;     /* the last job that may use it */
+	int64_t until_us;
+	size_t count;
+	struct list finished;
+};
+
+static void end_snapshot(struct read_turn *t)
+{
+	if (t->tx) store_read_end(t->tx);
+	t->tx = NULL;
+}
+
+static void give_back(struct read_turn *t)
+{
+	struct list *n;
+	while ((n = list_shift(&t->finished)) != NULL) {
+		struct job *j = BECK_CONTAINER(n, struct job, node);
+		j->done(j);
+	}
+}
+
+static void finish_read(struct read_turn *t, struct job *j)
 {
 	if (j->chat->error.err == ERR_OK && j->next != JOB_TO_LANE) {
-		publish(w, j->chat);
+		publish(t->w, j->chat);
 	} else {
 		drop_events(j->chat);
 	}
 	if (j->next == JOB_TO_LANE) {
-		if (workers_write(w, j)) return;
+		if (workers_write(t->w, j)) return;
 		fail(j, ERR_UNAVAILABLE, SPAN("too many writes are waiting"));
 	}
-	j->done(j);
+	list_push(&t->finished, &j->node);
 }
 
-static void run_read(struct workers *w, int reader, struct job *j)
+static void run_read(struct read_turn *t, struct job *j, int64_t now_us)
 {
-	int64_t deadline = j->deadline_us ? j->deadline_us : clock_mono_us(w->o.clock) + LIMIT_READ_DEADLINE_MS * 1000;
-	struct store_tx *tx;
-	enum err e = store_read_begin(w->o.store, reader, deadline, &tx);
+	int64_t deadline = j->deadline_us ? j->deadline_us : now_us + LIMIT_READ_DEADLINE_MS * 1000;
+	enum err e = t->tx ? ERR_OK : store_read_begin(t->w->o.store, t->reader, deadline, &t->tx);
 	if (e != ERR_OK) {
+		t->tx = NULL;
 		fail(j, e, SPAN("the store cannot be read now"));
 	} else {
-		begin(w, j, tx, false);
+		store_read_next(t->tx, deadline);
+		begin(t->w, j, t->tx, false);
 		j->next = j->run(j);
 		j->chat->tx = NULL;
-		store_read_end(tx);
 	}
-	finish_read(w, j);
+	finish_read(t, j);
+}
+
+/* The next job of this turn, with a snapshot it may use still open or none; NULL: the turn is over. */
+static struct job *next_read(struct read_turn *t, int64_t now_us, int64_t took_us)
+{
+	struct workers *w = t->w;
+	if (t->count == LIMIT_READ_TURN || (t->count && now_us >= t->until_us)) return NULL;
+	pthread_mutex_lock(&w->lock);
+	struct list *n = list_shift(&w->reads);
+	struct job *j = n ? BECK_CONTAINER(n, struct job, node) : NULL;
+	bool is_newer = j && j->serial > t->newest;
+	if (is_newer) t->newest = w->read_serial;
+	w->read_count -= j != NULL;
+	w->stats.reads += j != NULL;
+	w->last_read_us = now_us;
+	w->recent_read_us = took_us > w->recent_read_us ? took_us : w->recent_read_us - w->recent_read_us / 64;
+	bool call = call_reader(w, now_us);
+	pthread_mutex_unlock(&w->lock);
+	if (call) pthread_cond_signal(&w->read_wake);
+	if (is_newer) end_snapshot(t);
+	t->count += j != NULL;
+	return j;
 }
 
 bool workers_step_reader(struct workers *w, int reader)
 {
-	pthread_mutex_lock(&w->lock);
-	struct list *n = list_shift(&w->reads);
-	if (n) {
-		w->read_count--;
-		w->stats.reads++;
+	int64_t now = clock_mono_us(w->o.clock), before = now;
+	struct read_turn t = { .w = w, .reader = reader, .until_us = now + LIMIT_READ_TURN_US };
+	list_init(&t.finished);
+	struct job *j;
+	while ((j = next_read(&t, now, now - before)) != NULL) {
+		run_read(&t, j, now);
+		before = now;
+		now = clock_mono_us(w->o.clock);
 	}
+	end_snapshot(&t);
+	give_back(&t);
+	return t.count > 0;
+}
+
+/* Sleeps until there is something to read; false: the end. */
+static bool wait_for_read(struct workers *w)
+{
+	pthread_mutex_lock(&w->lock);
+	w->idle_readers++;
+	while (list_empty(&w->reads) && !w->is_stopping) {
+		pthread_cond_wait(&w->read_wake, &w->lock);
+		w->is_reader_called = false;
+	}
+	w->idle_readers--;
+	bool more = !list_empty(&w->reads);
 	pthread_mutex_unlock(&w->lock);
-	if (n) run_read(w, reader, BECK_CONTAINER(n, struct job, node));
-	return n != NULL;
+	return more;
 }
 
 static void *reader_main(void *arg)
 {
 	struct reader *r = arg;
-	struct workers *w = r->w;
-	for (;;) {
-		pthread_mutex_lock(&w->lock);
-		while (list_empty(&w->reads) && !w->is_stopping) pthread_cond_wait(&w->read_wake, &w->lock);
-		bool end = list_empty(&w->reads);
-		pthread_mutex_unlock(&w->lock);
-		if (end) return NULL;
-		workers_step_reader(w, r->index);
-	}
+	while (wait_for_read(r->w)) workers_step_reader(r->w, r->index);
+	return NULL;
 }
 
 /* ---- the lane ---- */
@@ -291,7 +375,11 @@ static void *lane_main(void *arg)
 	struct workers *w = arg;
 	for (;;) {
 		pthread_mutex_lock(&w->lock);
-		while (list_empty(&w->ring) && !w->is_stopping) pthread_cond_wait(&w->lane_wake, &w->lock);
+		while (list_empty(&w->ring) && !w->is_stopping) {
+			w->is_lane_idle = true;
+			pthread_cond_wait(&w->lane_wake, &w->lock);
+		}
+		w->is_lane_idle = false;
 		bool end = list_empty(&w->ring);
 		pthread_mutex_unlock(&w->lock);
 		if (end) return NULL;
@@ -321,7 +409,7 @@ struct workers *workers_create(const struct workers_options *o)
 	if (!w) return NULL;
 	w->o = *o;
 	w->readers = calloc((size_t)o->readers, sizeof *w->readers);
-	pthread_mutex_init(&w->lock, NULL);
+	short_lock_init(&w->lock);
 	pthread_cond_init(&w->read_wake, NULL);
 	pthread_cond_init(&w->lane_wake, NULL);
 	list_init(&w->reads);

@@ -20,6 +20,7 @@ struct job {
 	struct chat_ctx *chat; /* tx, can_write and now_us are set before run */
 	int64_t deadline_us;   /* reads: monotonic; 0 = LIMIT_READ_DEADLINE_MS from its start */
 	int64_t app;           /* for fair turns on the lane */
+	uint64_t serial;       /* the workers': place among all reads */
 	enum job_next next;    /* as run left it */
 	enum job_next (*run)(struct job *j);
 	/* The error in chat->error is final (a broken batch puts 503 there). Not called after JOB_TO_LANE. */

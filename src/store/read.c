@@ -19,6 +19,13 @@ enum err store_read_begin(struct store *s, int reader, int64_t deadline_us, stru
 	return ERR_OK;
 }
 
+void store_read_next(struct store_tx *tx, int64_t deadline_us)
+{
+	BECK_ASSERT(tx->state == DB_READ);
+	db_release_busy(tx);
+	tx->deadline_us = deadline_us;
+}
+
 void store_read_end(struct store_tx *tx)
 {
 	BECK_ASSERT(tx->state == DB_READ);

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/lock.h"
 #include "base/log.h"
 #include "store/store_state.h"
 
@@ -165,7 +166,7 @@ struct store *store_open_file(const struct store_options *o, const char *file, s
 	s->rng = o->rng;
 	s->is_work_file = strcmp(file, STORE_FILE) != 0;
 	arena_init(&s->own, OWN_BYTES);
-	pthread_mutex_init(&s->gate_lock, NULL);
+	short_lock_init(&s->gate_lock);
 	pthread_cond_init(&s->gate_moved, NULL);
 	if (place(s, o, file, a, why) && make_clean(s, why) && open_lane(s, o->is_shared, a, why) == ERR_OK &&
 		open_rest(s, o->readers, a, why) == ERR_OK)

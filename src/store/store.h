@@ -41,6 +41,8 @@ struct span store_epoch(const struct store *s);
 /* ---------- read transactions: reader i of store_options.readers, one thread each ---------- */
 /* One consistent snapshot until store_read_end. deadline: monotonic us, after it statements fail with ERR_TIMEOUT; 0 = none. */
 enum err store_read_begin(struct store *s, int reader, int64_t deadline_us, struct store_tx **tx) BECK_WARN_UNUSED;
+/* The next rule in the same snapshot, with a deadline of its own. */
+void store_read_next(struct store_tx *tx, int64_t deadline_us);
 void store_read_end(struct store_tx *tx);
 /* Tightens the deadline of the statements to come (custom-field filters). */
 void store_tx_deadline(struct store_tx *tx, int64_t deadline_us);

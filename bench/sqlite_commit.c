@@ -1,6 +1,6 @@
 /* Bare SQLite group commit of the rows that one message send writes: the message, its log row, the channel's counters, the
- * sender's read pointer. One thread, no server, batches as large as --batch; what beckd's durable sends are compared with in the
- * same run.
+ * sender's read pointer. As beckd's senders do it: each row of a batch is in a channel of its own, under a random UUID. One thread,
+ * no server, no checkpoints, batches as large as BATCH; what beckd's durable sends are compared with in the same run.
  *
  *   sqlite_commit FOLDER SECONDS BATCH */
 #include <sqlite3.h>
@@ -11,6 +11,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/embedded.h"
+#include "base/rng.h"
 
 static sqlite3 *db;
 
@@ -58,23 +59,24 @@ int main(int argc, char **argv)
 	char path[4096];
 	snprintf(path, sizeof path, "%s/bare.db", argv[1]);
 	must(sqlite3_open(path, &db));
-	must(sqlite3_exec(db, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL", NULL, NULL, NULL));
+	must(sqlite3_exec(db, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=0; PRAGMA cache_size=-16384", NULL, NULL, NULL));
 	schema();
 	must(sqlite3_exec(db,
+		"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 64) "
 		"INSERT INTO channels(pk,app,type,id,created_by,created_at,updated_at,sort_at) "
-		"VALUES(1,1,'messaging','c',1,1,1,1);"
+		"SELECT i,1,'messaging','c' || i,1,1,1,1 FROM n;"
 		"INSERT INTO members(channel_pk,user_pk,app,channel_role,created_at,updated_at,last_read) "
-		"VALUES(1,1,1,'channel_member',1,1,1)",
+		"SELECT pk,pk,1,'channel_member',1,1,1 FROM channels",
 		NULL, NULL, NULL));
 	sqlite3_stmt *message =
 		prepare("INSERT INTO messages(app,id,channel_pk,user_pk,type,text,html,created_at,updated_at,seq,content_hash)"
-			" VALUES(1,?1,1,1,'regular',?2,?3,?4,?4,?5,?6)");
+			" VALUES(1,?1,?7,?7,'regular',?2,?3,?4,?4,?5,?6)");
 	sqlite3_stmt *event = prepare(
-		"INSERT INTO events(app,type,channel_pk,actor_pk,message_pk,created_at) VALUES(1,'message.new',1,1,?1,?2)");
+		"INSERT INTO events(app,type,channel_pk,actor_pk,message_pk,created_at) VALUES(1,'message.new',?3,?3,?1,?2)");
 	sqlite3_stmt *channel = prepare("UPDATE channels SET counted_seq=?1,last_created_at=?2,last_message_at=?2,sort_at=?2,"
-					"message_count=message_count+1 WHERE pk=1");
+					"message_count=message_count+1 WHERE pk=?3");
 	sqlite3_stmt *member =
-		prepare("UPDATE members SET read_seq=?1,last_read=?2,last_read_message_id=?3 WHERE channel_pk=1 AND user_pk=1");
+		prepare("UPDATE members SET read_seq=?1,last_read=?2,last_read_message_id=?3 WHERE channel_pk=?4 AND user_pk=?4");
 	sqlite3_stmt *begin = prepare("BEGIN IMMEDIATE"), *commit = prepare("COMMIT");
 	long batch = strtol(argv[3], NULL, 10), rows = 0;
 	int64_t start = clock_mono_us(&clock_system), end = start + (int64_t)(strtod(argv[2], NULL) * 1e6), now = start;
@@ -82,7 +84,9 @@ int main(int argc, char **argv)
 		step(begin);
 		for (long i = 0; i < batch; i++) {
 			char id[40], text[160];
-			int id_n = snprintf(id, sizeof id, "8f14e45f-ceea-467f-9575-%012ld", rows++);
+			long place = 1 + rows++ % 64;
+			rng_uuid4(&rng_system, id);
+			int id_n = 36;
 			int text_n = snprintf(text, sizeof text,
 				"A message of ordinary length, as people write them, number %ld of many more.", rows);
 			sqlite3_bind_text(message, 1, id, id_n, SQLITE_STATIC);
@@ -91,16 +95,20 @@ int main(int argc, char **argv)
 			sqlite3_bind_int64(message, 4, now + rows);
 			sqlite3_bind_int64(message, 5, rows);
 			sqlite3_bind_text(message, 6, id, id_n, SQLITE_STATIC);
+			sqlite3_bind_int64(message, 7, place);
 			step(message);
 			sqlite3_bind_int64(event, 1, sqlite3_last_insert_rowid(db));
 			sqlite3_bind_int64(event, 2, now);
+			sqlite3_bind_int64(event, 3, place);
 			step(event);
 			sqlite3_bind_int64(channel, 1, rows);
 			sqlite3_bind_int64(channel, 2, now + rows);
+			sqlite3_bind_int64(channel, 3, place);
 			step(channel);
 			sqlite3_bind_int64(member, 1, rows);
 			sqlite3_bind_int64(member, 2, now);
 			sqlite3_bind_text(member, 3, id, id_n, SQLITE_STATIC);
+			sqlite3_bind_int64(member, 4, place);
 			step(member);
 		}
 		step(commit);

@@ -6,7 +6,7 @@
  * {"requests":..,"per_second":..,"p50_us":..,"p99_us":..,"errors":..}. load ws HOST:PORT --parallel K                          <
  * requests Opens one WebSocket per request (upgrade texts, same form), K handshakes under way at once, prints
  * {"opened":..,"seconds":..} when each has its first event; then obeys lines on descriptor 3: "fan N W LEN" + a request of LEN
- * bytes that follows: posts it N times with W unanswered and waits until every WebSocket has got N frames holding "t=<us>";
+ * bytes that follows: W senders post it, N times in all, and it waits until every WebSocket has got N frames holding "t=<us>";
  * prints {"deliveries":..,"seconds":..,"p50_us":.., "p99_us":..}; "drain MS" reads on for a while and prints {"frames":..};
  * anything else ends. */
 #include <arpa/inet.h>
@@ -36,7 +36,7 @@ struct peer {
 	/* answer */
 	char *in;
 	size_t in_n, in_cap, skip; /* skip: frame or body bytes still to come */
-	bool is_ws, is_open;
+	bool is_ws, is_open, is_poster;
 };
 
 static struct text *requests;
@@ -303,62 +303,81 @@ static void ws_event(struct epoll_event *ev)
 	frames_of(p);
 }
 
+/* ---- posting to those who listen ---- */
+struct posting {
+	struct text text;
+	unsigned long count, sent, answered;
+	bool is_single;
+};
+static struct posting posting;
+
+static void post_next(struct peer *p)
+{
+	if (posting.sent == posting.count) return;
+	posting.sent++;
+	send_request(p, posting.text, true);
+}
+
+static void poster_event(struct epoll_event *ev)
+{
+	struct peer *p = ev->data.ptr;
+	if (ev->events & EPOLLOUT) pump(p);
+	if (!(ev->events & (EPOLLIN | EPOLLHUP | EPOLLERR))) return;
+	ssize_t r = fill(p);
+	if (r == 0 || (r < 0 && errno != EAGAIN)) die("server closed a poster");
+	int status = 0;
+	size_t whole = whole_answer(p, &status);
+	if (!whole) return;
+	if (status != 201) {
+		fprintf(stderr, "%.*s\n", (int)p->in_n, p->in);
+		exit(1);
+	}
+	drop(p, whole);
+	posting.answered++;
+	if (!posting.is_single) post_next(p);
+}
+
 static void turn(int timeout_ms)
 {
 	struct epoll_event got[512];
 	int n = epoll_wait(epoll_fd, got, 512, timeout_ms);
-	for (int i = 0; i < n; i++) ws_event(&got[i]);
+	for (int i = 0; i < n; i++) {
+		struct peer *p = got[i].data.ptr;
+		if (p->is_poster) {
+			poster_event(&got[i]);
+		} else {
+			ws_event(&got[i]);
+		}
+	}
 }
 
-/* Posts on a connection of its own with blocking reads between turns of the receivers. */
+/* `window` senders with one unanswered post each; one alone waits until everybody has what it sent. */
 static void fan(struct text post, unsigned long count, unsigned long window)
 {
-	struct peer poster = { .fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0) };
-	int one = 1;
-	if (connect(poster.fd, (struct sockaddr *)&target, sizeof target) != 0) die("connect");
-	setsockopt(poster.fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-	struct timeval tiny = { .tv_usec = 1 };
-	setsockopt(poster.fd, SOL_SOCKET, SO_RCVTIMEO, &tiny, sizeof tiny);
-	unsigned long sent = 0, answered = 0;
+	struct peer *posters = must(calloc(window, sizeof *posters));
+	posting = (struct posting){ .text = post, .count = count, .is_single = window == 1 };
 	stamped = 0;
 	sample_count = 0;
-	int64_t begin = now_us();
 	uint64_t want = (uint64_t)count * opened;
-	while (stamped < want || answered < count) {
-		while (sent < count && sent - answered < window) {
-			char *text = must(malloc(post.n + 1));
-			memcpy(text, post.p, post.n + 1);
-			char *at = strstr(text, "@@@@@@@@@@@@@@@@");
-			char number[32];
-			snprintf(number, sizeof number, "%016lld", (long long)now_us());
-			if (at) memcpy(at, number, 16);
-			if (write(poster.fd, text, post.n) != (ssize_t)post.n) die("post");
-			free(text);
-			sent++;
-			if (window == 1) break;
-		}
-		turn(window == 1 ? 1 : 0);
-		ssize_t r = fill(&poster);
-		if (r == 0) die("server closed the poster");
-		int status;
-		size_t whole;
-		while (poster.in_n && (whole = whole_answer(&poster, &status)) > 0) {
-			if (status != 201 && status != 200) {
-				fprintf(stderr, "%.*s\n", (int)poster.in_n, poster.in);
-				exit(1);
-			}
-			answered++;
-			drop(&poster, whole);
-		}
-		if (window == 1 && stamped < (uint64_t)answered * opened) {
-			while (stamped < (uint64_t)sent * opened)
-				turn(1); /* one at a time: the next goes when all have this one */
-		}
+	for (unsigned long i = 0; i < window; i++) {
+		posters[i].is_poster = true;
+		dial(&posters[i]);
+	}
+	int64_t begin = now_us();
+	for (unsigned long i = 0; i < window; i++) post_next(&posters[i]);
+	while (stamped < want || posting.answered < count) {
+		turn(100);
+		bool all_have_it = stamped == (uint64_t)posting.sent * opened && posting.answered == posting.sent;
+		if (posting.is_single && all_have_it) post_next(&posters[0]);
 		if (now_us() - begin > 120 * 1000000LL) die("deliveries are missing");
 	}
 	report("deliveries", now_us() - begin);
-	close(poster.fd);
-	free(poster.in);
+	for (unsigned long i = 0; i < window; i++) {
+		close(posters[i].fd);
+		free(posters[i].in);
+		free(posters[i].out);
+	}
+	free(posters);
 }
 
 static int run_ws(size_t parallel)

@@ -1,8 +1,8 @@
 /* What the machine gives without a chat server: one thread, epoll, writev, nothing allowed to be clever. `make bench` runs beckd
  * and this in the same run and reports ratios.
  *
- *   baseline PORT     GET: a canned 1 KB JSON answer. GET with Upgrade: a WebSocket that is sent everything posted.
- *                     POST: 201 at once and a 1 KB frame to every WebSocket, one writev per connection and loop turn. */
+ *   baseline PORT BYTES   GET: a canned JSON answer of 1 KB. GET with Upgrade: a WebSocket that is sent everything posted.
+ *                         POST: 201 at once and a frame of BYTES to every WebSocket, one writev per connection and loop turn. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -18,7 +18,7 @@
 #include "base/buf.h"
 #include "wire/ws.h"
 
-#define FRAME_BYTES 1024
+#define FRAME_MAX 65536
 #define QUEUE_MAX   64
 
 struct peer {
@@ -34,21 +34,17 @@ struct peer {
 static int epoll_fd;
 static struct peer *websockets;
 static unsigned pending; /* frames posted in this turn */
-static unsigned char frame[FRAME_BYTES + 10];
-static size_t frame_n;
+static unsigned char frame[FRAME_MAX + 10];
+static size_t frame_n, payload_n;
 static char body[1100];
 
 static void make_frame(struct span post_body)
 {
-	char text[FRAME_BYTES];
-	memset(text, ' ', sizeof text);
+	size_t n = ws_head(frame, WS_TEXT, payload_n, false);
+	memset(frame + n, ' ', payload_n);
 	/* the posted body goes in front, so that a receiver finds the sender's time in it */
-	memcpy(text, post_body.p, post_body.n < sizeof text ? post_body.n : sizeof text);
-	uint8_t head[10];
-	size_t n = ws_head(head, WS_TEXT, sizeof text, false);
-	memcpy(frame, head, n);
-	memcpy(frame + n, text, sizeof text);
-	frame_n = n + sizeof text;
+	memcpy(frame + n, post_body.p, post_body.n < payload_n ? post_body.n : payload_n);
+	frame_n = n + payload_n;
 }
 
 static void send_all(int fd, const char *p, size_t n)
@@ -169,8 +165,10 @@ static void accept_all(int listener)
 
 int main(int argc, char **argv)
 {
-	long long port = 0;
-	if (argc != 2 || !span_to_i64(span_str(argv[1]), &port)) return 2;
+	long long port = 0, bytes = 0;
+	if (argc != 3 || !span_to_i64(span_str(argv[1]), &port) || !span_to_i64(span_str(argv[2]), &bytes)) return 2;
+	if (bytes < 1 || bytes > FRAME_MAX) return 2;
+	payload_n = (size_t)bytes;
 	memset(body, 'x', 1024);
 	memcpy(body, "{\"user\":\"", 9);
 	memcpy(body + 1022, "\"}", 3);

@@ -47,6 +47,7 @@ static uint64_t serial;
 static uint32_t *samples;
 static size_t sample_count, sample_cap;
 static long errors;
+static size_t stamped_bytes; /* the newest frame that held a sender's time */
 
 static int64_t now_us(void) { return clock_mono_us(&clock_system); }
 
@@ -106,9 +107,9 @@ static void report(const char *what, int64_t took_us)
 {
 	qsort(samples, sample_count, sizeof *samples, by_size);
 	double s = (double)took_us / 1e6;
-	printf("{\"%s\":%zu,\"seconds\":%.4f,\"per_second\":%.1f,\"p50_us\":%u,\"p90_us\":%u,\"p99_us\":%u,\"max_us\":%u,"
+	printf("{\"%s\":%zu,\"frame_bytes\":%zu,\"seconds\":%.4f,\"per_second\":%.1f,\"p50_us\":%u,\"p90_us\":%u,\"p99_us\":%u,\"max_us\":%u,"
 	       "\"errors\":%ld}\n",
-		what, sample_count, s, (double)sample_count / s, percentile(0.5), percentile(0.9), percentile(0.99),
+		what, sample_count, stamped_bytes, s, (double)sample_count / s, percentile(0.5), percentile(0.9), percentile(0.99),
 		percentile(1.0), errors);
 	fflush(stdout);
 	sample_count = 0;
@@ -242,6 +243,7 @@ static void frame(const char *p, size_t n, int64_t now)
 	int64_t t = strtoll(at + 2, NULL, 10);
 	if (t > 1000000) {
 		stamped++;
+		stamped_bytes = n;
 		sample(now - t);
 	}
 }

@@ -5,8 +5,10 @@
  *
  * An ask travels:  origin --ask--> home of the session --answer--> origin --(what was delivered)--> home --> origin, where it
  * ends. The last trip is only made when events were given out: they leave the session's queue when the whole answer has been
- * handed to the kernel, not before, so an aborted poll consumes nothing. Between two loops every arrow is a message; on one loop
- * it is a call. While it is away its question is immutable and its answer belongs to the session's loop. */
+ * handed to the kernel, not before, so an aborted poll consumes nothing. The client may have read that answer and ask again
+ * before the report is home: a new ask first goes round by the loop where events are lent to, and comes back behind the report.
+ * Between two loops every arrow is a message; on one loop it is a call. While it is away its question is immutable and its answer
+ * belongs to the session's loop. */
 #ifndef BECK_CONN_POLL_H
 #define BECK_CONN_POLL_H
 
@@ -25,6 +27,7 @@ struct poll_ask {
 	/* the session's loop's */
 	struct poll_session *poll; /* parked there, or its events are lent; NULL once it has gone */
 	size_t lent;               /* events in the answer */
+	uint64_t asked_after;      /* the lending whose report it has waited for */
 	/* the answer */
 	enum err err;
 	int status;      /* of an error body that is taken over as it is; 0 = none */

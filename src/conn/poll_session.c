@@ -21,6 +21,7 @@ struct poll_session {
 	struct net_timer timer;   /* hold, gather or expiry */
 	struct net_deferred work; /* the session has something to say */
 	struct poll_ask *parked, *lent_to;
+	uint64_t lendings; /* so far */
 	int64_t app;
 	bool is_gathering, is_anonymous, wants_seq;
 	size_t user_id_n;
@@ -114,6 +115,7 @@ static void give(struct poll_session *p, struct poll_ask *k, size_t most)
 		k->lent = n;
 		k->poll = p;
 		p->lent_to = k;
+		p->lendings++;
 	}
 	wait_for_next(p);
 	answer(k);
@@ -247,6 +249,25 @@ static void rewind_to(struct poll_session *p, const struct poll_ask *k)
 	while (session_peek(p->session, 0, &item, 1) == 1 && is_seen(&item, k)) session_consume(p->session, 1);
 }
 
+static void run_asked(struct net_message *m) { poll_session_ask(BECK_CONTAINER(m, struct poll_ask, message)); }
+
+static void run_go_round(struct net_message *m)
+{
+	struct poll_ask *k = BECK_CONTAINER(m, struct poll_ask, message);
+	k->message.run = run_asked;
+	net_post(k->home->loop, &k->message);
+}
+
+/* Events are lent to another loop, whose report of what it has sent may be on its way: true when the ask has gone to fetch it. */
+static bool goes_round(struct poll_session *p, struct poll_ask *k)
+{
+	if (!p->lent_to || p->lent_to->origin == p->host || k->asked_after == p->lendings) return false;
+	k->asked_after = p->lendings;
+	k->message.run = run_go_round;
+	net_post(p->lent_to->origin->loop, &k->message);
+	return true;
+}
+
 void poll_session_ask(struct poll_ask *k)
 {
 	struct poll_session *p = find(k->home, k);
@@ -261,6 +282,7 @@ void poll_session_ask(struct poll_ask *k)
 		answer(k);
 		return;
 	}
+	if (goes_round(p, k)) return;
 	struct poll_ask *older = unpark(p);
 	if (older) answer_nothing(older);
 	take_back(p);

@@ -72,6 +72,59 @@ static void test_events_are_gathered(void **state)
 	}
 }
 
+/* The client has the whole answer of one loop and asks again, before that loop's report is home: nothing comes twice. */
+static void test_next_poll_overtakes_the_report(void **state)
+{
+	(void)state;
+	for (int host = 0; host < 2; host++) {
+		struct world w;
+		char id[CONNECTION_ID_MAX + 1], request[256];
+		world_begin(&w);
+		struct session *x = open_session(&w, id, "ann");
+		session_push(x, "{\"n\":1}");
+		struct fake_stream *first = dial(&w, 1), *second = dial(&w, host);
+		snprintf(request, sizeof request, "GET /longpoll?connection_id=%s HTTP/1.1\r\nHost: h\r\n\r\n", id);
+		receive_text(first, request);
+		turn(&w.loops[0], 0); /* lends */
+		turn(&w.loops[1], 0); /* sends, reports */
+		assert_has(peek(first), "{\"events\":[{\"n\":1}],");
+		assert_int_equal(x->consumed, 1);
+		receive_text(second, request);
+		both_turn(&w, 0);
+		assert_string_equal(seen(second), "");
+		assert_int_equal(x->consumed, 2);
+		session_push(x, "{\"n\":2}");
+		both_turn(&w, 0);
+		both_turn(&w, LIMIT_POLL_GATHER_MS);
+		both_turn(&w, 0);
+		assert_has(seen(second), "{\"events\":[{\"n\":2}],");
+		world_end(&w);
+	}
+}
+
+/* The answer that is on its way was not taken whole: the next poll has its events. */
+static void test_next_poll_takes_over_what_was_not_sent(void **state)
+{
+	(void)state;
+	struct world w;
+	char id[CONNECTION_ID_MAX + 1], request[256];
+	world_begin(&w);
+	struct session *x = open_session(&w, id, "ann");
+	session_push(x, "{\"n\":1}");
+	struct fake_stream *first = dial(&w, 1), *second = dial(&w, 0);
+	snprintf(request, sizeof request, "GET /longpoll?connection_id=%s HTTP/1.1\r\nHost: h\r\n\r\n", id);
+	first->room = 10;
+	receive_text(first, request);
+	both_turn(&w, 0);
+	assert_int_equal(x->consumed, 1);
+	receive_text(second, request);
+	both_turn(&w, 0);
+	assert_has(seen(second), "{\"events\":[{\"n\":1}],");
+	both_turn(&w, 0);
+	assert_int_equal(x->consumed, 2);
+	world_end(&w);
+}
+
 static void test_empty_after_the_hold(void **state)
 {
 	(void)state;
@@ -387,6 +440,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_events_are_gathered),
+		cmocka_unit_test(test_next_poll_overtakes_the_report),
+		cmocka_unit_test(test_next_poll_takes_over_what_was_not_sent),
 		cmocka_unit_test(test_empty_after_the_hold),
 		cmocka_unit_test(test_batch_is_bounded),
 		cmocka_unit_test(test_newer_poll_wins),

@@ -157,7 +157,8 @@ void api_finish(struct api_call *c, int64_t now_us)
 	}
 	c->status = status_of(c);
 	if (span_given(c->raw_type)) return;
-	int n = snprintf(duration, sizeof duration, "%.2fms", (double)(took < 0 ? 0 : took) / 1000.0);
+	if (took < 0) took = 0;
+	int n = snprintf(duration, sizeof duration, "%lld.%02lldms", (long long)took / 1000, (long long)took % 1000 / 10);
 	jsonw_kstr(&c->out, "duration", span_make(duration, (size_t)n));
 	jsonw_obj_end(&c->out);
 }

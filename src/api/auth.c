@@ -1,5 +1,6 @@
 #include "api/auth.h"
 
+#include "api/token_cache.h"
 #include "chat/user_rules.h"
 #include "wire/ids.h"
 
@@ -31,12 +32,15 @@ static enum err find_app(struct api_call *c)
 	return ERR_OK;
 }
 
-static enum err check_signature(struct api_call *c)
+static enum err check_signature(struct api_call *c, struct span text)
 {
 	/* A server token is proof whatever the mode of the application. */
 	if (!c->token.is_server && chat_app_skips_token_checks(c->chat.chat, c->app)) return ERR_OK;
-	for (size_t i = 0; i < c->app->secret_count; i++)
-		if (jwt_verify(&c->token, c->app->secrets[i])) return ERR_OK;
+	for (size_t i = 0; i < c->app->secret_count; i++) {
+		if (!jwt_verify(&c->token, c->app->secrets[i])) continue;
+		token_cache_put(c->tokens, c->app->serial, text, &c->token);
+		return ERR_OK;
+	}
 	return chat_fail(&c->chat, ERR_TOKEN_SIGNATURE, NULL, "token signature is not valid");
 }
 
@@ -55,8 +59,11 @@ static enum err check_times(struct api_call *c)
 
 static enum err check_token(struct api_call *c, struct span text)
 {
-	if (!jwt_parse(&c->arena, text, &c->token)) return chat_fail(&c->chat, ERR_AUTH, NULL, "the token is malformed");
-	enum err e = check_signature(c);
+	enum err e = ERR_OK;
+	if (!token_cache_get(c->tokens, c->app->serial, text, &c->arena, &c->token)) {
+		if (!jwt_parse(&c->arena, text, &c->token)) return chat_fail(&c->chat, ERR_AUTH, NULL, "the token is malformed");
+		e = check_signature(c, text);
+	}
 	if (e == ERR_OK) e = check_times(c);
 	if (e == ERR_OK && !c->token.is_server && c->token.user_id.n == 0)
 		e = chat_fail(&c->chat, ERR_AUTH, NULL, "the token names no user and is no server token");

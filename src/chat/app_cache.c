@@ -14,8 +14,9 @@ enum { APP_BYTES = 32 << 20 }; /* settings and channel types of one application,
 struct chat_apps {
 	pthread_mutex_t lock;
 	uint64_t seed[2];
-	struct map by_key;   /* values: struct app, one reference each */
-	struct u64map by_pk; /* the same, borrowed */
+	struct map by_key;       /* values: struct app, one reference each */
+	struct u64map by_pk;     /* the same, borrowed */
+	_Atomic uint64_t serial; /* of the newest snapshot */
 };
 
 struct app *chat_app_ref(struct app *a)
@@ -82,13 +83,15 @@ static bool copy_types(struct app *a, const struct store_channel_type *rows, siz
 }
 
 /* before: the snapshot that this one replaces, or NULL. */
-static struct app *build(const struct app *before, const struct store_app *row, const struct store_channel_type *types, size_t n)
+static struct app *build(struct chat_apps *c, const struct app *before, const struct store_app *row,
+	const struct store_channel_type *types, size_t n)
 {
 	struct app *a = calloc(1, sizeof *a);
 	if (a == NULL) return NULL;
 	atomic_init(&a->refs, 1);
 	arena_init(&a->arena, APP_BYTES);
 	a->pk = row->pk;
+	a->serial = atomic_fetch_add(&c->serial, 1) + 1;
 	a->name = arena_dup(&a->arena, row->name);
 	a->key = arena_dup(&a->arena, row->key);
 	a->settings_json = arena_dup(&a->arena, row->settings);
@@ -125,7 +128,7 @@ static struct app *snapshot_of(struct chat_apps *c, const struct store_app *row,
 	if (old != NULL && span_eq(old->name, row->name) && span_eq(old->key, row->key) &&
 		span_eq(old->settings_json, row->settings) && same_secrets(old, row) && same_types(old, types, n))
 		return old;
-	struct app *made = build(old, row, types, n);
+	struct app *made = build(c, old, row, types, n);
 	chat_app_unref(old);
 	return made;
 }

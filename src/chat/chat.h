@@ -39,6 +39,7 @@ struct channel_type {
 struct app {
 	atomic_uint refs;
 	int64_t pk;
+	uint64_t serial; /* of this snapshot; no other one ever has it */
 	struct span name, key, settings_json;
 	struct span *secrets;
 	size_t secret_count;

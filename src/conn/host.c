@@ -1,6 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/token_cache.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "conn/http.h"
@@ -33,6 +34,7 @@ struct conn_host *conn_host_create(struct net_loop *loop, struct session_hub *hu
 	h->request_serial = rng_u64(net_rng(loop));
 	list_init(&h->conns);
 	list_init(&h->in_flight);
+	list_init(&h->connects_waiting);
 	list_init(&h->poll_list);
 	uint64_t seed[2];
 	rng_fill(net_rng(loop), seed, sizeof seed);
@@ -44,7 +46,8 @@ struct conn_host *conn_host_create(struct net_loop *loop, struct session_hub *hu
 	conn_host_set_ws_app(h, &ws_session_app, (uint32_t)LIMIT_WS_FRAME_BYTES);
 	h->owns_addresses = s->addresses == NULL;
 	h->addresses = h->owns_addresses ? conn_addresses_create(net_rng(loop)) : s->addresses;
-	if (!h->addresses) {
+	h->tokens = chat ? token_cache_create(net_rng(loop)) : NULL;
+	if (!h->addresses || (chat && !h->tokens)) {
 		conn_host_destroy(h);
 		return NULL;
 	}
@@ -85,6 +88,7 @@ void conn_host_destroy(struct conn_host *h)
 	if (h->owns_addresses) conn_addresses_destroy(h->addresses);
 	map_deinit(&h->polls);
 	arena_deinit(&h->scratch);
+	token_cache_destroy(h->tokens);
 	buf_deinit(&h->lines);
 	buf_deinit(&h->every);
 	buf_deinit(&h->every_api);

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 
 #include "api/api.h"
+#include "api/token_cache.h"
 #include "base/limits.h"
 #include "chat/background.h"
 #include "chat/presence.h"
@@ -26,6 +27,7 @@ struct world {
 	struct arena arena;
 	struct store *store;
 	struct chat chat;
+	struct token_cache *tokens; /* as on a loop: every test runs with tokens that were seen before */
 	struct store_app app;
 	struct api_call call; /* the last one, kept for its events and what it asked for */
 	enum err error;
@@ -83,6 +85,8 @@ static inline int world_setup(void **state)
 	w->chat = (struct chat){
 		.clock = &w->clock, .rng = &w->rng, .registry = registry_create(&w->rng), .apps = chat_apps_create(&w->rng)
 	};
+	w->tokens = token_cache_create(&w->rng);
+	assert_non_null(w->tokens);
 	struct store_tx *tx = write_begin(w);
 	assert_int_equal(
 		chat_app_create(tx, &w->clock, &w->rng, &w->arena, SPAN("first"), SPAN("key"), SPAN("secret"), &w->app), ERR_OK);
@@ -96,6 +100,7 @@ static inline int world_teardown(void **state)
 {
 	struct world *w = *state;
 	api_call_deinit(&w->call);
+	token_cache_destroy(w->tokens);
 	chat_apps_destroy(w->chat.apps);
 	registry_destroy(w->chat.registry);
 	store_close(w->store);
@@ -195,6 +200,7 @@ static inline void begin_call(struct world *w, enum http_method m, const char *t
 	api_call_deinit(&w->call);
 	memset(&w->call, 0, sizeof w->call);
 	arena_init(&w->call.arena, (size_t)LIMIT_ARENA_BYTES);
+	w->call.tokens = w->tokens;
 	w->now_us += 1000000;
 	w->mono_us += 1000000;
 	w->call.started_us = w->mono_us;

@@ -47,7 +47,8 @@ int conn_host_accept(void *host, struct net_stream *s); /* net_listen_options.on
 /* Drain: no new requests are read, sessions get 1012, idle connections close; calls `drained` when all are gone. Loop thread. */
 void conn_host_drain(struct conn_host *h, void (*drained)(void *ctx), void *ctx);
 struct conn_stats {
-	int64_t open, websockets, polls_parked, requests, requests_4xx, requests_5xx, bytes_in, bytes_out, refused, stalled;
+	int64_t open, websockets, connects_waiting, polls_parked, requests, requests_4xx, requests_5xx, bytes_in, bytes_out,
+		refused, stalled;
 };
 void conn_host_stats(struct conn_host *h, struct conn_stats *out); /* any thread */
 

@@ -24,7 +24,9 @@ struct conn_address {
 
 #define CONN_COUNTERS(X)                                                                                                         \
 	X(open)                                                                                                                  \
-	X(websockets) X(polls_parked) X(requests) X(requests_4xx) X(requests_5xx) X(bytes_in) X(bytes_out) X(refused) X(stalled)
+	X(websockets)                                                                                                            \
+	X(connects_waiting)                                                                                                      \
+	X(polls_parked) X(requests) X(requests_4xx) X(requests_5xx) X(bytes_in) X(bytes_out) X(refused) X(stalled)
 struct conn_counters {
 #define X(name) _Atomic int64_t name;
 	CONN_COUNTERS(X)
@@ -51,12 +53,15 @@ struct conn_host {
 	const struct ws_app *ws_app;
 	uint32_t ws_message_bytes;
 	struct ws_decoder decoder;   /* for connections that are not in the middle of a frame */
+	struct token_cache *tokens;  /* NULL without chat */
 	struct arena scratch;        /* for one inbound frame */
 	struct buf lines;            /* for the header lines of one response */
 	struct buf every, every_api; /* header lines of every response, and of every API answer; made anew each second */
 	int64_t every_s;             /* the second they are of */
 	struct list conns;
 	struct list in_flight; /* exchanges whose call or poll is elsewhere */
+	struct list connects_waiting;
+	unsigned connects_at_work;
 	struct conn_addresses *addresses;
 	bool owns_addresses;
 	struct map polls;      /* struct poll_session by connection_id */

@@ -11,14 +11,14 @@ struct poll_ask;
 struct exchange {
 	struct api_call call;
 	struct list node;   /* in conn_http.exchanges */
-	struct list flight; /* in conn_host.in_flight */
+	struct list flight; /* in conn_host.in_flight, or in connects_waiting (then is_waiting) */
 	struct conn *conn;  /* NULL: nobody waits for the answer any more */
 	struct conn_host *host;
 	struct buf head, packed; /* response head; gzip of the body */
 	struct span body;        /* response body, in the call, `packed`, or static */
 	size_t sent;
 	int status;
-	bool is_started, is_ready, is_head, is_safe, is_last;
+	bool is_started, is_ready, is_head, is_safe, is_last, is_connect, is_waiting;
 	int connects;         /* times that the connect rule was run */
 	struct poll_ask *ask; /* a poll under way or answered */
 	void (*done)(struct exchange *ex);
@@ -69,6 +69,9 @@ void exchange_free(struct exchange *ex); /* not while its call is elsewhere */
 void exchange_start(struct exchange *ex);
 /* Hands a prepared call to the workers; `done` is called on the loop unless the connection has gone meanwhile. */
 void exchange_submit(struct exchange *ex, void (*done)(struct exchange *ex));
+/* The same for connects: thousands may come at once, after a restart say. They wait for each other here, not in the readers'
+ * queue, where they would keep out everybody else. */
+void exchange_submit_connect(struct exchange *ex, void (*done)(struct exchange *ex));
 /* The answer is ready to be written in its turn. */
 void exchange_ready(struct exchange *ex);
 /* The connection is gone, or the answer was written whole: frees it, now or when its call comes home. */

@@ -25,13 +25,22 @@ struct exchange *exchange_make(struct conn *c)
 	ex->call.request_id = span_make(ex->request_id, 16);
 	ex->call.started_us = conn_now(c);
 	ex->call.owner = ex;
+	ex->call.tokens = c->host->tokens;
 	ex->call.loop = c->host->loop;
 	return ex;
+}
+
+static void stop_waiting(struct exchange *ex)
+{
+	list_remove(&ex->flight);
+	ex->is_waiting = false;
+	conn_count(&ex->host->counters.connects_waiting, -1);
 }
 
 void exchange_free(struct exchange *ex)
 {
 	if (!ex) return;
+	if (ex->is_waiting) stop_waiting(ex);
 	list_remove(&ex->node);
 	list_remove(&ex->flight);
 	if (ex->ask) buf_deinit(&ex->ask->body);
@@ -46,7 +55,7 @@ void exchange_leave(struct exchange *ex, bool was_sent)
 	list_remove(&ex->node);
 	ex->conn = NULL;
 	if (ex->ask && longpoll_leave(ex, was_sent)) return;
-	if (!list_linked(&ex->flight)) exchange_free(ex);
+	if (!list_linked(&ex->flight) || ex->is_waiting) exchange_free(ex);
 }
 
 bool exchange_path_is(const struct exchange *ex, const char *path)
@@ -56,28 +65,81 @@ bool exchange_path_is(const struct exchange *ex, const char *path)
 	return span_is(have, path);
 }
 
+static void came_home(struct api_call *call);
+
+static bool hand_over(struct exchange *ex)
+{
+	struct conn_host *h = ex->host;
+	ex->call.done = came_home;
+	list_push(&h->in_flight, &ex->flight);
+	if (h->ops->submit(h->ops->ctx, &ex->call)) return true;
+	list_remove(&ex->flight);
+	return false;
+}
+
+static void too_many(struct exchange *ex)
+{
+	ex->call.chat.error =
+		(struct error){ .err = ERR_UNAVAILABLE, .message = SPAN("too many requests are waiting"), .retry_after_s = 1 };
+	ex->done(ex);
+}
+
+void exchange_submit(struct exchange *ex, void (*done)(struct exchange *ex))
+{
+	ex->done = done;
+	if (!hand_over(ex)) too_many(ex);
+}
+
+/* ---- connects ---- */
+
+static void wait_at(struct list *place, struct exchange *ex)
+{
+	ex->is_waiting = true;
+	list_push(place, &ex->flight);
+	conn_count(&ex->host->counters.connects_waiting, 1);
+}
+
+static void start_waiting(struct conn_host *h)
+{
+	while (!list_empty(&h->connects_waiting) && h->connects_at_work < (unsigned)LIMIT_CONNECTS_AT_ONCE) {
+		struct exchange *ex = BECK_CONTAINER(h->connects_waiting.next, struct exchange, flight);
+		stop_waiting(ex);
+		if (hand_over(ex)) {
+			h->connects_at_work++;
+		} else if (h->connects_at_work > 0) {
+			wait_at(h->connects_waiting.next, ex); /* in front; goes when one of those comes home */
+			return;
+		} else {
+			too_many(ex);
+		}
+	}
+}
+
+void exchange_submit_connect(struct exchange *ex, void (*done)(struct exchange *ex))
+{
+	ex->done = done;
+	ex->is_connect = true;
+	wait_at(&ex->host->connects_waiting, ex);
+	start_waiting(ex->host);
+}
+
+/* ---- back ---- */
+
 static void came_home(struct api_call *call)
 {
 	struct exchange *ex = call->owner;
+	struct conn_host *h = ex->host;
+	bool was_connect = ex->is_connect;
+	ex->is_connect = false;
 	list_remove(&ex->flight);
 	if (ex->conn) {
 		ex->done(ex);
 	} else {
 		exchange_free(ex);
 	}
-}
-
-void exchange_submit(struct exchange *ex, void (*done)(struct exchange *ex))
-{
-	struct conn_host *h = ex->host;
-	ex->done = done;
-	ex->call.done = came_home;
-	list_push(&h->in_flight, &ex->flight);
-	if (h->ops->submit(h->ops->ctx, &ex->call)) return;
-	list_remove(&ex->flight);
-	ex->call.chat.error =
-		(struct error){ .err = ERR_UNAVAILABLE, .message = SPAN("too many requests are waiting"), .retry_after_s = 1 };
-	done(ex);
+	if (!was_connect) return;
+	h->connects_at_work--;
+	if (!h->is_ending) start_waiting(h);
 }
 
 enum { CONNECTS_MAX = 4 };

@@ -36,7 +36,7 @@ static void start_connect(struct exchange *ex)
 	} else if (api_prepare_connect(ex->host->chat, &ex->call) != ERR_OK) {
 		exchange_finish(ex);
 	} else {
-		exchange_submit(ex, connected);
+		exchange_submit_connect(ex, connected);
 	}
 }
 

@@ -98,7 +98,7 @@ static void run_connect(struct conn *c)
 	if (api_prepare_connect(c->host->chat, &ex->call) != ERR_OK) {
 		connected(ex);
 	} else {
-		exchange_submit(ex, connected);
+		exchange_submit_connect(ex, connected);
 	}
 }
 

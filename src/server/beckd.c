@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -193,6 +194,9 @@ struct beckd *beckd_create(const struct config *c, struct arena *a, const struct
 static void *loop_main(void *arg)
 {
 	struct beckd_loop *l = arg;
+	char name[16];
+	snprintf(name, sizeof name, "loop-%u", l->index);
+	(void)pthread_setname_np(pthread_self(), name);
 	net_loop_run(l->loop);
 	return NULL;
 }

@@ -41,6 +41,7 @@ void beckd_metrics(void *ctx, struct buf *out)
 	workers_stats(d->workers, &w);
 	one(out, "beck_connections", "gauge", "Open sockets.", c.open);
 	one(out, "beck_websockets", "gauge", "Open WebSocket connections.", c.websockets);
+	one(out, "beck_connects_waiting", "gauge", "Connects that wait for their turn.", c.connects_waiting);
 	one(out, "beck_sessions", "gauge", "Open sessions over either transport.", s.sessions);
 	one(out, "beck_poll_sessions", "gauge", "Open sessions over long polling.", s.polls);
 	one(out, "beck_requests_total", "counter", "HTTP requests answered.", c.requests);

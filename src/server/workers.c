@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/limits.h"
@@ -34,8 +35,8 @@ struct workers {
 	bool is_reader_called, is_lane_idle;
 	int64_t last_read_us;   /* when a reader last took a job */
 	int64_t recent_read_us; /* how long reads take: the longest, fading */
-	struct list ring;     /* lane queues with work, next in turn first */
-	struct u64map by_app; /* every lane queue ever made */
+	struct list ring;       /* lane queues with work, next in turn first */
+	struct u64map by_app;   /* every lane queue ever made */
 	size_t read_count, lane_count;
 	bool is_stopping, is_closed;
 	struct reader *readers;
@@ -265,6 +266,9 @@ static bool wait_for_read(struct workers *w)
 static void *reader_main(void *arg)
 {
 	struct reader *r = arg;
+	char name[16];
+	snprintf(name, sizeof name, "reader-%d", r->index);
+	(void)pthread_setname_np(pthread_self(), name);
 	while (wait_for_read(r->w)) workers_step_reader(r->w, r->index);
 	return NULL;
 }
@@ -373,6 +377,7 @@ bool workers_step_lane(struct workers *w)
 static void *lane_main(void *arg)
 {
 	struct workers *w = arg;
+	(void)pthread_setname_np(pthread_self(), "lane");
 	for (;;) {
 		pthread_mutex_lock(&w->lock);
 		while (list_empty(&w->ring) && !w->is_stopping) {

@@ -216,7 +216,7 @@ bool connection_id_loop(struct span id, unsigned *node, unsigned *loop)
 }
 
 /* ---- api ---- */
-enum { FAKE_CALLS = 64 };
+enum { FAKE_CALLS = 300, FAKE_STREAMS = 300 };
 static struct api_call *calls[FAKE_CALLS];
 static size_t call_count;
 static bool queue_is_full;
@@ -326,7 +326,7 @@ static inline bool fake_asset(void *ctx, struct span path, struct span *bytes, s
 struct world {
 	struct fake_loop loops[2];
 	struct conn_host *hosts[2];
-	struct fake_stream *streams[32];
+	struct fake_stream *streams[FAKE_STREAMS];
 	size_t stream_count;
 };
 static struct world *world;
@@ -380,6 +380,7 @@ static inline struct fake_stream *dial_from(struct world *w, int host, const cha
 	s->room = -1;
 	s->reading = true;
 	buf_init(&s->sent, 1 << 26);
+	assert_true(w->stream_count < FAKE_STREAMS);
 	w->streams[w->stream_count++] = s;
 	if (conn_host_accept(w->hosts[host], &s->base) != 0) s->is_closed = s->is_told = true;
 	return s;

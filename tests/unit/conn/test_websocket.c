@@ -500,6 +500,46 @@ static void test_drain_sends_1012(void **state)
 	world_end(&w);
 }
 
+/* A restart brings everybody back at once: nobody is refused for it, and one who gives up meanwhile holds up nobody. */
+static void test_storm_of_connects_waits_its_turn(void **state)
+{
+	(void)state;
+	struct world w;
+	struct fake_stream *late[4];
+	world_begin(&w);
+	for (int i = 0; i < LIMIT_CONNECTS_AT_ONCE; i++) receive_text(dial(&w, 0), UPGRADE("json=%7B%7D"));
+	assert_int_equal(call_count, LIMIT_CONNECTS_AT_ONCE);
+	for (int i = 0; i < 4; i++) receive_text(late[i] = dial(&w, 0), UPGRADE("json=%7B%7D"));
+	assert_int_equal(call_count, LIMIT_CONNECTS_AT_ONCE);
+	receive(late[0], "", 0); /* gone before its turn */
+	turns(&w.loops[0], 2);
+	complete_connect(0, 5, "ann");
+	assert_int_equal(call_count, LIMIT_CONNECTS_AT_ONCE); /* one home, the next at work */
+	queue_is_full = true;
+	complete_connect(0, 5, "ann");
+	assert_int_equal(call_count, LIMIT_CONNECTS_AT_ONCE - 1); /* it waits for room, and is not refused */
+	queue_is_full = false;
+	while (call_count) complete_connect(0, 5, "ann");
+	turns(&w.loops[0], 2);
+	for (int i = 1; i < 4; i++) assert_has(peek(late[i]), "\"me\":{}");
+	assert_int_equal(sessions_alive, LIMIT_CONNECTS_AT_ONCE + 3);
+	world_end(&w);
+}
+
+/* With no connect at work nobody would come home to start the next: then a full queue is said. */
+static void test_connect_with_full_queue_is_refused(void **state)
+{
+	(void)state;
+	struct world w;
+	world_begin(&w);
+	queue_is_full = true;
+	struct fake_stream *s = dial(&w, 0);
+	receive_text(s, UPGRADE("json=%7B%7D"));
+	turns(&w.loops[0], 2);
+	assert_has(peek(s), "too many requests are waiting");
+	world_end(&w);
+}
+
 static void test_deflate(void **state)
 {
 	(void)state;
@@ -552,6 +592,8 @@ int main(void)
 		cmocka_unit_test(test_stalled_peer),
 		cmocka_unit_test(test_upgrade_behind_other_requests),
 		cmocka_unit_test(test_drain_sends_1012),
+		cmocka_unit_test(test_storm_of_connects_waits_its_turn),
+		cmocka_unit_test(test_connect_with_full_queue_is_refused),
 		cmocka_unit_test(test_deflate),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

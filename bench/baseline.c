@@ -19,7 +19,7 @@
 #include "wire/ws.h"
 
 #define FRAME_MAX 65536
-#define QUEUE_MAX   64
+#define QUEUE_MAX 64
 
 struct peer {
 	int fd;

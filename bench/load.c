@@ -107,10 +107,11 @@ static void report(const char *what, int64_t took_us)
 {
 	qsort(samples, sample_count, sizeof *samples, by_size);
 	double s = (double)took_us / 1e6;
-	printf("{\"%s\":%zu,\"frame_bytes\":%zu,\"seconds\":%.4f,\"per_second\":%.1f,\"p50_us\":%u,\"p90_us\":%u,\"p99_us\":%u,\"max_us\":%u,"
+	printf("{\"%s\":%zu,\"frame_bytes\":%zu,\"seconds\":%.4f,\"per_second\":%.1f,\"p50_us\":%u,\"p90_us\":%u,\"p99_us\":%u,"
+	       "\"max_us\":%u,"
 	       "\"errors\":%ld}\n",
-		what, sample_count, stamped_bytes, s, (double)sample_count / s, percentile(0.5), percentile(0.9), percentile(0.99),
-		percentile(1.0), errors);
+		what, sample_count, stamped_bytes, s, (double)sample_count / s, percentile(0.5), percentile(0.9),
+		percentile(0.99), percentile(1.0), errors);
 	fflush(stdout);
 	sample_count = 0;
 	errors = 0;

@@ -1,6 +1,6 @@
 /* Bare SQLite group commit of the rows that one message send writes: the message, its log row, the channel's counters, the
- * sender's read pointer. As beckd's senders do it: each row of a batch is in a channel of its own, under a random UUID. One thread,
- * no server, no checkpoints, batches as large as BATCH; what beckd's durable sends are compared with in the same run.
+ * sender's read pointer. As beckd's senders do it: each row of a batch is in a channel of its own, under a random UUID. One
+ * thread, no server, no checkpoints, batches as large as BATCH; what beckd's durable sends are compared with in the same run.
  *
  *   sqlite_commit FOLDER SECONDS BATCH */
 #include <sqlite3.h>
@@ -59,7 +59,9 @@ int main(int argc, char **argv)
 	char path[4096];
 	snprintf(path, sizeof path, "%s/bare.db", argv[1]);
 	must(sqlite3_open(path, &db));
-	must(sqlite3_exec(db, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=0; PRAGMA cache_size=-16384", NULL, NULL, NULL));
+	must(sqlite3_exec(db,
+		"PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=0; PRAGMA cache_size=-16384", NULL,
+		NULL, NULL));
 	schema();
 	must(sqlite3_exec(db,
 		"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 64) "

@@ -6,7 +6,7 @@
 JOBS ?= $(shell nproc)
 QUIET = --log-level=WARNING
 
-.PHONY: help docs run build dev tsan test test-quick check format bench sim fuzz kill clean
+.PHONY: help docs run build dev tsan tsan-test test test-quick check format bench sim fuzz kill clean
 help:
 	@sed -n 's/^## //p' Makefile
 
@@ -27,6 +27,11 @@ dev:
 tsan:
 	@tools/install-deps test
 	@cmake $(QUIET) --preset tsan >/dev/null && cmake --build build/tsan -j $(JOBS) -- --no-print-directory -s
+
+## make tsan-test   the api tests and a storm of clients under the thread sanitizer
+tsan-test:
+	@tools/install-deps test
+	@tools/run-tests --only tsan
 
 ## make test        all tests, under 40 minutes on 2 cores
 test: dev

@@ -31,7 +31,6 @@ struct conn_host *conn_host_create(struct net_loop *loop, struct session_hub *hu
 	h->settings = *s;
 	h->drain_check.run = check_drained;
 	h->every_s = -1;
-	h->request_serial = rng_u64(net_rng(loop));
 	list_init(&h->conns);
 	list_init(&h->in_flight);
 	list_init(&h->connects_waiting);

@@ -66,7 +66,7 @@ struct conn_host {
 	bool owns_addresses;
 	struct map polls;      /* struct poll_session by connection_id */
 	struct list poll_list; /* the same, for going through */
-	uint64_t serial, request_serial;
+	uint64_t serial;
 	bool is_draining;
 	bool is_ending; /* being destroyed: the other loops' hosts may be gone */
 	void (*drained)(void *ctx);

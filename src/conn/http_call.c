@@ -3,8 +3,9 @@
 #include "base/limits.h"
 #include "conn/poll.h"
 
-/* Unlike each other at a glance, and not to be guessed from outside: a random start, stepped by an odd number. */
-static uint64_t next_request_id(struct conn_host *h) { return h->request_serial += UINT64_C(0x9e3779b97f4a7c15); }
+/* Fresh chance for each: the distance of two ids of a counter, however it steps, would tell how many requests others made
+ * between. */
+static uint64_t next_request_id(const struct conn_host *h) { return rng_u64(net_rng(h->loop)); }
 
 static void hex16(uint64_t v, char out[17])
 {

@@ -43,6 +43,15 @@ def test_keep_alive(raw, ann):
         raw.reply().ok(200)
 
 
+def test_request_ids_do_not_tell_how_many_requests_others_made(raw, ann):
+    ids = []
+    for _ in range(6):
+        raw.send(users_query(ann))
+        ids.append(int(raw.reply().headers["x-request-id"], 16))
+    steps = {(b - a) % 2**64 for a, b in zip(ids, ids[1:])}
+    assert len(steps) == 5  # one connection, one loop: a counter steps alike each time
+
+
 def test_connection_close_is_honoured(raw, ann):
     raw.send(users_query(ann, headers={"Connection": "close"}))
     reply = raw.reply()

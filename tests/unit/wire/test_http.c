@@ -71,11 +71,13 @@ static void expect(const char *name, struct span in, const char *want)
 	expect_step(name, in, want, 0, 7);
 }
 
-#define H "Host: a\r\n"
-#define WS                                                                                                                       \
-	"Upgrade: websocket\r\nConnection: keep-alive, Upgrade\r\nSec-WebSocket-Key: "                                           \
-	"dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
-#define CHUNKED "POST /b HTTP/1.1\r\nTransfer-Encoding: chunked\r\n" H "\r\n"
+#define H          "Host: a\r\n"
+#define UPGRADE    "Upgrade: websocket\r\n"
+#define CONNECTION "Connection: Upgrade\r\n"
+#define KEY        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+#define VERSION    "Sec-WebSocket-Version: 13\r\n"
+#define WS         UPGRADE "Connection: keep-alive, Upgrade\r\n" KEY VERSION
+#define CHUNKED    "POST /b HTTP/1.1\r\nTransfer-Encoding: chunked\r\n" H "\r\n"
 #define C(name, text, want)                                                                                                      \
 	{                                                                                                                        \
 		name, { text, sizeof(text) - 1 }, want                                                                           \
@@ -181,19 +183,12 @@ static const struct {
 	C("upgrade of a POST", "POST /x HTTP/1.1\r\n" H WS "\r\n", "2 /x|"),
 	C("upgrade in 1.0", "GET /x HTTP/1.0\r\n" H WS "\r\n", "0 /x|"),
 	C("upgrade, other version",
-		"GET /x HTTP/1.1\r\n" H "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: "
-					"dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 8\r\n\r\n"
-		"GET /c HTTP/1.1\r\n" H "\r\n",
+		"GET /x HTTP/1.1\r\n" H UPGRADE CONNECTION KEY "Sec-WebSocket-Version: 8\r\n\r\nGET /c HTTP/1.1\r\n" H "\r\n",
 		"0 /x|0 /c|"),
 	C("upgrade, short key",
-		"GET /x HTTP/1.1\r\n" H "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: "
-					"dGhlIHNhbXBsZSBub25j\r\nSec-WebSocket-Version: 13\r\n\r\n",
-		"0 /x|"),
+		"GET /x HTTP/1.1\r\n" H UPGRADE CONNECTION VERSION "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25j\r\n\r\n", "0 /x|"),
 	C("upgrade, two keys", "GET /x HTTP/1.1\r\n" H WS "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n", "0 /x|"),
-	C("upgrade without Connection",
-		"GET /x HTTP/1.1\r\n" H "Upgrade: websocket\r\nSec-WebSocket-Key: "
-					"dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\nGET /c HTTP/1.1\r\n" H
-		"\r\n",
+	C("upgrade without Connection", "GET /x HTTP/1.1\r\n" H UPGRADE KEY VERSION "\r\nGET /c HTTP/1.1\r\n" H "\r\n",
 		"0 /x|0 /c|"),
 	C("h2c is declined",
 		"POST /x HTTP/1.1\r\n" H "Upgrade: h2c\r\nConnection: Upgrade, HTTP2-Settings\r\nContent-Length: 3\r\n\r\nabc"

@@ -4,10 +4,14 @@
 
 #include "sim.h"
 
-static int number_of(struct sim *s, struct span id)
+/* By what was said, since the same words under two ids are stored twice as well; a deleted message has only its id. */
+static int number_of(struct sim *s, yyjson_val *message)
 {
 	long long n;
-	return id.n > 2 && span_to_i64(span_skip(id, 2), &n) && n >= 0 && n < s->sent_count ? (int)n : -1;
+	struct span text = json_span(json_get(message, "text")), id = json_span(json_get(message, "id"));
+	bool said = span_starts(text, SPAN("number ")) && span_to_i64(span_skip(text, 7), &n);
+	if (!said && (id.n < 3 || !span_to_i64(span_skip(id, 2), &n))) return -1;
+	return n >= 0 && n < s->sent_count ? (int)n : -1;
 }
 
 static yyjson_val *channel_state(struct sim *s, struct arena *a, int user, int c)
@@ -32,7 +36,7 @@ static void check_channel(struct sim *s, int c)
 	for (int k = 0; k < MESSAGES; k++) place[k] = -1;
 	yyjson_arr_foreach(list, i, count, m)
 	{
-		int k = number_of(s, json_span(json_get(m, "id")));
+		int k = number_of(s, m);
 		if (k < 0) continue;
 		if (place[k] >= 0) sim_fail(s, "message %d is stored twice", k);
 		place[k] = n;
@@ -73,7 +77,7 @@ static int64_t recount(struct sim *s, struct arena *a, int user, int c)
 		struct span who = json_span(json_get(json_get(r, "user"), "id"));
 		if (span_eq(who, me))
 			last_read = json_span(json_get(r, "last_read"));
-		else if (span_is(who, "bob") || s->plant == PLANT_LEAK_READ)
+		else if (span_is(who, "bob"))
 			sim_fail(s, "%s can read how far %.*s has read", user_name(user), SPAN_FMT(who));
 	}
 	int64_t count = 0;

@@ -1,5 +1,6 @@
 /* The server's lives, and the steps of the world around it. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "sim.h"
@@ -70,6 +71,7 @@ bool server_start(struct sim *s)
 		return true;
 	}
 	sim_fail(s, "the server does not start: %.*s", SPAN_FMT(why));
+	if (!s->d) free((void *)(uintptr_t)why.p); /* its copy of the reason */
 	beckd_destroy(s->d);
 	s->d = NULL;
 	return false;
@@ -178,6 +180,9 @@ yyjson_val *call(struct sim *s, struct arena *a, int user, const char *method, s
 			v = json_parse(a, arena_dup(a, text), &why, &at);
 		}
 		if (op) {
+			if (op->line) buf_deinit(&op->in);
+			line_free(op->line);
+			op->line = NULL;
 			arena_deinit(&op->arena);
 			op->done = NULL;
 			op->is_done = false;

@@ -80,6 +80,17 @@ bool op_start(struct sim *s, int user, const char *method, struct span path, str
 	return true;
 }
 
+static void tell(struct sim *s, int user, int device, struct span bytes)
+{
+	if (s->heard) s->heard(s, user, device, bytes);
+}
+
+/* A whole answer of HTTP, head and body. */
+static void tell_answer(struct sim *s, int user, int device, const struct buf *in, struct span body)
+{
+	tell(s, user, device, span_make(in->p, (size_t)(body.p - in->p) + body.n));
+}
+
 static void op_finish(struct op *op, int status, struct span body)
 {
 	const char *why;
@@ -103,6 +114,7 @@ void op_step(struct sim *s, struct op *op)
 	if (http_answer(&op->in, &status, &body)) {
 		struct span copy = arena_dup(&op->arena, body);
 		if (status == 500) sim_fail(s, "answer 500: %.*s", SPAN_FMT(body));
+		tell_answer(s, op->user, -1, &op->in, body);
 		op_finish(op, status, copy);
 	} else if (!open || world_now() - op->begun_us > 30000000 ||
 		   (!s->is_calm && op->message >= 0 && world_below(3000) == 0)) {
@@ -139,6 +151,7 @@ static void on_message(void *ctx, enum ws_opcode op, struct span payload)
 	const char *why;
 	size_t at;
 	arena_init(&a, 16 << 20);
+	tell(sim_of(d), d->user, (int)(d - sim_of(d)->devices), payload);
 	yyjson_val *v = json_parse(&a, payload, &why, &at);
 	if (!v)
 		sim_fail(sim_of(d), "a frame is no JSON (%s): %.*s", why, SPAN_FMT(payload));
@@ -183,8 +196,8 @@ static void payload_of(struct phone *d, struct buf *out)
 	jsonw_obj_begin(&w);
 	jsonw_kstr(&w, "id", span_str(user_name(d->user)));
 	jsonw_obj_end(&w);
-	jsonw_kbool(&w, "resume", true);
-	if (d->seq) {
+	if (!d->no_resume) jsonw_kbool(&w, "resume", true);
+	if (d->seq && !d->no_resume) {
 		jsonw_key(&w, "resume_from");
 		jsonw_obj_begin(&w);
 		jsonw_kstr(&w, "connection_id", span_str(d->connection_id));
@@ -211,7 +224,7 @@ static void dial(struct phone *d)
 		return;
 	}
 	d->begun_us = world_now();
-	d->is_poll = d->prefers_poll ? !world_chance(20) : world_chance(20);
+	d->is_poll = d->only_ws ? false : d->prefers_poll ? !world_chance(20) : world_chance(20);
 	d->is_open = d->wants_down = false;
 	buf_init(&d->in, 64 << 20);
 	buf_init(&d->poll_in, 64 << 20);
@@ -259,7 +272,8 @@ static void step_ws(struct sim *s, struct phone *d)
 static void poll_again(struct phone *d)
 {
 	char path[256];
-	int n = snprintf(path, sizeof path, "/longpoll?connection_id=%s&seq=%lld", d->connection_id, (long long)d->seq);
+	int n = snprintf(path, sizeof path, "/longpoll?connection_id=%s", d->connection_id);
+	if (!d->no_resume) n += snprintf(path + n, sizeof path - (size_t)n, "&seq=%lld", (long long)d->seq);
 	d->poll = line_dial();
 	if (!d->poll) {
 		d->wants_down = true;
@@ -299,6 +313,7 @@ static void step_poll(struct sim *s, struct phone *d)
 			const char *why;
 			size_t at;
 			arena_init(&a, 64 << 20);
+			tell_answer(s, d->user, (int)(d - s->devices), &d->in, body);
 			yyjson_val *v = json_parse(&a, arena_dup(&a, body), &why, &at), *event = json_get(v, "event");
 			if (event)
 				device_event(s, d, event);
@@ -310,10 +325,11 @@ static void step_poll(struct sim *s, struct phone *d)
 		}
 		return;
 	}
-	if (!d->poll) poll_again(d);
+	if (!d->poll && (!s->polls_in_turn || s->poller == (int)(d - s->devices))) poll_again(d);
 	if (!d->poll) return;
 	bool open = line_receive(d->poll, &d->poll_in, 65536);
 	if (http_answer(&d->poll_in, &status, &body)) {
+		tell_answer(s, d->user, (int)(d - s->devices), &d->poll_in, body);
 		poll_answer(s, d, status, body);
 	} else if (open && world_now() - d->begun_us < 40000000) {
 		return;
@@ -349,7 +365,7 @@ void device_step(struct sim *s, struct phone *d)
 static int message_of(struct sim *s, struct span id)
 {
 	long long n;
-	if (id.n < 3 || !span_to_i64(span_skip(id, 2), &n) || n < 0 || n >= s->sent_count) return -1;
+	if (!span_starts(id, SPAN("m-")) || !span_to_i64(span_skip(id, 2), &n) || n < 0 || n >= s->sent_count) return -1;
 	return (int)n;
 }
 
@@ -367,7 +383,7 @@ static void note_message(struct sim *s, struct phone *d, yyjson_val *event)
 /* bob hides his typing and reading: nobody else may ever see either. */
 static void check_privacy(struct sim *s, struct phone *d, struct span type, yyjson_val *event)
 {
-	if (d->user == 1 || !span_is(json_span(json_get(json_get(event, "user"), "id")), "bob")) return;
+	if (s->bob_is_open || d->user == BOB || !span_is(json_span(json_get(json_get(event, "user"), "id")), "bob")) return;
 	if (span_is(type, "message.read") || span_starts(type, SPAN("typing.")))
 		sim_fail(s, "%s got %.*s of bob", user_name(d->user), SPAN_FMT(type));
 }
@@ -397,7 +413,8 @@ void device_event(struct sim *s, struct phone *d, yyjson_val *event)
 		if (json_get(event, "gap"))
 			sim_fail(s, "%s was told of a gap: resumed after %lld, now %lld", user_name(d->user), (long long)d->seq,
 				(long long)yyjson_get_sint(seq));
-		if (!yyjson_is_int(seq)) sim_fail(s, "no seq in the first health.check");
+		if (!d->no_resume && !yyjson_is_int(seq)) sim_fail(s, "no seq in the first health.check");
+		if (d->no_resume && seq) sim_fail(s, "a seq for a client that did not ask to resume");
 		if (!d->seq)
 			d->seq = yyjson_get_sint(seq);
 		else

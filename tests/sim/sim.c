@@ -18,7 +18,7 @@
 #include "vfs.h"
 
 const char *const plant_names[PLANT_COUNT] = { "none", "lying-disk", "drop-event", "repeat-event", "swap-events", "leak-read",
-	"miscount", "ghost" };
+	"miscount", "ghost", "leak-typing", "double-send", "twin-typing", "twin-read", "twin-delivery" };
 
 void sim_fail(struct sim *s, const char *fmt, ...)
 {
@@ -29,7 +29,7 @@ void sim_fail(struct sim *s, const char *fmt, ...)
 	va_end(ap);
 }
 
-static bool put(struct sim *s, const char *method, const char *path, const char *body)
+bool put(struct sim *s, const char *method, const char *path, const char *body)
 {
 	struct arena a;
 	int status = 0;
@@ -43,10 +43,12 @@ static bool put(struct sim *s, const char *method, const char *path, const char 
 
 static void settle_people(struct sim *s)
 {
-	put(s, "POST", "/users",
+	char body[512];
+	snprintf(body, sizeof body,
 		"{\"users\":{\"ann\":{\"id\":\"ann\"},\"bob\":{\"id\":\"bob\",\"privacy_settings\":{\"typing_indicators\":{"
-		"\"enabled\":false},"
-		"\"read_receipts\":{\"enabled\":false}}},\"cleo\":{\"id\":\"cleo\"},\"dan\":{\"id\":\"dan\"}}}");
+		"\"enabled\":%s},\"read_receipts\":{\"enabled\":%s}}},\"cleo\":{\"id\":\"cleo\"},\"dan\":{\"id\":\"dan\"}}}",
+		s->plant == PLANT_LEAK_TYPING ? "true" : "false", s->plant == PLANT_LEAK_READ ? "true" : "false");
+	put(s, "POST", "/users", body);
 	for (int c = 0; c < CHANNELS; c++) {
 		char path[64];
 		snprintf(path, sizeof path, "/channels/messaging/c%d/query", c);
@@ -79,8 +81,9 @@ static void ignored(struct op *op, int status, yyjson_val *body) { (void)op, (vo
 static void send_message(struct sim *s, int m)
 {
 	char path[64], body[160];
+	const char *id = s->plant == PLANT_DOUBLE_SEND && s->sent[m].tries++ ? "r" : "m"; /* a client that forgets its id */
 	snprintf(path, sizeof path, "/channels/messaging/c%d/message", s->sent[m].channel);
-	snprintf(body, sizeof body, "{\"message\":{\"id\":\"m-%d\",\"text\":\"number %d\"}}", m, m);
+	snprintf(body, sizeof body, "{\"message\":{\"id\":\"%s-%d\",\"text\":\"number %d\"}}", id, m, m);
 	op_start(s, s->sent[m].author, "POST", span_str(path), span_str(body), sent_done, m, s->sent[m].channel);
 }
 
@@ -154,7 +157,7 @@ static void wait_for_all(struct sim *s)
 	}
 }
 
-static void close_down(struct sim *s)
+void close_down(struct sim *s)
 {
 	for (int i = 0; i < DEVICES; i++) {
 		device_lost(s, &s->devices[i]);
@@ -215,14 +218,17 @@ static bool run(uint64_t seed, enum plant plant, bool verbose)
 	running = &s;
 	world_seed(seed);
 	vfs_format();
-	story(&s);
+	if (plant < PLANT_TWIN_TYPING) story(&s);
 	if (verbose || *s.failure)
 		fprintf(stderr, "seed %llu: %d messages, %d crashes, %d cuts, %d disk faults, %d resumes, %llu disk writes%s%s\n",
 			(unsigned long long)seed, s.sent_count, s.crashes, s.cuts, s.faults, s.replays,
 			(unsigned long long)vfs_writes(), *s.failure ? ": FAILED: " : "", s.failure);
-	bool ok = !*s.failure;
 	close_down(&s);
-	return ok;
+	if (!*s.failure && (plant == PLANT_NONE || plant >= PLANT_TWIN_TYPING)) {
+		twins(&s);
+		if (*s.failure) fprintf(stderr, "seed %llu, twins: FAILED: %s\n", (unsigned long long)seed, s.failure);
+	}
+	return !*s.failure;
 }
 
 int main(int argc, char **argv)

@@ -7,7 +7,7 @@
 #include "wire/ws.h"
 #include "world.h"
 
-enum { USERS = 4, CHANNELS = 3, DEVICES = 6, MESSAGES = 400 };
+enum { USERS = 4, BOB = 1, CHANNELS = 3, DEVICES = 6, MESSAGES = 400 };
 /* Faults of the harness's own making that a check must notice; each is a name for --plant. */
 enum plant {
 	PLANT_NONE,
@@ -18,6 +18,11 @@ enum plant {
 	PLANT_LEAK_READ,
 	PLANT_MISCOUNT,
 	PLANT_GHOST,
+	PLANT_LEAK_TYPING,
+	PLANT_DOUBLE_SEND,
+	PLANT_TWIN_TYPING, /* of the twins (twin.c) */
+	PLANT_TWIN_READ,
+	PLANT_TWIN_DELIVERY,
 	PLANT_COUNT
 };
 
@@ -25,6 +30,7 @@ struct sent {
 	char id[40];
 	int channel, author;
 	bool is_acked, delete_tried, was_refused;
+	int tries;
 };
 struct seen {
 	int message; /* index in sim.sent */
@@ -32,6 +38,7 @@ struct seen {
 struct phone {
 	int user;
 	bool prefers_poll, is_poll, is_live, wants_down;
+	bool no_resume, only_ws;
 	struct line *line, *poll;
 	struct buf in, poll_in;
 	struct ws_decoder ws;
@@ -62,9 +69,13 @@ struct sim {
 	bool planted;
 	struct beckd *d;
 	bool has_crashed, is_verbose, is_calm; /* calm: no more faults */
+	bool bob_is_open;                      /* his typing and reading may be seen */
+	bool polls_in_turn;                    /* a device polls only when it is its turn */
+	int poller;
 	int crashes, cuts, faults, replays;
 	struct sent sent[MESSAGES];
 	int sent_count;
+	void (*heard)(struct sim *s, int user, int device, struct span bytes); /* may be NULL; device -1: an answer */
 	struct phone devices[DEVICES];
 	struct op ops[32];
 	char failure[512];
@@ -83,6 +94,12 @@ void device_event(struct sim *s, struct phone *d, yyjson_val *event);
 bool op_start(struct sim *s, int user, const char *method, struct span path, struct span body,
 	void (*done)(struct op *, int, yyjson_val *), int message, int channel);
 void op_step(struct sim *s, struct op *op);
+/* sim.c */
+void close_down(struct sim *s);
+/* The server's side of a call, waited for; false is told as a failure. */
+bool put(struct sim *s, const char *method, const char *path, const char *body);
+/* twin.c: non-interference. Hidden doings of bob change no byte that anybody else gets. */
+void twins(struct sim *s);
 /* life.c */
 bool server_start(struct sim *s);
 void server_crash(struct sim *s, bool power_cut);

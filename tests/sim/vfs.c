@@ -69,6 +69,7 @@ static void reserve(unsigned char **p, sqlite3_int64 *cap, sqlite3_int64 n)
 
 static void put(unsigned char **p, sqlite3_int64 *n, sqlite3_int64 *cap, const void *bytes, int len, sqlite3_int64 at)
 {
+	if (len == 0) return;
 	reserve(p, cap, at + len);
 	if (at > *n) memset(*p + *n, 0, (size_t)(at - *n));
 	memcpy(*p + at, bytes, (size_t)len);

@@ -6,25 +6,35 @@
 #include "net/driver.h"
 
 /* ---- chance and time: splitmix64 ---- */
-static uint64_t state;
+static uint64_t state, server_state; /* who moves next; what the server draws */
 static int64_t mono_us, wall_offset_us;
+static bool is_frozen;
 
-void world_seed(uint64_t seed)
+static uint64_t draw(uint64_t *from)
 {
-	/* Neighbouring seeds must not be one stream a step apart. */
-	state = seed;
-	state = world_random() ^ seed << 32;
-	mono_us = 1000000;
-	wall_offset_us = INT64_C(1790000000000000);
-}
-
-uint64_t world_random(void)
-{
-	uint64_t z = state += 0x9e3779b97f4a7c15u;
+	uint64_t z = *from += 0x9e3779b97f4a7c15u;
 	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
 	z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
 	return z ^ (z >> 31);
 }
+
+void world_reseed(uint64_t seed)
+{
+	/* Neighbouring seeds must not be one stream a step apart. */
+	state = seed;
+	state = draw(&state) ^ seed << 32;
+	server_state = draw(&state);
+}
+
+void world_seed(uint64_t seed)
+{
+	world_reseed(seed);
+	mono_us = 1000000;
+	wall_offset_us = INT64_C(1790000000000000);
+	is_frozen = false;
+}
+
+uint64_t world_random(void) { return draw(&state); }
 
 uint64_t world_below(uint64_t n) { return n ? world_random() % n : 0; }
 bool world_chance(unsigned percent) { return world_below(100) < percent; }
@@ -33,7 +43,7 @@ static void fill(void *ctx, void *p, size_t n)
 {
 	(void)ctx;
 	unsigned char *at = p;
-	for (size_t i = 0; i < n; i++) at[i] = (unsigned char)(world_random() >> 24);
+	for (size_t i = 0; i < n; i++) at[i] = (unsigned char)(draw(&server_state) >> 24);
 }
 const struct rng world_rng = { .fill = fill };
 
@@ -46,12 +56,15 @@ static int64_t mono(void *ctx)
 static int64_t wall(void *ctx)
 {
 	(void)ctx;
-	return ++mono_us + wall_offset_us;
+	if (!is_frozen) mono_us++;
+	return mono_us + wall_offset_us;
 }
 const struct clock world_clock = { .wall_us = wall, .mono_us = mono };
 
 int64_t world_now(void) { return mono_us; }
 void world_pass(int64_t us) { mono_us += us; }
+void world_freeze(void) { is_frozen = true; }
+static int64_t latency(void) { return is_frozen ? 0 : (int64_t)world_below(20000); }
 void world_step_wall(int64_t us) { wall_offset_us += us; }
 
 /* ---- lines ---- */
@@ -316,7 +329,7 @@ struct line *line_dial(void)
 	l->window = 262144;
 	l->held = true;
 	l->server = &s->base;
-	l->arrives_us = mono_us + (int64_t)world_below(20000);
+	l->arrives_us = mono_us + latency();
 	s->base.loop = &loop->base;
 	memcpy(s->base.peer, "127.0.0.1", 9);
 	s->base.peer_n = 9;
@@ -330,7 +343,7 @@ void line_send(struct line *l, struct span bytes)
 {
 	if (l->is_cut || l->client_closed) return;
 	buf_add_span(&l->to_server, bytes);
-	int64_t at = mono_us + (int64_t)world_below(20000);
+	int64_t at = mono_us + latency();
 	if (at > l->arrives_us) l->arrives_us = at;
 }
 

@@ -10,6 +10,7 @@
 
 /* ---- chance and time ---- */
 void world_seed(uint64_t seed);
+void world_reseed(uint64_t seed); /* chance alone: two worlds meet again here, whatever was drawn before */
 uint64_t world_random(void);
 uint64_t world_below(uint64_t n); /* 0 .. n-1 */
 bool world_chance(unsigned percent);
@@ -18,6 +19,8 @@ extern const struct clock world_clock;
 int64_t world_now(void); /* monotonic us */
 void world_pass(int64_t us);
 void world_step_wall(int64_t us); /* the wall clock jumps, also backwards */
+/* Until the next world_seed time moves by world_pass alone, and bytes arrive at once. */
+void world_freeze(void);
 
 /* ---- loops ---- */
 struct net_loop *world_make_loop(void *ctx, const struct clock *clock, const struct rng *rng);

@@ -66,28 +66,46 @@ static void check_channel(struct sim *s, int c)
 	arena_deinit(&a);
 }
 
-/* A member's unread count, recounted by hand from what he can read. */
-static int64_t recount(struct sim *s, struct arena *a, int user, int c)
+/* How far a member has read, as his own entry says. */
+struct pointer {
+	struct span last_read, message_id;
+};
+
+static struct pointer pointer_of(struct sim *s, yyjson_val *state, int user)
 {
-	yyjson_val *state = channel_state(s, a, user, c), *r, *m;
-	struct span last_read = SPAN_NONE, me = span_str(user_name(user));
+	struct pointer p = { SPAN_NONE, SPAN_NONE };
+	yyjson_val *r;
 	size_t i, n;
 	yyjson_arr_foreach(json_get(state, "read"), i, n, r)
 	{
 		struct span who = json_span(json_get(json_get(r, "user"), "id"));
-		if (span_eq(who, me))
-			last_read = json_span(json_get(r, "last_read"));
+		if (span_is(who, user_name(user)))
+			p = (struct pointer){ json_span(json_get(r, "last_read")),
+				json_span(json_get(r, "last_read_message_id")) };
 		else if (span_is(who, "bob"))
 			sim_fail(s, "%s can read how far %.*s has read", user_name(user), SPAN_FMT(who));
 	}
-	int64_t count = 0;
+	return p;
+}
+
+/* A member's unread count, recounted by hand from what he can read: what others said after the message he read last. Only where
+ * there was none is it a matter of time; a clock that went back makes a later message older than the moment of reading. */
+static int64_t recount(struct sim *s, struct arena *a, int user, int c)
+{
+	yyjson_val *state = channel_state(s, a, user, c), *m;
+	struct pointer p = pointer_of(s, state, user);
+	size_t i, n;
+	int64_t after = 0, later = 0;
+	bool found = false;
 	yyjson_arr_foreach(json_get(state, "messages"), i, n, m)
 	{
 		bool counts = span_is(json_span(json_get(m, "type")), "regular") &&
-			      !span_eq(json_span(json_get(json_get(m, "user"), "id")), me);
-		if (counts && span_cmp(json_span(json_get(m, "created_at")), last_read) > 0) count++;
+			      !span_is(json_span(json_get(json_get(m, "user"), "id")), user_name(user));
+		if (counts && found) after++;
+		if (counts && span_cmp(json_span(json_get(m, "created_at")), p.last_read) > 0) later++;
+		found |= span_given(p.message_id) && span_eq(json_span(json_get(m, "id")), p.message_id);
 	}
-	return count;
+	return found ? after : later;
 }
 
 static void check_unread(struct sim *s, int user)

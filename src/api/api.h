@@ -55,7 +55,7 @@ struct api_call {
 	struct jwt token;
 	struct token_cache *tokens; /* the loop's, for api_prepare*; NULL = none */
 	bool has_token;
-	uint32_t calls_in_minute; /* of this operation and platform, this one included; 0 before it is known whose call it is */
+	uint32_t calls_in_minute; /* of this operation, this one included; 1 for a client, who is told of no others */
 	/* reply: a JSON object without its closing brace is in `reply` (the edge adds duration and "}") */
 	struct buf reply;
 	struct jsonw out;

@@ -72,14 +72,21 @@ def test_platform_is_told_by_the_clients_name(own_app, name, platform):
 
 
 def test_headers_say_what_is_left(own_app):
-    ann = own_app.user()
-
     def look():
-        first, second = (ann.get("/users", payload={"filter_conditions": {}}) for _ in range(2))
-        return first, second, rates(own_app, web=True, endpoints="QueryUsers")["web"]["QueryUsers"]
+        first, second = (own_app.api.get("/users", payload={"filter_conditions": {}}) for _ in range(2))
+        return first, second, rates(own_app, server_side=True, endpoints="QueryUsers")["server_side"]["QueryUsers"]
     first, second, shown = within_a_minute(look)
     assert int(second.headers["X-RateLimit-Remaining"]) == int(first.headers["X-RateLimit-Remaining"]) - 1 == shown["remaining"]
     assert int(second.headers["X-RateLimit-Limit"]) == FULL and int(second.headers["X-RateLimit-Reset"]) == shown["reset"]
+
+
+def test_headers_do_not_tell_a_client_how_often_others_called(own_app):
+    ann, bob = own_app.users(2)
+    channel = own_app.channel(ann, bob)
+
+    def look():
+        return {bob.post(f"{channel.path}/read", {}).ok(201) and ann.post(f"{channel.path}/read", {}).headers["X-RateLimit-Remaining"] for _ in range(3)}
+    assert len(within_a_minute(look)) == 1
 
 
 def test_connects_over_both_transports_are_counted(own_app):

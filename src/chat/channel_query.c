@@ -3,6 +3,7 @@
 #include "chat/channel_config.h"
 #include "chat/channel_data.h"
 #include "chat/channel_rules.h"
+#include "chat/query_fields.h"
 #include "wire/ids.h"
 
 /* ---- the request ---- */
@@ -51,7 +52,8 @@ static enum err parse_request(struct chat_ctx *c, yyjson_val *body, struct reque
 	if (e == ERR_OK) e = sort_parse(c->arena, json_get(body, "sort"), &r->sort, &why);
 	if (e == ERR_OK) e = sort_check(&r->sort, store_channel_sorts, store_channel_sort_count, true, &why);
 	if (e != ERR_OK) return take_error(c, e, &why);
-	e = take_limit(c, body, "limit", LIMIT_QUERY_CHANNELS, &r->limit);
+	e = query_fields_check(c, &r->filter, &r->sort, channel_key_reserved);
+	if (e == ERR_OK) e = take_limit(c, body, "limit", LIMIT_QUERY_CHANNELS, &r->limit);
 	return e == ERR_OK ? take_int(c, body, "offset", 0, LIMIT_QUERY_OFFSET, &r->offset, NULL) : e;
 }
 

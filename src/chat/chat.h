@@ -125,6 +125,9 @@ struct span chat_fold(struct arena *a, struct span name); /* lower case, white s
 /* Fills online and what invisibility hides, for the eyes of this caller. Call on every user row before encoding. */
 void chat_user_for_viewer(struct chat_ctx *c, struct user *u);
 enum user_view chat_user_view(const struct chat_ctx *c, const struct user *u);
+/* A server call that names a user sees of others what that user would: takes the rest out of a row that is to be shown in full.
+ */
+void chat_user_veil(const struct chat_ctx *c, struct user *u);
 /* Parses and applies a user object of a request onto *u (u->pk 0 = new). */
 enum user_merge { USER_MERGE_CONNECT, USER_MERGE_UPSERT };
 enum err chat_user_apply(

@@ -3,6 +3,7 @@
 #include "chat/channel_data.h"
 #include "chat/channel_members.h"
 #include "chat/channel_rules.h"
+#include "chat/query_fields.h"
 #include "wire/timestamp.h"
 
 struct request {
@@ -56,6 +57,9 @@ static enum err take_bounds(struct chat_ctx *c, yyjson_val *payload, struct memb
 	return e;
 }
 
+/* "user.x" is a custom key of the user. */
+static bool is_no_custom(struct span key) { return member_key_reserved(key) && !span_is(key, "user"); }
+
 static enum err parse(struct chat_ctx *c, yyjson_val *payload, struct request *r)
 {
 	struct error why = { 0 };
@@ -68,7 +72,8 @@ static enum err parse(struct chat_ctx *c, yyjson_val *payload, struct request *r
 	if (e == ERR_OK) e = sort_parse(c->arena, json_get(payload, "sort"), &r->sort, &why);
 	if (e == ERR_OK) e = sort_check(&r->sort, store_member_sorts, store_member_sort_count, false, &why);
 	if (e != ERR_OK) return take_error(c, e, &why);
-	e = take_int(c, payload, "limit", 0, LIMIT_PAGE_QUERY, &limit, NULL);
+	e = query_fields_check(c, &r->filter, &r->sort, is_no_custom);
+	if (e == ERR_OK) e = take_int(c, payload, "limit", 0, LIMIT_PAGE_QUERY, &limit, NULL);
 	if (e == ERR_OK && limit > 0) r->q.limit = limit;
 	if (e == ERR_OK) e = take_int(c, payload, "offset", 0, LIMIT_QUERY_OFFSET, &r->q.offset, NULL);
 	if (e == ERR_OK) e = take_bounds(c, payload, &r->q);

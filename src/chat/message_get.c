@@ -80,12 +80,14 @@ enum err chat_get_messages(struct chat_ctx *c, struct span type, struct span id,
 }
 
 /* Sort of replies: [{field:"created_at",direction:1}] or one such object: oldest first page. */
-static bool is_ascending(yyjson_val *sort)
+static enum err take_order(struct chat_ctx *c, yyjson_val *json, bool *ascending)
 {
-	if (yyjson_is_arr(sort)) sort = yyjson_arr_get_first(sort);
-	yyjson_val *direction = json_get(sort, "direction");
-	if (!direction) direction = json_get(sort, "created_at");
-	return yyjson_is_num(direction) && yyjson_get_num(direction) > 0;
+	static const char *const fields[] = { "created_at" };
+	struct sort sort = { .n = 0 };
+	enum err e = sort_parse(c->arena, json, &sort, &c->error);
+	if (e == ERR_OK) e = sort_check(&sort, fields, BECK_COUNT(fields), false, &c->error);
+	*ascending = sort.n > 0 && !sort.keys[0].descending;
+	return e;
 }
 
 enum err chat_get_replies(struct chat_ctx *c, struct span id, yyjson_val *page_obj, yyjson_val *sort, struct jsonw *w)
@@ -95,9 +97,11 @@ enum err chat_get_replies(struct chat_ctx *c, struct span id, yyjson_val *page_o
 	struct page page;
 	size_t n = 0;
 	enum err e = message_load(c, id, &x, &parent);
+	bool ascending = false;
 	if (e == ERR_OK) e = chat_page_parse(c, page_obj, 50, LIMIT_PAGE_MESSAGES, &page);
+	if (e == ERR_OK) e = take_order(c, sort, &ascending);
 	if (e != ERR_OK) return e;
-	if (page.family == PAGE_NEWEST && is_ascending(sort)) page.family = PAGE_AFTER;
+	if (page.family == PAGE_NEWEST && ascending) page.family = PAGE_AFTER;
 	e = chat_replies_page(c, &x, &parent, &page, &list, &n);
 	if (e == ERR_OK) write_list(c, w, list, n);
 	return e;

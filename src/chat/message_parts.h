@@ -37,7 +37,7 @@ struct draft {
 	struct span mentioned; /* JSON array of ids of users that exist, or not given */
 	int64_t *mention_pks;
 	size_t mention_count;
-	bool show_in_channel, silent, is_system;
+	bool show_in_channel, silent, is_system, has_poll, has_location;
 	bool pinned, pinned_given;
 	int64_t pin_expires, created_at;
 };

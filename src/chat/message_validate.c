@@ -198,6 +198,8 @@ enum err draft_parse(struct chat_ctx *c, yyjson_val *obj, struct draft *d)
 	if (e == ERR_OK) e = draft_time(c, json_get(obj, "pin_expires"), "pin_expires", &d->pin_expires);
 	if (e == ERR_OK) e = draft_attachments(c, json_get(obj, "attachments"), &d->attachments);
 	if (e == ERR_OK) e = take_restricted(c, json_get(obj, "restricted_visibility"), &d->restricted);
+	d->has_poll = value_given(json_get(obj, "poll_id"));
+	d->has_location = value_given(json_get(obj, "shared_location"));
 	if (e == ERR_OK) e = take_custom(c, obj, &d->custom);
 	if (e == ERR_OK) e = draft_mentions(c, json_get(obj, "mentioned_users"), d);
 	if (e == ERR_OK) e = take_server_only(c, obj, d);
@@ -223,6 +225,9 @@ static enum err check_features(struct chat_ctx *c, const struct channel_ctx *x, 
 {
 	if (span_given(d->quoted_id) && !x->effective.quotes)
 		return chat_fail(c, ERR_FEATURE_OFF, "quoted_message_id", "quotes not enabled");
+	/* Not there yet, whatever the type says. */
+	if (d->has_poll) return chat_fail(c, ERR_FEATURE_OFF, "poll_id", "polls not enabled");
+	if (d->has_location) return chat_fail(c, ERR_FEATURE_OFF, "shared_location", "shared locations not enabled");
 	if (span_given(d->parent_id) && !x->effective.replies)
 		return chat_fail(c, ERR_FEATURE_OFF, "parent_id", "replies not enabled");
 	return ERR_OK;

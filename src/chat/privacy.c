@@ -21,6 +21,17 @@ void chat_user_for_viewer(struct chat_ctx *c, struct user *u)
 	}
 }
 
+void chat_user_veil(const struct chat_ctx *c, struct user *u)
+{
+	if (!chat_is_server(c) || !c->acting_given || u->pk == c->me.pk) return;
+	if (u->invisible) {
+		u->online = u->invisible = false;
+		u->last_active = u->invisible_since_last_active;
+	}
+	u->privacy_typing = u->privacy_read = u->privacy_delivery = TRI_UNSET;
+	u->shadow_banned = false;
+}
+
 enum user_view chat_user_view(const struct chat_ctx *c, const struct user *u)
 {
 	if (chat_is_server(c)) return USER_VIEW_SERVER;

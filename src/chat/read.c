@@ -311,7 +311,7 @@ static enum err deliver_pair(struct chat_ctx *c, yyjson_val *pair)
 	struct message m;
 	struct span type, id, message_id = json_span(json_get(pair, "id"));
 	bool moved = false;
-	if (!yyjson_is_obj(pair))
+	if (!yyjson_is_str(json_get(pair, "cid")) || !yyjson_is_str(json_get(pair, "id")))
 		return chat_fail(c, ERR_INPUT, "latest_delivered_messages", "each entry must be an object with cid and id");
 	if (!cid_split(json_span(json_get(pair, "cid")), &type, &id) || !message_id_valid(message_id)) return ERR_OK;
 	enum err e = chat_channel_load(c, type, id, &x);

@@ -1,6 +1,7 @@
 /* GET /users, and how replies about users show them. Contract: connection-and-users.md 4.2, 4.4. */
 #include "base/limits.h"
 #include "chat/permissions.h"
+#include "chat/query_fields.h"
 #include "chat/user_rules.h"
 
 /* ---- full users ---- */
@@ -22,6 +23,7 @@ enum err chat_user_write_full(struct chat_ctx *c, struct jsonw *w, const struct 
 	struct user seen = *u;
 	struct store_totals totals;
 	chat_user_for_viewer(c, &seen);
+	chat_user_veil(c, &seen);
 	enum user_view view = chat_user_view(c, &seen);
 	jsonw_obj_begin(w);
 	user_write_members(w, c->dialect, view, &seen);
@@ -140,7 +142,7 @@ static enum err parse_query(struct chat_ctx *c, yyjson_val *payload, struct filt
 	if (e == ERR_OK) e = filter_check(c->arena, f, store_user_fields, store_user_field_count, true, &c->error);
 	if (e == ERR_OK) e = sort_parse(c->arena, json_get(payload, "sort"), s, &c->error);
 	if (e == ERR_OK) e = sort_check(s, store_user_sorts, store_user_sort_count, true, &c->error);
-	return e;
+	return e == ERR_OK ? query_fields_check(c, f, s, user_key_reserved) : e;
 }
 
 enum err chat_query_users(struct chat_ctx *c, yyjson_val *payload, struct user_list *out)
@@ -150,9 +152,9 @@ enum err chat_query_users(struct chat_ctx *c, yyjson_val *payload, struct user_l
 	struct user_query q = { .filter = &f,
 		.sort = &s,
 		.limit = 30,
-		.viewer_pk = chat_is_server(c) ? 0
-			     : c->me.pk != 0   ? c->me.pk
-					       : -1 };
+		.viewer_pk = chat_is_server(c) && !c->acting_given ? 0
+			     : c->me.pk != 0                       ? c->me.pk
+								   : -1 };
 	struct user_list list = { NULL, 0 };
 	enum err e = check_rights(c);
 	if (e == ERR_OK) e = take_bounds(c, payload, &q);

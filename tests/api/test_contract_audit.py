@@ -1,0 +1,96 @@
+"""Statements of the contract that a line-by-line walk found broken, one test each."""
+import pytest
+
+from beck import uid, wait_until
+
+pytestmark = pytest.mark.quick
+
+
+# ---- channels-and-messages.md §4: "unknown filter field: 400/4 naming the field" ----
+
+@pytest.mark.parametrize("field", ["online", "invisible", "privacy_settings", "devices", "unread_count", "custom"])
+def test_built_in_names_that_are_no_user_filter(app, field):
+    for caller in (app.api, app.user()):
+        refusal = caller.get("/users", payload={"filter_conditions": {"$or": [{"id": "x"}, {field: {"$exists": True}}]}}).fails(400, 4)
+        assert list(refusal["exception_fields"]) == [field]
+        caller.get("/users", payload={"filter_conditions": {}, "sort": [{"field": field, "direction": 1}]}).fails(400, 4)
+
+
+@pytest.mark.parametrize("field", ["config", "own_capabilities", "created_by", "deleted_at", "message_count", "truncated_at"])
+def test_built_in_names_that_are_no_channel_filter(app, field):
+    for caller in (app.api, app.user()):
+        refusal = caller.post("/channels", {"filter_conditions": {field: 1}}).fails(400, 4)
+        assert list(refusal["exception_fields"]) == [field]
+        caller.post("/channels", {"filter_conditions": {}, "sort": [{"field": field, "direction": -1}]}).fails(400, 4)
+
+
+@pytest.mark.parametrize("field", ["status", "pinned", "pinned_at", "ban_expires", "deleted_messages"])
+def test_built_in_names_that_are_no_member_filter(app, field):
+    ann = app.user()
+    channel = app.channel(ann)
+    payload = {"type": channel.type, "id": channel.id}
+    refusal = ann.get("/members", payload={**payload, "filter_conditions": {field: True}}).fails(400, 4)
+    assert list(refusal["exception_fields"]) == [field]
+    ann.get("/members", payload={**payload, "filter_conditions": {"user.mood": "x", "badge": 1}}).ok(200)
+
+
+def test_custom_keys_are_fields(app):
+    ann = app.user(status="busy", level=3)
+    channel = app.channel(ann, colour="red", watcher_goal=2)
+    assert [u["id"] for u in app.api.get("/users", payload={"filter_conditions": {"id": ann.id, "status": "busy", "level": {"$gt": 2}}}).ok()["users"]] == [ann.id]
+    found = ann.post("/channels", {"filter_conditions": {"cid": channel.cid, "colour": "red"}, "sort": [{"field": "watcher_goal"}]}).ok()["channels"]
+    assert len(found) == 1
+
+
+# ---- connection-and-users.md §4.6: "server-side with user_id see what that user would" ----
+
+def test_a_server_query_in_a_users_name_hides_what_he_may_not_see(app):
+    ann, bob = app.users(2)
+    bob.connect().close()
+    seen = wait_until(lambda: app.stored(bob.id).get("last_active"), "he was here")
+    bob.update(privacy_settings={"read_receipts": {"enabled": False}})
+    bob.connect("ws", {"invisible": True})
+
+    def users(filter, **payload):
+        return app.api.get("/users", payload={"filter_conditions": filter, **payload}).ok(200)["users"]
+    everything, = users({"id": bob.id})
+    assert everything["online"] is True and everything["invisible"] is True and everything["last_active"] > seen
+    shown, = users({"id": bob.id}, user_id=ann.id)
+    assert shown["online"] is False and shown["last_active"] == seen and not shown.get("invisible") and "privacy_settings" not in shown
+    own, = users({"id": bob.id}, user_id=bob.id)
+    assert own["online"] is True and own["invisible"] is True and own["privacy_settings"] == {"read_receipts": {"enabled": False}}
+    later = {"id": bob.id, "last_active": {"$gt": seen}}
+    wait_until(lambda: users(later), "the mark is stored")
+    assert users(later, user_id=ann.id) == [] and len(users(later, user_id=bob.id)) == 1
+
+
+# ---- channels-and-messages.md §2: features that are off say so with the words the SDK suites look for ----
+
+@pytest.mark.parametrize("key,value,words", [("poll_id", "p1", "polls not enabled"),
+                                             ("shared_location", {"latitude": 1, "longitude": 2}, "shared locations not enabled")])
+def test_features_that_are_not_there_are_400_19(app, key, value, words):
+    ann = app.user()
+    channel = app.channel(ann)
+    for caller, extra in ((ann, {}), (app.api, {"user_id": ann.id})):
+        refusal = caller.post(f"{channel.path}/message", {"message": {"text": "x", key: value, **extra}}).fails(400, 19)
+        assert words in refusal["message"]
+    ann.post(f"{channel.path}/message", {"message": {"text": "none of it", key: None}}).ok(201)
+    assert channel.texts() == ["none of it"]
+
+
+# ---- bad input ----
+
+@pytest.mark.parametrize("entry", [{"cid": "messaging:x"}, {"id": "m"}, {"cid": 1, "id": "m"}, {"cid": "messaging:x", "id": 2}, None])
+def test_a_delivered_entry_that_names_nothing_is_400_4(app, entry):
+    ann = app.user()
+    ann.post("/channels/delivered", {"latest_delivered_messages": [entry]}).fails(400, 4)
+    ann.post("/channels/delivered", {"latest_delivered_messages": [{"cid": "messaging:" + uid("no"), "id": "m"}]}).ok(201)
+
+
+@pytest.mark.parametrize("sort", ['[{"field":"text"}]', '[{"field":"created_at","direction":2}]', '"x"'])
+def test_replies_are_sorted_by_created_at_alone(app, sort):
+    ann = app.user()
+    channel = app.channel(ann)
+    parent = ann.send(channel)
+    ann.get(f"/messages/{parent['id']}/replies", query={"sort": sort}).fails(400, 4)
+    ann.get(f"/messages/{parent['id']}/replies", query={"sort": '{"created_at":1}'}).ok(200)

@@ -138,6 +138,15 @@ CREATE TABLE seq_holes (channel_pk BIGINT NOT NULL, seq BIGINT NOT NULL, PRIMARY
 -- Slow mode: when a user last sent into a channel with a cooldown. Written only there.
 CREATE TABLE slow_mode (channel_pk BIGINT NOT NULL, user_pk BIGINT NOT NULL, sent_at BIGINT NOT NULL, PRIMARY KEY (channel_pk, user_pk)) {{clustered}};
 
+-- Sent, waiting for a commit: in no list and no count.
+CREATE TABLE pending_messages (
+  pk {{pk}},
+  app BIGINT NOT NULL, id TEXT NOT NULL, channel_pk BIGINT NOT NULL, user_pk BIGINT NOT NULL,
+  body TEXT NOT NULL, metadata TEXT, content_hash TEXT NOT NULL, created_at BIGINT NOT NULL,
+  UNIQUE (app, id));
+CREATE INDEX pending_messages_author ON pending_messages (user_pk, channel_pk, created_at, id);
+CREATE INDEX pending_messages_channel ON pending_messages (channel_pk, created_at);
+
 CREATE TABLE threads (
   parent_pk BIGINT PRIMARY KEY, channel_pk BIGINT NOT NULL, app BIGINT NOT NULL,
   reply_seq BIGINT NOT NULL DEFAULT 0, last_reply_at BIGINT NOT NULL, created_by BIGINT NOT NULL, created_at BIGINT NOT NULL);

@@ -53,6 +53,8 @@ enum err api_delete_message(struct api_call *c)
 	return chat_delete_message(&c->chat, c->params[0], hard, &c->out);
 }
 
+enum err api_commit_message(struct api_call *c) { return chat_commit_message(&c->chat, c->params[0], &c->out); }
+
 enum err api_undelete_message(struct api_call *c)
 {
 	enum err e = acting_from(c, json_span(json_get(c->body, "undeleted_by")));

@@ -106,6 +106,7 @@ static const struct {
 	SWITCH(uploads),
 	SWITCH(url_enrichment),
 	SWITCH(count_messages),
+	SWITCH(mark_messages_pending),
 	SWITCH(skip_last_msg_update_for_system_msgs),
 #undef SWITCH
 };

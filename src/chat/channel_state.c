@@ -3,6 +3,7 @@
 #include "chat/channel_config.h"
 #include "chat/channel_data.h"
 #include "chat/channel_rules.h"
+#include "store/store_pending.h"
 
 /* ---- the request ---- */
 
@@ -58,6 +59,7 @@ struct state_writer {
 	struct kept_view views[VIEWS_KEPT];
 	struct kept_config configs[VIEWS_KEPT];
 	size_t view_count, config_count;
+	bool has_pending; /* messages of the caller wait for a commit, somewhere */
 };
 
 struct state_writer *chat_state_begin(struct chat_ctx *c)
@@ -65,6 +67,8 @@ struct state_writer *chat_state_begin(struct chat_ctx *c)
 	struct state_writer *s = arena_new(c->arena, struct state_writer);
 	if (s == NULL) return NULL;
 	s->c = c;
+	/* Asked once for all channels of an answer. Nobody who pends nothing pays more. */
+	if (c->me.pk != 0 && store_pending_any(c->tx, c->me.pk, &s->has_pending) != ERR_OK) return NULL;
 	people_share(c, &s->shared);
 	people_init(&s->people, c);
 	return s;
@@ -223,6 +227,11 @@ static enum err write_messages(struct state_writer *s, struct jsonw *w, const st
 	return ERR_OK;
 }
 
+static enum err write_pending(struct state_writer *s, struct jsonw *w, const struct channel_ctx *x)
+{
+	return s->has_pending ? chat_pending_write(s->c, w, x) : ERR_OK;
+}
+
 static enum err write_lists(struct state_writer *s, struct jsonw *w, const struct channel_ctx *x, const struct channel_want *want)
 {
 	size_t n;
@@ -236,6 +245,7 @@ static enum err write_lists(struct state_writer *s, struct jsonw *w, const struc
 	jsonw_kraw(w, "threads", SPAN("[]"));
 	e = all ? write_read_state(s, w, x, n) : chat_read_write(s->c, w, x);
 	s->shared.members_of = 0;
+	if (e == ERR_OK) e = write_pending(s, w, x);
 	return e == ERR_OK ? write_watchers(s, w, x, want) : e;
 }
 

@@ -32,7 +32,7 @@ struct channel_type {
 	struct span name, config_json, grants_json;
 	yyjson_val *config, *grants;
 	bool typing_events, read_events, connect_events, delivery_events, custom_events, search, reactions, replies, quotes,
-		mutes, uploads, url_enrichment, count_messages, skip_last_msg_update_for_system_msgs;
+		mutes, uploads, url_enrichment, count_messages, mark_messages_pending, skip_last_msg_update_for_system_msgs;
 	int64_t max_message_length;
 	int64_t created_at, updated_at;
 };

@@ -1,6 +1,6 @@
 /* Deleting (a tombstone stays), erasing (nothing stays) and undoing the first. */
-#include "chat/message_parts.h"
 #include "chat/message_rules.h"
+#include "chat/message_sending.h"
 
 static void write_answer(struct chat_ctx *c, struct jsonw *w, const struct message *m)
 {
@@ -57,11 +57,24 @@ static enum err fill_tombstone(struct chat_ctx *c, const struct channel_ctx *x, 
 	return message_fill(c, &x->ch, m, 1);
 }
 
+/* One that waits was told to nobody: it is dropped, and nobody is told. */
+static enum err delete_pending(struct chat_ctx *c, struct span id, struct jsonw *w)
+{
+	struct channel_ctx x;
+	struct sending *s = arena_new(c->arena, struct sending);
+	enum err e = s != NULL ? pending_load(c, id, &x, s) : chat_store_fail(c, ERR_UNAVAILABLE);
+	if (e == ERR_OK) e = pending_drop(c, s);
+	if (e == ERR_OK) e = fill_tombstone(c, &x, &s->m);
+	if (e == ERR_OK) write_answer(c, w, &s->m);
+	return e;
+}
+
 enum err chat_delete_message(struct chat_ctx *c, struct span id, bool hard, struct jsonw *w)
 {
 	struct channel_ctx x;
 	struct message m;
 	enum err e = message_load(c, id, &x, &m);
+	if (e == ERR_NOT_FOUND) return delete_pending(c, id, w);
 	if (e == ERR_OK) e = check_right(c, &x, &m, hard);
 	if (e != ERR_OK) return e;
 	bool was_deleted = m.deleted_at != 0,

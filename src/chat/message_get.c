@@ -1,8 +1,8 @@
 /* Reading messages: one, several by id, replies, pinned ones. */
 #include "base/limits.h"
 #include "chat/channel_data.h"
-#include "chat/message_parts.h"
 #include "chat/message_rules.h"
+#include "chat/message_sending.h"
 #include "wire/ids.h"
 
 /* The message object with its channel inside. */
@@ -26,11 +26,25 @@ static enum err write_with_channel(struct chat_ctx *c, struct jsonw *w, const st
 	return ERR_OK;
 }
 
+/* One that waits for its commit is there for the server side only. */
+static enum err get_pending(struct chat_ctx *c, struct span id, struct jsonw *w)
+{
+	struct channel_ctx x;
+	struct sending *s = arena_new(c->arena, struct sending);
+	enum err e = s != NULL ? pending_load(c, id, &x, s) : chat_store_fail(c, ERR_UNAVAILABLE);
+	if (e != ERR_OK) return e;
+	jsonw_key(w, "message");
+	e = write_with_channel(c, w, &s->m, &x);
+	pending_metadata_write(w, s->metadata);
+	return e;
+}
+
 enum err chat_get_message(struct chat_ctx *c, struct span id, bool with_deleted, struct jsonw *w)
 {
 	struct channel_ctx x;
 	struct message m;
 	enum err e = message_load(c, id, &x, &m);
+	if (e == ERR_NOT_FOUND && chat_is_server(c)) return get_pending(c, id, w);
 	if (e != ERR_OK) return e;
 	struct message raw = m;
 	e = message_fill(c, &x.ch, &m, 1);

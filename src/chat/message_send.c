@@ -2,16 +2,8 @@
 #include "base/limits.h"
 #include "base/utf8.h"
 #include "chat/channel_data.h"
-#include "chat/message_parts.h"
 #include "chat/message_rules.h"
-
-struct sending {
-	struct channel_ctx *x;
-	struct draft d;
-	struct span hash;
-	struct message m, parent;
-	bool has_parent, shadowed, keep_hidden;
-};
+#include "chat/message_sending.h"
 
 /* ---- who may (steps 1 and 2) ---- */
 static bool in_force(const struct chat_ctx *c, bool set, int64_t expires) { return set && (expires == 0 || expires > c->now_us); }
@@ -46,7 +38,7 @@ static enum err find_retry(struct chat_ctx *c, struct sending *s, bool *is_retry
 	if (e == ERR_NOT_FOUND) return ERR_OK;
 	if (e == ERR_OK) e = store_message_hash(c->tx, s->m.pk, c->arena, &hash);
 	if (e != ERR_OK) return chat_store_fail(c, e);
-	*is_retry = s->m.user_pk == c->me.pk && s->m.channel_pk == s->x->ch.pk && span_eq(hash, s->hash);
+	*is_retry = s->m.user_pk == s->author && s->m.channel_pk == s->x->ch.pk && span_eq(hash, s->hash);
 	if (*is_retry) return ERR_OK;
 	return chat_fail(c, ERR_INPUT, "id", "a message with id %.*s exists already", SPAN_FMT(s->d.id));
 }
@@ -101,14 +93,20 @@ static enum err load_quoted(struct chat_ctx *c, struct sending *s)
 	return ERR_OK;
 }
 
+enum err sending_refer(struct chat_ctx *c, struct sending *s)
+{
+	enum err e = load_parent(c, s);
+	return e == ERR_OK ? load_quoted(c, s) : e;
+}
+
 /* ---- storing (step 11) ---- */
-static void build(struct chat_ctx *c, struct sending *s)
+void sending_build(struct chat_ctx *c, struct sending *s)
 {
 	struct message *m = &s->m;
 	const struct draft *d = &s->d;
 	m->channel_pk = s->x->ch.pk;
 	m->cid = s->x->ch.cid;
-	m->user_pk = m->user.pk = c->me.pk;
+	m->user_pk = m->user.pk = s->author;
 	m->id = d->id;
 	m->type = s->has_parent ? SPAN("reply") : d->is_system ? SPAN("system") : SPAN("regular");
 	m->text = span_given(d->text) ? d->text : SPAN("");
@@ -131,7 +129,7 @@ static void build(struct chat_ctx *c, struct sending *s)
 	if (!d->pinned) return;
 	m->pinned = true;
 	m->pinned_at = c->now_us;
-	m->pinned_by.pk = c->me.pk;
+	m->pinned_by.pk = s->author;
 	m->pin_expires = d->pin_expires;
 }
 
@@ -193,10 +191,10 @@ static enum err join_thread(struct chat_ctx *c, struct sending *s)
 	return message_fill(c, &s->x->ch, &s->parent, 1);
 }
 
-static enum err persist(struct chat_ctx *c, struct sending *s)
+enum err sending_persist(struct chat_ctx *c, struct sending *s)
 {
 	int64_t counted_seq = 0;
-	build(c, s);
+	sending_build(c, s);
 	enum err e = store(c, s, &counted_seq);
 	if (e == ERR_OK) e = move_sender(c, s, counted_seq);
 	if (e == ERR_OK) e = join_thread(c, s);
@@ -214,7 +212,7 @@ static enum err persist(struct chat_ctx *c, struct sending *s)
 /* A refusal that old clients know as a message: sent back, stored nowhere. */
 static enum err refuse_as_message(struct chat_ctx *c, struct sending *s, const char *why)
 {
-	build(c, s);
+	sending_build(c, s);
 	s->m.type = SPAN("error");
 	s->m.text = span_str(why);
 	s->m.attachments = s->m.mentioned_ids = s->m.html = s->m.mml = SPAN_NONE;
@@ -229,21 +227,24 @@ static enum err run(struct chat_ctx *c, struct sending *s)
 	bool is_retry = false;
 	enum err e = check_sender(c, s);
 	if (e == ERR_OK) e = find_retry(c, s, &is_retry);
-	if (e == ERR_OK && is_retry) return message_fill(c, &s->x->ch, &s->m, 1);
+	if (e == ERR_OK && is_retry) {
+		s->metadata = SPAN_NONE; /* sent or committed: it waits no longer */
+		return message_fill(c, &s->x->ch, &s->m, 1);
+	}
 	if (e == ERR_OK && is_frozen_for(c, s->x))
 		return refuse_as_message(c, s, "Sorry, this channel has been frozen by the admin");
 	if (e == ERR_OK) e = check_cooldown(c, s->x);
 	if (e == ERR_OK) e = draft_check(c, s->x, &s->d);
-	if (e == ERR_OK) e = load_parent(c, s);
-	if (e == ERR_OK) e = load_quoted(c, s);
-	return e == ERR_OK ? persist(c, s) : e;
+	if (e == ERR_OK) e = sending_refer(c, s);
+	if (e != ERR_OK) return e;
+	return s->is_pending ? pending_keep(c, s) : sending_persist(c, s);
 }
 
 /* Switches of services that are not built; they must be well-formed all the same. */
 static enum err check_switches(struct chat_ctx *c, yyjson_val *body)
 {
 	static const char *const names[] = { "skip_push", "skip_enrich_url", "force_moderation", "include_channel_context",
-		"include_mentioned_members", "pending" };
+		"include_mentioned_members" };
 	bool ignored;
 	for (size_t i = 0; i < BECK_COUNT(names); i++) {
 		enum err e = take_bool(c, body, names[i], &ignored, NULL);
@@ -264,10 +265,13 @@ enum err chat_send_message(struct chat_ctx *c, struct span type, struct span id,
 	if (e == ERR_OK) e = check_switches(c, body);
 	if (e == ERR_OK) e = take_bool(c, body, "keep_channel_hidden", &s->keep_hidden, NULL);
 	s->x = &x;
+	s->author = c->me.pk;
+	if (e == ERR_OK) e = pending_take(c, body, s);
 	if (e == ERR_OK) e = run(c, s);
 	if (e != ERR_OK) return e;
 	jsonw_key(w, "message");
 	message_write(w, c->dialect, &s->m);
+	if (s->is_pending) pending_metadata_write(w, s->metadata);
 	return ERR_OK;
 }
 
@@ -279,6 +283,7 @@ enum err chat_message_system(struct chat_ctx *c, struct channel_ctx *x, yyjson_v
 		return chat_fail(c, ERR_INPUT, "message", "a server call names the author of the message in user_id or user");
 	bool is_retry = false;
 	s->x = x;
+	s->author = c->me.pk;
 	enum err e = draft_parse(c, message, &s->d);
 	if (e != ERR_OK) return e;
 	s->d.is_system = true;
@@ -289,7 +294,7 @@ enum err chat_message_system(struct chat_ctx *c, struct channel_ctx *x, yyjson_v
 	if (utf8_length(s->d.text) > (size_t)LIMIT_TEXT_MAX_CHARS)
 		return chat_fail(c, ERR_TEXT_TOO_LONG, "message", "the text is too long");
 	e = find_retry(c, s, &is_retry);
-	if (e == ERR_OK) e = is_retry ? message_fill(c, &x->ch, &s->m, 1) : persist(c, s);
+	if (e == ERR_OK) e = is_retry ? message_fill(c, &x->ch, &s->m, 1) : sending_persist(c, s);
 	if (e == ERR_OK) *out = s->m;
 	return e;
 }

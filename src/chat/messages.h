@@ -28,6 +28,8 @@ struct page {
 /* From an object ({"limit":..,"id_lt":..}); NULL = default. Several families, bad limit: ERR_INPUT. */
 enum err chat_page_parse(
 	struct chat_ctx *c, yyjson_val *obj, int64_t default_limit, int64_t max_limit, struct page *out) BECK_WARN_UNUSED;
+/* The caller's messages that wait in this channel, as "pending_messages"; nothing when there are none (message_pending.c). */
+enum err chat_pending_write(struct chat_ctx *c, struct jsonw *w, const struct channel_ctx *x) BECK_WARN_UNUSED;
 /* Messages of the channel list visible to the caller, oldest first, ready for message_write (users, quotes, mentions, sender's
  * membership loaded and made fit for the viewer). */
 enum err chat_messages_page(

@@ -5,6 +5,7 @@
 #include "chat/channel_members.h"
 #include "chat/user_rules.h"
 #include "store/store_messages.h"
+#include "store/store_pending.h"
 #include "store/store_user_data.h"
 
 enum { SLICE = 100, PHASES_PER_TURN = 8 }; /* rows of one phase, phases of one turn on the lane */
@@ -81,12 +82,22 @@ static enum err each_message(struct user_job *j, enum err (*one)(struct user_job
 	return recount(c, channels, told);
 }
 
+/* What waits for a commit goes with content that is to go; a soft deletion can be undone, and leaves it. */
+static enum err drop_pending(struct user_job *j, bool *more)
+{
+	*more = false;
+	if (span_is(j->messages, "soft")) return ERR_OK;
+	enum err e = store_pending_purge_user(j->c->tx, j->pk, SLICE, more);
+	return e == ERR_OK ? ERR_OK : chat_store_fail(j->c, e);
+}
+
 static enum err phase_messages(struct user_job *j, bool *done)
 {
-	if (j->messages.n == 0) {
-		*done = true;
-		return ERR_OK;
-	}
+	bool more;
+	*done = j->messages.n == 0;
+	if (*done) return ERR_OK;
+	enum err e = drop_pending(j, &more);
+	if (e != ERR_OK || more) return e;
 	return each_message(j,
 		span_is(j->messages, "hard")      ? erase_message
 		: span_is(j->messages, "pruning") ? prune_message

@@ -63,6 +63,10 @@ static const struct {
 		      "FROM messages m LEFT JOIN channels c ON c.pk = m.channel_pk LEFT JOIN users u ON u.pk = m.user_pk "
 		      "LEFT JOIN messages p ON p.pk = m.parent_pk WHERE c.pk IS NULL OR u.pk IS NULL OR (m.parent_pk <> 0 AND "
 		      "p.pk IS NULL)" },
+	{ "pending messages",
+		"SELECT 'pending message ' || p.id || ': no such ' || CASE WHEN c.pk IS NULL THEN 'channel' ELSE 'user' END "
+		"FROM pending_messages p LEFT JOIN channels c ON c.pk = p.channel_pk LEFT JOIN users u ON u.pk = p.user_pk "
+		"WHERE c.pk IS NULL OR u.pk IS NULL" },
 	{ "channels", "SELECT 'channel ' || " CID
 		      " || ': no such ' || CASE WHEN a.pk IS NULL THEN 'application' ELSE 'creator' END FROM channels c "
 		      "LEFT JOIN apps a ON a.pk = c.app LEFT JOIN users u ON u.pk = c.created_by "

@@ -50,7 +50,12 @@ static enum err erase_message(struct work *w, const struct entry *x)
 {
 	int64_t pk = 0;
 	bool found = false;
-	enum err e = find(w, "SELECT pk FROM messages WHERE app = ?1 AND id = ?2 AND created_at <= ?3", x, &pk, &found);
+	enum err e = find(w, "SELECT pk FROM pending_messages WHERE app = ?1 AND id = ?2 AND created_at <= ?3", x, &pk, &found);
+	if (e == ERR_OK && found) {
+		w->erased++;
+		e = run_key(w->tx, "DELETE FROM pending_messages WHERE pk = ?1", pk);
+	}
+	if (e == ERR_OK) e = find(w, "SELECT pk FROM messages WHERE app = ?1 AND id = ?2 AND created_at <= ?3", x, &pk, &found);
 	if (e != ERR_OK || !found) return e;
 	w->erased++;
 	return erase_message_pk(w, pk);
@@ -99,6 +104,11 @@ static enum err erase_channel(struct work *w, const struct entry *x)
 
 static enum err erase_messages_of(struct work *w, int64_t user_pk, int64_t upto)
 {
+	struct sql_stmt *waiting = sql_prepare(w->tx, "DELETE FROM pending_messages WHERE user_pk = ?1 AND created_at <= ?2");
+	sql_int(waiting, 1, user_pk);
+	sql_int(waiting, 2, upto);
+	enum err waited = sql_run(waiting);
+	if (waited != ERR_OK) return waited;
 	for (;;) {
 		int64_t pk = 0;
 		bool found = false;

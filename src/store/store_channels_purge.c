@@ -2,6 +2,7 @@
  * consistent. */
 #include "store/channel_row.h"
 #include "store/store_channels.h"
+#include "store/store_pending.h"
 
 /* Runs "DELETE ... ?1 = key [, ?2 = limit]"; *changed counts rows. */
 static enum err delete_by(struct store_tx *tx, const char *text, int64_t key, int64_t limit, int64_t *changed)
@@ -51,6 +52,8 @@ enum err store_channel_purge_messages(struct store_tx *tx, int64_t pk, int64_t c
 {
 	int64_t rows = 0;
 	bool found = true, left = false;
+	enum err pending = store_pending_purge_channel(tx, pk, cut, slice, more);
+	if (pending != ERR_OK || *more) return pending;
 	while (rows < slice && !left) {
 		int64_t message;
 		enum err e = oldest_message(tx, pk, cut, &message, &found);

@@ -35,6 +35,10 @@ class World:
         self.app.api.post("/users/delete", {"user_ids": [user]}).ok(201)
         return user
 
+    def pending(self):
+        body = {"message": {"text": "wait", "user_id": self.alice.id}, "pending": True}
+        return self.app.api.post(f"{self.channel.path}/message", body).ok(201)["message"]["id"]
+
     def thread(self):
         self.channel.send(self.alice, "reply", parent_id=self.message["id"])
         return self.message["id"]
@@ -50,6 +54,7 @@ class World:
     def path(self, route):
         return route.path.format(channel=self.channel.path, type=self.channel.type, message=self.message["id"], alice=self.alice.id,
                                  victim=self.victim() if "{victim}" in route.path else "",
+                                 pending=self.pending() if "{pending}" in route.path else "",
                                  thread=self.thread() if "{thread}" in route.path else "",
                                  new_type=self.new_type() if "{new_type}" in route.path else "",
                                  deactivated=self.deactivated() if "{deactivated}" in route.path else "")
@@ -98,6 +103,7 @@ ROUTES = [
     route("UpdateMessage", "POST", "/messages/{message}", BOTH, lambda w: {"message": {"text": "edited"}}),
     route("UpdateMessagePartial", "PUT", "/messages/{message}", BOTH, lambda w: {"set": {"text": "edited"}}),
     route("DeleteMessage", "DELETE", "/messages/{message}", BOTH),
+    route("CommitMessage", "POST", "/messages/{pending}/commit", SERVER),
     route("GetReplies", "GET", "/messages/{message}/replies", BOTH),
     route("QueryThreads", "POST", "/threads", BOTH, lambda w: {"limit": 1, "user_id": w.alice.id}),
     route("GetThread", "GET", "/threads/{thread}", BOTH),

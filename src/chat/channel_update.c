@@ -9,7 +9,15 @@ struct update {
 	struct channel_ctx x;
 	yyjson_val *body;
 	bool data_changed; /* channel.updated is due */
+	bool is_entitled;  /* the caller had the right to something that the body asks for */
 };
+
+static enum err need(struct chat_ctx *c, struct update *u, const char *permission)
+{
+	enum err e = chat_require(c, &u->x, permission, u->x.is_owner);
+	u->is_entitled |= e == ERR_OK;
+	return e;
+}
 
 static bool is_distinct(const struct channel *ch) { return span_starts(ch->id, SPAN("!members-")); }
 
@@ -20,7 +28,7 @@ static enum err take_flags(struct chat_ctx *c, struct update *u, yyjson_val *dat
 	struct channel *ch = &u->x.ch;
 	bool frozen = ch->frozen, disabled = ch->disabled;
 	enum err e = take_bool(c, data, "frozen", &frozen, NULL);
-	if (e == ERR_OK && frozen != ch->frozen) e = chat_require(c, &u->x, "update-channel-frozen", u->x.is_owner);
+	if (e == ERR_OK && frozen != ch->frozen) e = need(c, u, "update-channel-frozen");
 	if (e == ERR_OK) e = take_bool(c, data, "disabled", &disabled, NULL);
 	if (e == ERR_OK && disabled != ch->disabled && !chat_is_server(c))
 		e = chat_fail(c, ERR_NOT_ALLOWED, "disabled", "disabled is set by server calls only");
@@ -36,7 +44,7 @@ static enum err set_cooldown(struct chat_ctx *c, struct update *u, yyjson_val *o
 	bool given = false;
 	enum err e = take_int(c, obj, "cooldown", 0, LIMIT_COOLDOWN_S, &cooldown, &given);
 	if (e != ERR_OK || !given || cooldown == u->x.ch.cooldown_s) return e;
-	e = chat_require(c, &u->x, "update-channel-cooldown", u->x.is_owner);
+	e = need(c, u, "update-channel-cooldown");
 	if (e != ERR_OK) return e;
 	u->x.ch.cooldown_s = cooldown;
 	u->data_changed = true;
@@ -62,7 +70,7 @@ static enum err apply_data(struct chat_ctx *c, struct update *u)
 	yyjson_val *data = json_get(u->body, "data");
 	if (!value_given(data)) return ERR_OK;
 	if (!yyjson_is_obj(data)) return chat_fail(c, ERR_INPUT, "data", "data must be an object");
-	enum err e = chat_require(c, &u->x, "update-channel", u->x.is_owner);
+	enum err e = need(c, u, "update-channel");
 	if (e == ERR_OK) e = take_flags(c, u, data);
 	if (e == ERR_OK) e = set_cooldown(c, u, data);
 	if (e == ERR_OK) e = take_server_keys(c, u, data);
@@ -76,7 +84,7 @@ static enum err apply_tags(struct chat_ctx *c, struct update *u)
 	yyjson_val *add = json_get(u->body, "add_filter_tags"), *gone = json_get(u->body, "remove_filter_tags");
 	if (!value_given(add) && !value_given(gone)) return ERR_OK;
 	if (yyjson_is_arr(add) && yyjson_arr_size(add) == 0 && yyjson_arr_size(gone) == 0) return ERR_OK;
-	enum err e = chat_require(c, &u->x, "update-channel", u->x.is_owner);
+	enum err e = need(c, u, "update-channel");
 	u->data_changed = true;
 	return e == ERR_OK ? filter_tags_change(c, &u->x.ch.filter_tags, add, gone) : e;
 }
@@ -97,7 +105,8 @@ static enum err take_list(
 	if (e != ERR_OK || l->n == 0) return e;
 	bool own = own_permission != NULL && only_me(c, l) &&
 		   chat_may_in(c, &u->x.effective, &u->x.ch, u->x.is_member ? &u->x.own : NULL, own_permission, u->x.is_owner);
-	if (!own) e = chat_require(c, &u->x, "update-channel-members", u->x.is_owner);
+	u->is_entitled |= own;
+	if (!own) e = need(c, u, "update-channel-members");
 	return e == ERR_OK ? member_list_resolve(c, l, key) : e;
 }
 
@@ -200,7 +209,10 @@ static enum err answer_invite(struct chat_ctx *c, struct update *u)
 	if (e == ERR_OK) e = take_bool(c, u->body, "reject_invite", &reject, NULL);
 	if (e == ERR_OK && accept && reject)
 		e = chat_fail(c, ERR_INPUT, "accept_invite", "an invitation cannot be accepted and rejected at once");
-	return e == ERR_OK && (accept || reject) ? invite_answer(c, &u->x, accept) : e;
+	if (e != ERR_OK || (!accept && !reject)) return e;
+	e = invite_answer(c, &u->x, accept);
+	u->is_entitled |= e == ERR_OK;
+	return e;
 }
 
 /* ---- the end: row, message, event ---- */
@@ -238,7 +250,9 @@ static enum err add_message(struct chat_ctx *c, struct update *u, struct message
 	if (!value_given(message)) return ERR_OK;
 	if (!yyjson_is_obj(message)) return chat_fail(c, ERR_INPUT, "message", "message must be an object");
 	int64_t actor = c->me.pk;
-	enum err e = message_author(c, message);
+	/* A word on a change; without one it is a system message like any other. */
+	enum err e = u->is_entitled ? ERR_OK : need(c, u, "create-system-message");
+	if (e == ERR_OK) e = message_author(c, message);
 	if (e == ERR_OK && c->me.pk != actor) e = chat_channel_fill(c, &u->x); /* now as the author stands in it */
 	if (e == ERR_OK) e = chat_message_system(c, &u->x, message, m);
 	*has = e == ERR_OK;
@@ -328,12 +342,12 @@ static enum err unset_builtin(struct chat_ctx *c, struct update *u, struct span 
 	struct channel *ch = &u->x.ch;
 	*was = true;
 	if (span_is(key, "frozen")) {
-		enum err e = ch->frozen ? chat_require(c, &u->x, "update-channel-frozen", u->x.is_owner) : ERR_OK;
+		enum err e = ch->frozen ? need(c, u, "update-channel-frozen") : ERR_OK;
 		ch->frozen = false;
 		return e;
 	}
 	if (span_is(key, "cooldown")) {
-		enum err e = ch->cooldown_s > 0 ? chat_require(c, &u->x, "update-channel-cooldown", u->x.is_owner) : ERR_OK;
+		enum err e = ch->cooldown_s > 0 ? need(c, u, "update-channel-cooldown") : ERR_OK;
 		ch->cooldown_s = 0;
 		return e;
 	}
@@ -360,7 +374,7 @@ static enum err change_path(struct chat_ctx *c, struct update *u, struct span ke
 			c, ERR_INPUT, value != NULL ? "set" : "unset", "%.*s cannot be changed", SPAN_FMT(head_of(path)));
 	enum err e = value != NULL ? set_builtin(c, u, set, key, &was) : unset_builtin(c, u, key, &was);
 	if (e != ERR_OK || was) return e;
-	e = chat_require(c, &u->x, "update-channel", u->x.is_owner);
+	e = need(c, u, "update-channel");
 	if (e != ERR_OK) return e;
 	bool ok = value != NULL ? custom_set_path(c->arena, &u->x.ch.custom, path, value)
 				: custom_unset_path(c->arena, &u->x.ch.custom, path);
@@ -408,6 +422,8 @@ enum err chat_update_channel_partial(struct chat_ctx *c, struct span type, struc
 		e = chat_fail(c, ERR_INPUT, "set", "a partial update needs set or unset");
 	if (e == ERR_OK) e = apply_set(c, &u, set);
 	if (e == ERR_OK) e = apply_unset(c, &u, unset);
+	/* Values as they are and absent keys ask for no right of their own, but everybody would be told. */
+	if (e == ERR_OK && !u.is_entitled) e = need(c, &u, "update-channel");
 	if (e == ERR_OK) e = custom_check_size(c, u.x.ch.custom, "channel");
 	if (e == ERR_OK) e = store_data(c, &u);
 	if (e == ERR_OK) e = tell_updated(c, &u.x, NULL);

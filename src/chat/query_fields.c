@@ -23,11 +23,11 @@ static enum err check_filter(struct chat_ctx *c, const struct filter *f, bool (*
 	return e;
 }
 
-enum err query_fields_check(
-	struct chat_ctx *c, const struct filter *f, const struct sort *s, bool (*reserved)(struct span key))
+enum err query_fields_check(struct chat_ctx *c, const struct filter *f, const struct sort *s, bool (*reserved)(struct span key))
 {
 	enum err e = check_filter(c, f, reserved);
 	for (size_t i = 0; e == ERR_OK && i < s->n; i++)
-		if (s->keys[i].field_id == FILTER_CUSTOM && is_unknown(s->keys[i].field, reserved)) e = refuse(c, s->keys[i].field);
+		if (s->keys[i].field_id == FILTER_CUSTOM && is_unknown(s->keys[i].field, reserved))
+			e = refuse(c, s->keys[i].field);
 	return e;
 }

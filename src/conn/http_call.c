@@ -143,7 +143,7 @@ static void came_home(struct api_call *call)
 	if (!h->is_ending) start_waiting(h);
 }
 
-enum { CONNECTS_MAX = 4 };
+enum { CONNECTS_MAX = 4, RETRY_AFTER_S = 5 };
 
 bool exchange_open(struct exchange *ex, enum err (*open)(struct exchange *ex))
 {
@@ -157,7 +157,10 @@ bool exchange_open(struct exchange *ex, enum err (*open)(struct exchange *ex))
 		return false;
 	}
 	if (e->err == ERR_AGAIN) e->err = ERR_UNAVAILABLE;
-	if (e->err == ERR_RATE_LIMIT) e->message = SPAN("too many open connections of this user");
+	if (e->err == ERR_RATE_LIMIT) {
+		e->message = SPAN("too many open connections of this user");
+		e->retry_after_s = RETRY_AFTER_S;
+	}
 	return true;
 }
 

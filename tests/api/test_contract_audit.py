@@ -1,7 +1,9 @@
 """Statements of the contract that a line-by-line walk found broken, one test each."""
+import json
+
 import pytest
 
-from beck import uid, wait_until
+from beck import limit, uid, wait_until
 
 pytestmark = pytest.mark.quick
 
@@ -94,3 +96,50 @@ def test_replies_are_sorted_by_created_at_alone(app, sort):
     parent = ann.send(channel)
     ann.get(f"/messages/{parent['id']}/replies", query={"sort": sort}).fails(400, 4)
     ann.get(f"/messages/{parent['id']}/replies", query={"sort": '{"created_at":1}'}).ok(200)
+
+
+# ---- channels.md §4: `message` goes "with any verb"; alone it is a system message and needs that right ----
+
+def test_a_message_without_a_change_needs_the_right_to_system_messages(app):
+    ann, bob, eve = app.users(3)
+    channel, live = app.channel(ann, bob), app.channel(ann, type="livestream")
+    for caller, where in ((bob, channel), (eve, live)):
+        for verbs in ({}, {"cooldown": 0}, {"add_members": []}, {"data": None}):
+            caller.post(where.path, {**verbs, "message": {"text": "pretending to be the system"}}).fails(403, 17)
+    assert channel.texts() == [] == live.texts()
+    app.api.post(channel.path, {"add_moderators": [eve.id]}).ok(201)
+    eve.post(channel.path, {"message": {"text": "by a moderator"}}).ok(201)
+    app.api.post(channel.path, {"message": {"text": "by the server", "user_id": ann.id}}).ok(201)
+    left = bob.post(channel.path, {"remove_members": [bob.id], "message": {"text": "Bob has left"}}).ok(201)
+    assert left["message"]["type"] == "system"
+    assert channel.texts() == ["by a moderator", "by the server", "Bob has left"]
+
+
+# ---- channels.md §4: PATCH needs update-channel, also when it changes nothing ----
+
+@pytest.mark.parametrize("body", [{"set": {}}, {"set": {"frozen": False}}, {"set": {"cooldown": 0}}, {"unset": []}, {"unset": ["frozen"]}, {"unset": ["cooldown"]}])
+def test_an_empty_change_needs_the_right_too(app, body):
+    ann, bob, eve = app.users(3)
+    channel, live = app.channel(ann, bob), app.channel(ann, type="livestream")
+    session = ann.connect()
+    ann.watch(session, channel, live)
+    session.settle()
+    before = channel.state()["channel"]["updated_at"]
+    bob.patch(channel.path, body).fails(403, 17)
+    eve.patch(live.path, body).fails(403, 17)
+    session.expect_none("channel.updated")
+    assert channel.state()["channel"]["updated_at"] == before
+    ann.patch(channel.path, body).ok(200)
+
+
+# ---- connection-and-users.md §1.7: "HTTP 429 adds header Retry-After" ----
+
+def test_too_many_connections_say_when_to_come_again(app):
+    ann = app.user()
+    sessions = [ann.connect() for _ in range(limit("CONNS_PER_USER"))]
+    payload = {"user_id": ann.id, "user_details": {"id": ann.id}}
+    reply = ann.get("/longpoll", query={"json": json.dumps(payload)})
+    reply.fails(429, 9)
+    assert int(reply.headers["Retry-After"]) > 0
+    sessions[0].close()
+    ann.connect("longpoll")

@@ -94,8 +94,8 @@ static void test_times_are_looked_at_every_time(void **state)
 {
 	struct world *w = *state;
 	make_user(w, "ann", "");
-	struct span token = sign(
-		w, arena_printf(&w->arena, "{\"user_id\":\"ann\",\"exp\":%lld}", (long long)(w->now_us / 1000000 + 3)).p, "secret");
+	struct span token = sign(w,
+		arena_printf(&w->arena, "{\"user_id\":\"ann\",\"exp\":%lld}", (long long)(w->now_us / 1000000 + 3)).p, "secret");
 	GET(w, "/app", token);
 	OK(w, 200);
 	w->now_us += 10000000;

@@ -73,7 +73,7 @@ enum err chat_delete_message(struct chat_ctx *c, struct span id, bool hard, stru
 {
 	struct channel_ctx x;
 	struct message m;
-	enum err e = message_load(c, id, &x, &m);
+	enum err e = message_load_to_change(c, id, &x, &m);
 	if (e == ERR_NOT_FOUND) return delete_pending(c, id, w);
 	if (e == ERR_OK) e = check_right(c, &x, &m, hard);
 	if (e != ERR_OK) return e;
@@ -104,7 +104,7 @@ enum err chat_undelete_message(struct chat_ctx *c, struct span id, struct jsonw 
 	struct channel_ctx x;
 	struct message m;
 	struct event *ev = NULL;
-	enum err e = message_load(c, id, &x, &m);
+	enum err e = message_load_to_change(c, id, &x, &m);
 	if (e != ERR_OK) return e;
 	if (!m.deleted_at) return chat_fail(c, ERR_INPUT, NULL, "message %.*s is not deleted", SPAN_FMT(id));
 	e = store_message_undelete(c->tx, &m, c->now_us);

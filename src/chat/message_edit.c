@@ -7,7 +7,7 @@
 
 static enum err load_editable(struct chat_ctx *c, struct span id, struct channel_ctx *x, struct message *m)
 {
-	enum err e = message_load(c, id, x, m);
+	enum err e = message_load_to_change(c, id, x, m);
 	if (e != ERR_OK) return e;
 	if (m->deleted_at) return chat_fail(c, ERR_INPUT, NULL, "message %.*s is deleted", SPAN_FMT(id));
 	/* What the table shows as pinned may have run out. */

@@ -16,6 +16,8 @@ enum err message_fill_each(struct chat_ctx *c, const struct channel *const *ch, 
 bool message_visible(const struct chat_ctx *c, const struct channel_ctx *x, const struct message *m);
 /* By id, with its channel: ERR_NOT_FOUND also when hidden from the caller, ERR_NOT_ALLOWED when the channel is. Not filled. */
 enum err message_load(struct chat_ctx *c, struct span id, struct channel_ctx *x, struct message *m) BECK_WARN_UNUSED;
+/* The same for what changes it: a server call reaches it whatever the user that it names has hidden from himself. */
+enum err message_load_to_change(struct chat_ctx *c, struct span id, struct channel_ctx *x, struct message *m) BECK_WARN_UNUSED;
 /* The keys of users whom a restricted or shadowed message is for (author included). NULL, 0 = everybody. */
 enum err message_audience(struct chat_ctx *c, const struct message *m, int64_t **only, size_t *n) BECK_WARN_UNUSED;
 bool id_listed(struct span json_array, struct span id); /* ids need no escaping, so this is a search for "id" in quotes */

@@ -31,7 +31,7 @@ bool message_visible(const struct chat_ctx *c, const struct channel_ctx *x, cons
 	return !m->shadowed && id_listed(m->restricted_visibility, c->me.id);
 }
 
-enum err message_load(struct chat_ctx *c, struct span id, struct channel_ctx *x, struct message *m)
+static enum err load(struct chat_ctx *c, struct span id, bool whole_history, struct channel_ctx *x, struct message *m)
 {
 	if (!message_id_valid(id)) return chat_fail(c, ERR_NOT_FOUND, NULL, "there is no such message");
 	enum err e = store_message_get(c->tx, c->app->pk, id, c->arena, m);
@@ -39,9 +39,20 @@ enum err message_load(struct chat_ctx *c, struct span id, struct channel_ctx *x,
 	if (e != ERR_OK) return chat_store_fail(c, e);
 	e = chat_channel_load_pk(c, m->channel_pk, x);
 	if (e != ERR_OK) return e;
-	if (!message_visible(c, x, m)) return chat_fail(c, ERR_NOT_FOUND, NULL, "message %.*s does not exist", SPAN_FMT(id));
+	bool is_there = whole_history ? m->created_at > x->ch.truncated_at : message_visible(c, x, m);
+	if (!is_there) return chat_fail(c, ERR_NOT_FOUND, NULL, "message %.*s does not exist", SPAN_FMT(id));
 	m->cid = x->ch.cid;
 	return ERR_OK;
+}
+
+enum err message_load(struct chat_ctx *c, struct span id, struct channel_ctx *x, struct message *m)
+{
+	return load(c, id, false, x, m);
+}
+
+enum err message_load_to_change(struct chat_ctx *c, struct span id, struct channel_ctx *x, struct message *m)
+{
+	return load(c, id, chat_is_server(c), x, m);
 }
 
 enum err message_audience(struct chat_ctx *c, const struct message *m, int64_t **only, size_t *n)

@@ -1,14 +1,14 @@
 /* Threads: who takes part and what of them he has not read. */
 #include "store/store_message_row.h"
 
-/* His threads that may hold such replies: he is a member, the channel is there, a reply came after his pointer and his history
- * cut. */
+/* His threads that may hold such replies: he is a member, the channel is there, a reply came after his pointer, and what it
+ * replies to lies after his history cut: a thread that he cannot open could never be read. */
 #define MY_THREADS                                                                                                               \
 	"FROM thread_participants t JOIN threads h ON h.parent_pk = t.parent_pk "                                                \
 	"JOIN members m ON m.channel_pk = t.channel_pk AND m.user_pk = t.user_pk AND m.read_seq >= 0 "                           \
 	"JOIN channels c ON c.pk = t.channel_pk AND c.deleted_at = 0 "                                                           \
-	"WHERE t.user_pk = ?2 AND t.app = ?1 AND h.last_reply_at > t.last_read AND h.last_reply_at > m.hide_before "             \
-	"AND h.last_reply_at > c.truncated_at "
+	"JOIN messages p ON p.pk = t.parent_pk AND p.created_at > m.hide_before AND p.created_at > c.truncated_at "              \
+	"WHERE t.user_pk = ?2 AND t.app = ?1 AND h.last_reply_at > t.last_read "
 
 static enum err participant_add(
 	struct store_tx *tx, int64_t app, const struct message *reply, int64_t user_pk, int64_t last_read, bool has_replied)

@@ -143,3 +143,37 @@ def test_too_many_connections_say_when_to_come_again(app):
     assert int(reply.headers["Retry-After"]) > 0
     sessions[0].close()
     ann.connect("longpoll")
+
+
+# ---- messages.md §4: the editor of a server call "may differ from the author and need be no member" ----
+
+def test_a_server_changes_a_message_that_its_user_has_cleared_from_view(app):
+    ann, bob = app.users(2)
+    channel = app.channel(ann, bob)
+    sent = channel.send(ann, "old")
+    ann.post(f"{channel.path}/hide", {"clear_history": True}).ok(201)
+    path = f"/messages/{sent['id']}"
+    ann.post(path, {"message": {"text": "no"}}).fails(404, 16)
+    ann.get(path).fails(404, 16)
+    app.api.post(path, {"message": {"text": "new", "user_id": ann.id}}).ok(201)
+    app.api.put(path, {"set": {"x": 1}, "user_id": ann.id}).ok(200)
+    app.api.delete(path, query={"deleted_by": ann.id}).ok(200)
+    app.api.post(f"{path}/undelete", {"undeleted_by": ann.id}).ok(201)
+    assert channel.texts(bob) == ["new"] and channel.texts(ann) == []
+
+
+# ---- connection-and-users-events.md §6.1: what cannot be opened is not unread for ever ----
+
+def test_replies_below_a_cleared_history_are_nobodys_unread_thread(app):
+    ann, bob = app.users(2)
+    channel = app.channel(ann, bob)
+    parent = channel.send(ann, "old")
+    ann.post(f"{channel.path}/hide", {"clear_history": True}).ok(201)
+    session = ann.connect()
+    channel.send(bob, "a reply", parent_id=parent["id"])
+    ann.get(f"/messages/{parent['id']}/replies").fails(404, 16)
+    summary = ann.unread()
+    assert summary["total_unread_threads_count"] == 0 and summary["threads"] == []
+    assert ann.connect().me["unread_threads"] == 0
+    counted = [e["unread_threads"] for e in session.settle() if "unread_threads" in e]
+    assert not any(counted), counted

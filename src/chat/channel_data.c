@@ -275,17 +275,28 @@ enum err filter_tags_change(struct chat_ctx *c, struct span *tags, yyjson_val *a
 
 /* ---- teams, names ---- */
 
-enum err team_check(struct chat_ctx *c, struct span team)
+static bool is_of_team(struct chat_ctx *c, const struct user *u, struct span team)
 {
-	if (!c->app->multi_tenant_enabled || chat_is_server(c)) return ERR_OK;
-	yyjson_val *teams = stored_json(c, c->me.teams);
+	yyjson_val *teams = stored_json(c, u->teams);
 	size_t i, n;
 	yyjson_val *v;
-	if (team.n == 0 && yyjson_arr_size(teams) == 0) return ERR_OK;
+	if (team.n == 0 && yyjson_arr_size(teams) == 0) return true;
 	yyjson_arr_foreach(teams, i, n, v)
 	{
-		if (span_eq(json_span(v), team)) return ERR_OK;
+		if (span_eq(json_span(v), team)) return true;
 	}
+	return false;
+}
+
+enum err team_check_member(struct chat_ctx *c, struct span team, const struct user *u)
+{
+	if (!c->app->multi_tenant_enabled || team.n == 0 || is_of_team(c, u, team)) return ERR_OK;
+	return chat_fail(c, ERR_INPUT, "members", "user %.*s is not in the channel's team", SPAN_FMT(u->id));
+}
+
+enum err team_check(struct chat_ctx *c, struct span team)
+{
+	if (!c->app->multi_tenant_enabled || chat_is_server(c) || is_of_team(c, &c->me, team)) return ERR_OK;
 	return chat_fail(c, ERR_NOT_ALLOWED, "team", "the channel's team is none of the user's teams");
 }
 

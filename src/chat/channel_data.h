@@ -30,6 +30,8 @@ enum err overrides_take(struct chat_ctx *c, yyjson_val *v, struct span *out) BEC
 enum err filter_tags_change(struct chat_ctx *c, struct span *tags, yyjson_val *add, yyjson_val *remove) BECK_WARN_UNUSED;
 /* May the caller put a channel into this team? */
 enum err team_check(struct chat_ctx *c, struct span team) BECK_WARN_UNUSED;
+/* Members of a team's channel are of that team: they would get its events. Holds for server calls too. */
+enum err team_check_member(struct chat_ctx *c, struct span team, const struct user *u) BECK_WARN_UNUSED;
 /* Writes what updates of a channel change. */
 enum err channel_row_store(struct chat_ctx *c, const struct channel *ch) BECK_WARN_UNUSED;
 /* chat_fold of the custom field `name`. */

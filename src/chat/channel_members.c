@@ -206,7 +206,8 @@ enum err members_add(struct chat_ctx *c, struct channel_ctx *x, const struct mem
 	int64_t grown = 0;
 	for (size_t i = 0; i < l->n; i++) {
 		bool is_news, is_new;
-		enum err e = take_in(c, x, &l->items[i], how, &fresh[n], &is_news, &is_new);
+		enum err e = team_check_member(c, x->ch.team, &l->items[i].user);
+		if (e == ERR_OK) e = take_in(c, x, &l->items[i], how, &fresh[n], &is_news, &is_new);
 		if (e != ERR_OK) return e;
 		n += is_news;
 		grown += is_new;

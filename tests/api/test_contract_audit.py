@@ -177,3 +177,21 @@ def test_replies_below_a_cleared_history_are_nobodys_unread_thread(app):
     assert ann.connect().me["unread_threads"] == 0
     counted = [e["unread_threads"] for e in session.settle() if "unread_threads" in e]
     assert not any(counted), counted
+
+
+# ---- connection-and-users-events.md §1: "multi-tenancy (different team: no)" ----
+
+def test_nobody_joins_a_channel_of_another_team(own_app):
+    own_app.api.patch("/app", {"multi_tenant_enabled": True}).ok(200)
+    red, = own_app.users(1, teams=["red"])
+    blue, = own_app.users(1, teams=["blue"])
+    channel = own_app.channel(red, team="red")
+    session = blue.connect()
+    for body in ({"add_members": [blue.id]}, {"invites": [blue.id]}, {"add_moderators": [blue.id]}):
+        for caller in (red, own_app.api):
+            refusal = caller.post(channel.path, body).fails(400, 4)
+            assert blue.id in refusal["message"]
+    own_app.api.post(f"/channels/messaging/{uid('ch')}/query", {"data": {"created_by_id": red.id, "team": "red", "members": [red.id, blue.id]}}).fails(400, 4)
+    red.send(channel)
+    session.expect_none()
+    assert [m["user_id"] for m in channel.state()["members"]] == [red.id]

@@ -225,11 +225,14 @@ static enum err store_data(struct chat_ctx *c, struct update *u)
 	return e == ERR_OK ? chat_channel_fill(c, &u->x) : e; /* overrides may have changed */
 }
 
-static enum err tell_updated(struct chat_ctx *c, const struct channel_ctx *x, const struct message *m)
+static enum err tell_updated(struct chat_ctx *c, const struct channel_ctx *x)
 {
-	struct channel_news n = { .type = EVENT_CHANNEL_UPDATED, .x = x, .message = m };
+	struct event *ev;
+	struct channel_news n = { .type = EVENT_CHANNEL_UPDATED, .x = x };
 	enum err e = channel_event_text(c, x, &n.channel_text);
-	return e == ERR_OK ? channel_news_record(c, &n, NULL) : e;
+	if (e == ERR_OK) e = channel_news_record(c, &n, &ev);
+	if (e == ERR_OK && x->ch.disabled) ev->flags |= EVENT_DROP_WATCH; /* nobody may read it any more */
+	return e;
 }
 
 /* The author may be named in the message itself. */
@@ -278,7 +281,7 @@ enum err chat_update_channel(struct chat_ctx *c, struct span type, struct span i
 	enum err e = chat_channel_load(c, type, id, &u.x);
 	if (e == ERR_OK) e = apply_verbs(c, &u);
 	/* The message comes after the change, in the log as in the channel. */
-	if (e == ERR_OK && u.data_changed) e = tell_updated(c, &u.x, NULL);
+	if (e == ERR_OK && u.data_changed) e = tell_updated(c, &u.x);
 	struct user actor = c->me;
 	if (e == ERR_OK) e = add_message(c, &u, &m, &has_message);
 	bool as_author = c->me.pk != actor.pk;
@@ -426,6 +429,6 @@ enum err chat_update_channel_partial(struct chat_ctx *c, struct span type, struc
 	if (e == ERR_OK && !u.is_entitled) e = need(c, &u, "update-channel");
 	if (e == ERR_OK) e = custom_check_size(c, u.x.ch.custom, "channel");
 	if (e == ERR_OK) e = store_data(c, &u);
-	if (e == ERR_OK) e = tell_updated(c, &u.x, NULL);
+	if (e == ERR_OK) e = tell_updated(c, &u.x);
 	return e == ERR_OK ? chat_channel_answer(c, w, &u.x) : e;
 }

@@ -195,3 +195,22 @@ def test_nobody_joins_a_channel_of_another_team(own_app):
     red.send(channel)
     session.expect_none()
     assert [m["user_id"] for m in channel.state()["members"]] == [red.id]
+
+
+# ---- connection-and-users-events.md §5.3: a watch is lost "on loss of read permission" ----
+
+def test_a_disabled_channel_loses_its_watchers(app):
+    ann, bob = app.users(2)
+    channel = app.channel(ann, bob)
+    session = ann.connect()
+    ann.watch(session, channel)
+    session.settle()
+    app.api.patch(channel.path, {"set": {"disabled": True}}).ok(200)
+    session.expect("channel.updated")
+    app.api.post(f"{channel.path}/event", {"event": {"type": "secret_news", "user_id": bob.id}}).ok(201)
+    session.expect_none()
+    app.api.patch(channel.path, {"set": {"disabled": False}}).ok(200)
+    assert channel.state()["watcher_count"] == 0
+    ann.watch(session, channel)
+    bob.send(channel)
+    session.expect("message.new")

@@ -224,6 +224,8 @@ enum err api_delete_channel(struct api_call *c)
 
 enum err api_delete_channels(struct api_call *c) { return chat_delete_channels(&c->chat, c->body, &c->out); }
 
+enum err api_update_channels_batch(struct api_call *c) { return chat_channels_batch(&c->chat, c->body, &c->out); }
+
 enum err api_truncate_channel(struct api_call *c)
 {
 	enum err e = api_acting_user(c, c->body, true);

@@ -48,6 +48,7 @@ API_HANDLER(api_update_channel);
 API_HANDLER(api_update_channel_partial);
 API_HANDLER(api_delete_channel);
 API_HANDLER(api_delete_channels);
+API_HANDLER(api_update_channels_batch);
 API_HANDLER(api_truncate_channel);
 API_HANDLER(api_hide_channel);
 API_HANDLER(api_show_channel);

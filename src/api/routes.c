@@ -44,6 +44,7 @@ const struct api_route api_routes[] = {
 	{ "QueryChannels", POST, "/channels", READ, CHAT, api_query_channels },
 	{ "QueryChannels", GET, "/channels", READ, CHAT, api_query_channels },
 	{ "DeleteChannels", POST, "/channels/delete", WRITE, S | CHAT, api_delete_channels },
+	{ "UpdateChannelsBatch", PUT, "/channels/batch", WRITE, S | CHAT, api_update_channels_batch },
 	{ "MarkChannelsRead", POST, "/channels/read", WRITE, CHAT, api_mark_channels_read },
 	{ "MarkDelivered", POST, "/channels/delivered", WRITE, CHAT, api_mark_delivered },
 	{ "GetOrCreateDistinctChannel", POST, "/channels/{type}/query", READ, CHAT, api_get_or_create_distinct_channel },

@@ -63,6 +63,8 @@ struct delete_options {
 enum err chat_delete_channel(
 	struct chat_ctx *c, struct span type, struct span id, const struct delete_options *o, struct jsonw *w) BECK_WARN_UNUSED;
 enum err chat_delete_channels(struct chat_ctx *c, yyjson_val *body, struct jsonw *w) BECK_WARN_UNUSED;
+/* Starts the task of a change to many (channel_batch.c). */
+enum err chat_channels_batch(struct chat_ctx *c, yyjson_val *body, struct jsonw *w) BECK_WARN_UNUSED;
 enum err chat_truncate_channel(
 	struct chat_ctx *c, struct span type, struct span id, yyjson_val *body, struct jsonw *w) BECK_WARN_UNUSED;
 enum err chat_hide_channel(struct chat_ctx *c, struct span type, struct span id, yyjson_val *body) BECK_WARN_UNUSED;

@@ -56,6 +56,8 @@ struct channel_purge {
 enum err chat_channel_purge(
 	struct chat_ctx *c, const struct channel_purge *items, size_t n, struct span *task_id) BECK_WARN_UNUSED;
 /* One slice of such a task; writes t's new state. *done: it is completed. */
+/* PUT /channels/batch, a channel per step (channel_batch.c). */
+enum err chat_channel_batch_step(struct chat_ctx *c, struct store_task *t, bool *done) BECK_WARN_UNUSED;
 enum err chat_channel_delete_step(struct chat_ctx *c, struct store_task *t, bool *done) BECK_WARN_UNUSED;
 
 #endif

@@ -54,6 +54,7 @@ static enum err step(struct chat_ctx *c, struct store_task *t, bool *done)
 {
 	*done = false;
 	if (span_is(t->kind, "channels.purge")) return chat_channel_delete_step(c, t, done);
+	if (span_is(t->kind, "channels.batch")) return chat_channel_batch_step(c, t, done);
 	if (span_starts(t->kind, SPAN("users."))) return chat_user_task_step(c, t, done);
 	return chat_fail(c, ERR_INTERNAL, NULL, "there is no task of kind %.*s", SPAN_FMT(t->kind));
 }

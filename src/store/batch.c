@@ -36,6 +36,20 @@ enum err store_rule_end(struct store_tx *tx, bool keep)
 	return e == ERR_OK ? sql_run(sql_prepare(tx, "RELEASE rule")) : e;
 }
 
+enum err store_part_begin(struct store_tx *tx)
+{
+	BECK_ASSERT(tx->state == DB_BATCH && tx->has_savepoint);
+	return sql_run(sql_prepare(tx, "SAVEPOINT part"));
+}
+
+enum err store_part_end(struct store_tx *tx, bool keep)
+{
+	BECK_ASSERT(tx->state == DB_BATCH && tx->has_savepoint);
+	db_release_busy(tx);
+	enum err e = keep ? ERR_OK : sql_run(sql_prepare(tx, "ROLLBACK TO part"));
+	return e == ERR_OK ? sql_run(sql_prepare(tx, "RELEASE part")) : e;
+}
+
 void store_erased(struct store_tx *tx) { atomic_store(&tx->store->has_erased, true); }
 
 bool store_batch_broken(struct store_tx *tx) { return db_lost(tx); }

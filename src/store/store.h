@@ -52,6 +52,9 @@ void store_tx_deadline(struct store_tx *tx, int64_t deadline_us);
 enum err store_batch_begin(struct store *s, struct store_tx **tx) BECK_WARN_UNUSED;
 enum err store_rule_begin(struct store_tx *tx) BECK_WARN_UNUSED;
 enum err store_rule_end(struct store_tx *tx, bool keep) BECK_WARN_UNUSED;
+/* A part of a rule that is undone alone when it is not kept. Parts do not nest. */
+enum err store_part_begin(struct store_tx *tx) BECK_WARN_UNUSED;
+enum err store_part_end(struct store_tx *tx, bool keep) BECK_WARN_UNUSED;
 /* True when SQLite has ended the whole transaction by itself: everything in this batch is lost, answer 503 to all of it. */
 bool store_batch_broken(struct store_tx *tx);
 enum store_commit { STORE_COMMITTED, STORE_ROLLED_BACK, STORE_UNKNOWN /* reply to nobody, publish nothing, exit, recover */ };

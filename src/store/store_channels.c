@@ -26,6 +26,20 @@ enum err store_channel_get(
 	return read_one(s, a, out);
 }
 
+enum err store_channel_next(
+	struct store_tx *tx, int64_t app, struct span type, struct span after, struct arena *a, struct span *id, bool *found)
+{
+	struct sql_stmt *s =
+		sql_prepare(tx, "SELECT id FROM channels WHERE app = ?1 AND type = ?2 AND id > ?3 AND deleted_at = 0 "
+				"ORDER BY id LIMIT 1");
+	sql_int(s, 1, app);
+	sql_text(s, 2, type);
+	sql_text(s, 3, after);
+	*found = sql_step(s) == SQL_ROW;
+	if (*found) *id = sql_col_text(s, a, 0);
+	return sql_done(s);
+}
+
 enum err store_channel_get_pk(struct store_tx *tx, int64_t pk, struct arena *a, struct channel *out)
 {
 	struct sql_stmt *s = sql_prepare(tx, "SELECT " CHANNEL_COLUMNS " FROM channels c WHERE c.pk = ?1");

@@ -22,6 +22,9 @@ enum err store_totals_load(
 /* By name; a soft-deleted channel is found too (deleted_at tells). */
 enum err store_channel_get(struct store_tx *tx, int64_t app, struct span type, struct span id, struct arena *a,
 	struct channel *out) BECK_WARN_UNUSED;
+/* The one whose id comes next within its type; "" begins. */
+enum err store_channel_next(struct store_tx *tx, int64_t app, struct span type, struct span after, struct arena *a,
+	struct span *id, bool *found) BECK_WARN_UNUSED;
 enum err store_channel_get_pk(struct store_tx *tx, int64_t pk, struct arena *a, struct channel *out) BECK_WARN_UNUSED;
 /* Fills pk and cid. ERR_AGAIN: the name is taken. name_folded: chat_fold of the custom field `name`. */
 enum err store_channel_insert(

@@ -103,6 +103,7 @@ WRONG = [
     ("GetOrCreateChannel", [{"data": 7}, {"state": "x"}, {"watch": "x"}, {"presence": 7}, {"messages": 7}, {"members": []}, {"watchers": "x"}, {"hide_for_creator": 7}]),
     ("GetOrCreateDistinctChannel", [{"data": {"members": 7}}, {"data": []}]),
     ("UpdateChannel", [{"data": 7}, {"add_members": 7}, {"remove_members": {}}, {"message": 7}, {"cooldown": []}]),
+    ("UpdateChannelsBatch", [{"operation": 7}, {"operation": "show", "filter": 7}, {"operation": "show", "filter": {"cids": 7}, "members": ["a"]}]),
     ("UpdateChannelPartial", [{"set": 7}, {"unset": {}}, {"set": {"frozen": "x"}}]),
     ("SendMessage", [{"message": 7}, {"message": {"text": []}}, {"message": {"text": "x", "attachments": 7}}, {"message": {"text": "x", "silent": 7}},
                      {"message": {"text": "x", "mentioned_users": {}}}]),

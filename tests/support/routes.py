@@ -96,6 +96,7 @@ ROUTES = [
     route("GetChannel", "GET", "{channel}", BOTH),
     route("UpdateChannel", "POST", "{channel}", SERVER, lambda w: {"data": {"name": "n"}}),
     route("UpdateChannelPartial", "PATCH", "{channel}", SERVER, lambda w: {"set": {"name": "n"}}),
+    route("UpdateChannelsBatch", "PUT", "/channels/batch", SERVER, lambda w: {"operation": "show", "filter": {"cids": [w.channel.cid]}, "members": [w.bob.id]}),
     route("QueryMembers", "GET", "/members", BOTH, payload=lambda w: {"type": w.channel.type, "id": w.channel.id, "filter_conditions": {}}),
     route("SendMessage", "POST", "{channel}/message", BOTH, lambda w: {"message": {"text": "hi"}}),
     route("GetManyMessages", "GET", "{channel}/messages", BOTH, query=lambda w: {"ids": w.message["id"]}),

@@ -215,7 +215,7 @@ struct span arena_printf(struct arena *a, const char *fmt, ...)
 	int n = vsnprintf(NULL, 0, fmt, args);
 	va_end(args);
 	char *p = n < 0 ? arena_fail(a) : arena_alloc(a, (size_t)n + 1);
-	if (p) vsnprintf(p, (size_t)n + 1, fmt, again);
+	if (p) (void)vsnprintf(p, (size_t)n + 1, fmt, again);
 	va_end(again);
 	return p ? (struct span){ p, (size_t)n } : SPAN_NONE;
 }

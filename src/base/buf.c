@@ -73,12 +73,12 @@ void buf_printf(struct buf *b, const char *fmt, ...)
 	if (n < 0) {
 		buf_fail(b);
 	} else if ((size_t)n < sizeof small) {
-		vsnprintf(small, sizeof small, fmt, again);
+		(void)vsnprintf(small, sizeof small, fmt, again);
 		buf_add(b, small, (size_t)n);
 	} else if (buf_reserve(b, (size_t)n)) {
 		char *p = malloc((size_t)n + 1);
 		if (p) {
-			vsnprintf(p, (size_t)n + 1, fmt, again);
+			(void)vsnprintf(p, (size_t)n + 1, fmt, again);
 			buf_add(b, p, (size_t)n);
 			free(p);
 		} else {

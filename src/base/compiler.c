@@ -4,7 +4,7 @@
 
 void beck_panic(const char *file, int line, const char *what)
 {
-	fprintf(stderr, "level=error msg=\"panic\" at=%s:%d what=\"%s\"\n", file, line, what);
-	fflush(stderr);
+	(void)fprintf(stderr, "level=error msg=\"panic\" at=%s:%d what=\"%s\"\n", file, line, what);
+	(void)fflush(stderr);
 	abort();
 }

@@ -71,7 +71,7 @@ static void line_head(struct line *l, int64_t now_us, enum log_level level, cons
 	time_t s = (time_t)(now_us / 1000000);
 	struct tm tm;
 	char when[32] = "";
-	if (gmtime_r(&s, &tm)) strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%S", &tm);
+	if (gmtime_r(&s, &tm)) (void)strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%S", &tm);
 	line_add(l, "ts=%s.%03dZ level=%s msg=\"%s\"", when, (int)(now_us / 1000 % 1000), names[level], msg);
 }
 

@@ -97,6 +97,16 @@ struct chat_ctx {
 enum err chat_fail(struct chat_ctx *c, enum err e, const char *field, const char *fmt, ...) BECK_PRINTF(4, 5) BECK_WARN_UNUSED;
 /* For store results other than ERR_OK: gives them a message. */
 enum err chat_store_fail(struct chat_ctx *c, enum err e) BECK_WARN_UNUSED;
+#ifdef __clang_analyzer__
+/* What the analyzer cannot know: a failure is never ERR_OK, and so outputs of a function that failed are not looked at. */
+static inline enum err chat_failed(enum err e)
+{
+	if (e == ERR_OK) __builtin_unreachable();
+	return e;
+}
+#define chat_fail(...)        chat_failed(chat_fail(__VA_ARGS__))
+#define chat_store_fail(c, e) chat_failed(chat_store_fail(c, e))
+#endif
 /* The rule needs the lane: a READ run returns this and is rerun there. */
 enum err chat_need_write(struct chat_ctx *c) BECK_WARN_UNUSED; /* returns ERR_AGAIN when !can_write, ERR_OK otherwise */
 
@@ -114,6 +124,8 @@ static inline bool chat_is_server(const struct chat_ctx *c) { return c->caller =
  * and flags; NULL on failure (error set). */
 struct event *chat_record(
 	struct chat_ctx *c, enum event_type t, const struct store_event *log, struct span body, struct span notify);
+/* Why chat_record returned NULL. */
+static inline enum err chat_told(const struct chat_ctx *c) { return c->error.err != ERR_OK ? c->error.err : ERR_INTERNAL; }
 /* What the recorded events mean to the live registry. After the commit, before they are published and the reply goes out. */
 void chat_committed(const struct chat_ctx *c);
 /* Begins an event body: {"type":..,"created_at":..,"cid":..,...channel keys when ch != NULL. The caller adds members and does not

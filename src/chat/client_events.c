@@ -145,7 +145,7 @@ static enum err deliver(struct chat_ctx *c, const struct channel_ctx *x, const s
 	enum err e = event_text_end(c, &t, &text);
 	struct event *ev = e == ERR_OK ? chat_record(c, s->type, NULL, text, SPAN_NONE) : NULL;
 	event_text_free(&t);
-	if (e == ERR_OK && !ev) e = c->error.err;
+	if (e == ERR_OK && !ev) e = chat_told(c);
 	if (e != ERR_OK) return e;
 	ev->channel = x->ch.pk;
 	ev->actor = c->me.pk;
@@ -196,7 +196,7 @@ enum err chat_send_user_event(struct chat_ctx *c, struct span user_id, yyjson_va
 	e = event_text_end(c, &t, &text);
 	struct event *ev = e == ERR_OK ? chat_record(c, EVENT_CUSTOM_USER, NULL, text, SPAN_NONE) : NULL;
 	event_text_free(&t);
-	if (e == ERR_OK && !ev) e = c->error.err;
+	if (e == ERR_OK && !ev) e = chat_told(c);
 	if (e != ERR_OK) return e;
 	ev->user = target.pk;
 	ev->actor = c->me.pk;

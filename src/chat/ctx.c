@@ -7,7 +7,7 @@
 
 enum { MESSAGE_BYTES = 2048 }; /* of an error's text; peers' input in it is cut with the rest */
 
-enum err chat_fail(struct chat_ctx *c, enum err e, const char *field, const char *fmt, ...)
+enum err(chat_fail)(struct chat_ctx *c, enum err e, const char *field, const char *fmt, ...)
 {
 	char text[MESSAGE_BYTES];
 	va_list args;
@@ -25,7 +25,7 @@ enum err chat_fail(struct chat_ctx *c, enum err e, const char *field, const char
 	return e;
 }
 
-enum err chat_store_fail(struct chat_ctx *c, enum err e)
+enum err(chat_store_fail)(struct chat_ctx *c, enum err e)
 {
 	/* ERR_AGAIN of the store is a taken name; whoever expects it looks before. */
 	if (e == ERR_AGAIN) e = ERR_INTERNAL;

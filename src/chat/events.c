@@ -19,7 +19,7 @@ static bool keep(struct chat_ctx *c, struct event *ev)
 /* The story goes into the context; there is no event. */
 static struct event *failed(struct chat_ctx *c, enum err e)
 {
-	e = chat_store_fail(c, e);
+	BECK_ASSERT(chat_store_fail(c, e) != ERR_OK);
 	return NULL;
 }
 

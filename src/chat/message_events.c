@@ -41,7 +41,7 @@ enum err event_move_only(struct chat_ctx *c, enum event_move move, int64_t chann
 {
 	/* Own class; without a body nothing is sent, without a log row nothing is replayed. */
 	struct event *e = chat_record(c, EVENT_NOTIFICATION_MARK_READ, NULL, SPAN_NONE, SPAN_NONE);
-	if (!e) return c->error.err;
+	if (!e) return chat_told(c);
 	e->channel = channel;
 	e->user = user;
 	e->actor = c->me.pk;
@@ -156,7 +156,7 @@ static enum err record_new(struct chat_ctx *c, const struct message_news *n)
 	struct event *ev = e == ERR_OK ? chat_record(c, EVENT_MESSAGE_NEW, &log, body_text, notify_text) : NULL;
 	event_text_free(&body);
 	event_text_free(&notify);
-	if (e == ERR_OK && !ev) e = c->error.err;
+	if (e == ERR_OK && !ev) e = chat_told(c);
 	if (e != ERR_OK) return e;
 	ev->flags |= EVENT_HAS_COUNTS;
 	set_move(ev, n);
@@ -197,7 +197,7 @@ static enum err notify_participant(
 	struct event *ev = chat_record(c, EVENT_NOTIFICATION_THREAD_MESSAGE_NEW, &log, buf_span(buf), SPAN_NONE);
 	buf->n = shared;
 	*w = mark;
-	if (!ev) return c->error.err;
+	if (!ev) return chat_told(c);
 	ev->user = user;
 	ev->channel = n->x->ch.pk;
 	ev->actor = n->m->user_pk;
@@ -251,7 +251,7 @@ static enum err show_to(struct chat_ctx *c, const struct channel_ctx *x, int64_t
 	e = event_text_end(c, &t, &text);
 	struct event *ev = e == ERR_OK ? chat_record(c, EVENT_CHANNEL_VISIBLE, &log, text, SPAN_NONE) : NULL;
 	event_text_free(&t);
-	if (e == ERR_OK && !ev) e = c->error.err;
+	if (e == ERR_OK && !ev) e = chat_told(c);
 	if (e != ERR_OK) return e;
 	ev->user = user_pk;
 	ev->channel = x->ch.pk;
@@ -293,7 +293,7 @@ enum err record_message_change(
 	enum err e = event_text_end(c, &t, &text);
 	struct event *ev = e == ERR_OK ? chat_record(c, type, &log, text, SPAN_NONE) : NULL;
 	event_text_free(&t);
-	if (e == ERR_OK && !ev) e = c->error.err;
+	if (e == ERR_OK && !ev) e = chat_told(c);
 	if (e == ERR_OK) e = event_restrict(c, ev, m);
 	if (e == ERR_OK && out) *out = ev;
 	return e;
@@ -341,7 +341,7 @@ enum err record_message_deleted(
 	enum err e = event_text_end(c, &t, &text);
 	struct event *ev = e == ERR_OK ? chat_record(c, EVENT_MESSAGE_DELETED, &log, text, SPAN_NONE) : NULL;
 	event_text_free(&t);
-	if (e == ERR_OK && !ev) e = c->error.err;
+	if (e == ERR_OK && !ev) e = chat_told(c);
 	if (e != ERR_OK) return e;
 	ev->flags |= EVENT_HAS_COUNTS;
 	if (replies_counted) {

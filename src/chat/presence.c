@@ -40,7 +40,7 @@ static enum err record_presence(struct chat_ctx *c, struct user *u, bool online)
 	enum err e = presence_body(c, EVENT_USER_PRESENCE_CHANGED, USER_VIEW_COMMON, u, &body);
 	if (e != ERR_OK) return e;
 	struct event *ev = chat_record(c, EVENT_USER_PRESENCE_CHANGED, NULL, body, SPAN_NONE);
-	if (ev == NULL) return c->error.err;
+	if (ev == NULL) return chat_told(c);
 	ev->user = ev->actor = u->pk;
 	ev->flags |= EVENT_LATEST_ONLY;
 	return ERR_OK;

@@ -62,7 +62,7 @@ enum err record_message_read(struct chat_ctx *c, const struct read_news *n)
 	enum err e = event_text_end(c, &t, &text);
 	struct event *ev = e == ERR_OK ? chat_record(c, EVENT_MESSAGE_READ, &log, text, SPAN_NONE) : NULL;
 	event_text_free(&t);
-	if (e == ERR_OK && !ev) e = c->error.err;
+	if (e == ERR_OK && !ev) e = chat_told(c);
 	if (e != ERR_OK) return e;
 	ev->flags |= EVENT_THIN_WATCHERS | (hidden ? EVENT_ONLY_ACTOR : 0u);
 	return ERR_OK;
@@ -96,7 +96,7 @@ enum err record_mark_read(struct chat_ctx *c, const struct read_news *n)
 	enum err e = event_text_end(c, &t, &text);
 	struct event *ev = e == ERR_OK ? chat_record(c, EVENT_NOTIFICATION_MARK_READ, &log, text, SPAN_NONE) : NULL;
 	event_text_free(&t);
-	if (e == ERR_OK && !ev) e = c->error.err;
+	if (e == ERR_OK && !ev) e = chat_told(c);
 	if (e != ERR_OK) return e;
 	set_move(ev, n);
 	return ERR_OK;

@@ -24,7 +24,7 @@ static enum err end_sessions(struct chat_ctx *c, int64_t user_pk, int64_t before
 	/* With a position, so that a session which opens just now on an older snapshot finds it and ends too. */
 	struct store_event log = { .user_pk = user_pk, .actor_pk = c->me.pk, .data = SPAN("{\"ends\":true}") };
 	struct event *ev = chat_record(c, EVENT_USER_UPDATED, user_pk != 0 ? &log : NULL, SPAN_NONE, SPAN_NONE);
-	if (ev == NULL) return c->error.err;
+	if (ev == NULL) return chat_told(c);
 	ev->cls = EVENT_CLASS_OWN;
 	ev->user = user_pk;
 	ev->seq = before_s;

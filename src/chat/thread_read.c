@@ -89,7 +89,7 @@ static enum err record_unread(struct chat_ctx *c, const struct channel_ctx *x, c
 	e = event_text_end(c, &t, &text);
 	struct event *ev = e == ERR_OK ? chat_record(c, EVENT_NOTIFICATION_MARK_UNREAD, &log, text, SPAN_NONE) : NULL;
 	event_text_free(&t);
-	if (e == ERR_OK && !ev) e = c->error.err;
+	if (e == ERR_OK && !ev) e = chat_told(c);
 	if (e != ERR_OK) return e;
 	ev->flags |= EVENT_HAS_COUNTS;
 	ev->move = MOVE_THREADS;

@@ -15,12 +15,12 @@ static enum err record_updated(struct chat_ctx *c, const struct user *u, unsigne
 	if (e == ERR_OK) e = presence_body(c, EVENT_USER_UPDATED, USER_VIEW_PRIVACY, u, &others);
 	if (e != ERR_OK) return e;
 	struct event *ev = chat_record(c, EVENT_USER_UPDATED, &log, own, SPAN_NONE);
-	if (ev == NULL) return c->error.err;
+	if (ev == NULL) return chat_told(c);
 	ev->cls = EVENT_CLASS_OWN;
 	ev->flags |= flags;
 	int64_t pos = ev->pos;
 	ev = chat_record(c, EVENT_USER_UPDATED, NULL, others, SPAN_NONE);
-	if (ev == NULL) return c->error.err;
+	if (ev == NULL) return chat_told(c);
 	ev->pos = pos; /* one row, told to each session in one of the two ways */
 	ev->user = ev->actor = u->pk;
 	ev->flags |= EVENT_NOT_ACTOR;
@@ -32,7 +32,7 @@ static enum err record_presence(struct chat_ctx *c, const struct user *u)
 	struct span body;
 	enum err e = presence_body(c, EVENT_USER_PRESENCE_CHANGED, USER_VIEW_COMMON, u, &body);
 	struct event *ev = e == ERR_OK ? chat_record(c, EVENT_USER_PRESENCE_CHANGED, NULL, body, SPAN_NONE) : NULL;
-	if (ev == NULL) return c->error.err;
+	if (ev == NULL) return chat_told(c);
 	ev->user = ev->actor = u->pk;
 	ev->flags |= EVENT_LATEST_ONLY | EVENT_NOT_ACTOR;
 	return ERR_OK;

@@ -11,13 +11,14 @@
 
 static int usage(FILE *out)
 {
-	fputs("beck " BECK_VERSION "\n\n"
-	      "usage: beck token --user ID [--expires SECONDS] [--secret-file FILE]   a token for a user\n"
-	      "       beck token --server [--secret-file FILE]                         a token for your backend\n"
-	      "       beck app create --name NAME [--key KEY] [--json] [--data DIR]    a new application (API key and secret)\n"
-	      "       beck app list [--json | --first-key] [--data DIR]\n"
-	      "       beck app rotate --key KEY [--keep-old] [--json] [--data DIR]     a new secret\n\n"
-	      "The secret is read from FILE (mode 0600), or from BECK_API_SECRET; --data is ./data unless given.\n",
+	(void)fputs(
+		"beck " BECK_VERSION "\n\n"
+		"usage: beck token --user ID [--expires SECONDS] [--secret-file FILE]   a token for a user\n"
+		"       beck token --server [--secret-file FILE]                         a token for your backend\n"
+		"       beck app create --name NAME [--key KEY] [--json] [--data DIR]    a new application (API key and secret)\n"
+		"       beck app list [--json | --first-key] [--data DIR]\n"
+		"       beck app rotate --key KEY [--keep-old] [--json] [--data DIR]     a new secret\n\n"
+		"The secret is read from FILE (mode 0600), or from BECK_API_SECRET; --data is ./data unless given.\n",
 		out);
 	return out == stdout ? 0 : 2;
 }
@@ -54,7 +55,7 @@ static bool read_secret(const char *file, char out[512])
 	const char *env = getenv("BECK_API_SECRET");
 	if (!file) {
 		if (!env || strlen(env) >= 512) {
-			fputs("beck: no secret: give --secret-file or BECK_API_SECRET\n", stderr);
+			(void)fputs("beck: no secret: give --secret-file or BECK_API_SECRET\n", stderr);
 			return false;
 		}
 		memcpy(out, env, strlen(env) + 1);
@@ -62,9 +63,9 @@ static bool read_secret(const char *file, char out[512])
 	}
 	FILE *f = fopen(file, "re");
 	bool ok = f && fgets(out, 512, f);
-	if (f) fclose(f);
+	if (f) (void)fclose(f);
 	if (ok) out[strcspn(out, "\r\n")] = 0;
-	if (!ok) fprintf(stderr, "beck: cannot read a secret from %s\n", file);
+	if (!ok) (void)fprintf(stderr, "beck: cannot read a secret from %s\n", file);
 	return ok;
 }
 
@@ -94,7 +95,7 @@ static int do_token(int argc, char **argv)
 	if (ok) {
 		printf("%.*s\n", SPAN_FMT(buf_span(&token)));
 	} else {
-		fputs("beck: the user id is too long\n", stderr);
+		(void)fputs("beck: the user id is too long\n", stderr);
 	}
 	buf_deinit(&claims);
 	buf_deinit(&token);

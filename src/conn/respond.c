@@ -40,7 +40,7 @@ static void refresh(struct conn_host *h)
 	buf_add_span(&h->every_api, buf_span(&h->every));
 	buf_add_span(&h->every_api, SPAN("Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n"));
 	buf_printf(&h->every_api, "X-RateLimit-Limit: %d\r\nX-RateLimit-Reset: %lld\r\n", (int)LIMIT_RATE_WHILE_OFF,
-		(long long)(now_s / 60 * 60 + 60));
+		(long long)now_s / 60 * 60 + 60);
 }
 
 static bool list_names(struct span list, struct span one)

@@ -25,7 +25,7 @@ static struct span trim(struct span s)
 /* Cuts brackets and, if allowed, a port. False when what is left over is neither. */
 static bool strip(struct span *s, bool with_port)
 {
-	struct span port = SPAN_NONE;
+	struct span port;
 	if (s->n && s->p[0] == '[') {
 		size_t end = span_find(*s, ']');
 		if (end == s->n) return false;

@@ -101,7 +101,7 @@ static int open_socket(const struct sockaddr_storage *address, socklen_t n, int 
 
 static uint16_t bound_port(int fd)
 {
-	struct sockaddr_storage s;
+	struct sockaddr_storage s = { 0 };
 	socklen_t n = sizeof s;
 	if (getsockname(fd, (struct sockaddr *)&s, &n) != 0) return 0;
 	return ntohs(s.ss_family == AF_INET ? ((struct sockaddr_in *)&s)->sin_port : ((struct sockaddr_in6 *)&s)->sin6_port);

@@ -17,11 +17,11 @@ struct args {
 
 static int usage(void)
 {
-	fputs("usage: beckd backup DIR | check  [--data DIR]\n"
-	      "       beckd restore DIR [--data DIR] [--erasures-from DIR]\n"
-	      "       beckd app create --name NAME [--key KEY] [--json] [--data DIR]\n"
-	      "       beckd app list [--json | --first-key] [--data DIR]\n"
-	      "       beckd app rotate --key KEY [--keep-old] [--json] [--data DIR]\n",
+	(void)fputs("usage: beckd backup DIR | check  [--data DIR]\n"
+		    "       beckd restore DIR [--data DIR] [--erasures-from DIR]\n"
+		    "       beckd app create --name NAME [--key KEY] [--json] [--data DIR]\n"
+		    "       beckd app list [--json | --first-key] [--data DIR]\n"
+		    "       beckd app rotate --key KEY [--keep-old] [--json] [--data DIR]\n",
 		stderr);
 	return 2;
 }
@@ -56,7 +56,7 @@ static bool parse(int argc, char **argv, struct args *out)
 
 static int failed(const char *what, struct span why)
 {
-	fprintf(stderr, "beckd %s: %.*s\n", what, SPAN_FMT(why));
+	(void)fprintf(stderr, "beckd %s: %.*s\n", what, SPAN_FMT(why));
 	return 1;
 }
 
@@ -101,7 +101,7 @@ static int do_check(const struct args *o, struct arena *a)
 {
 	struct span report = SPAN("cannot check");
 	enum err e = store_check(o->data, a, &report);
-	fprintf(e == ERR_OK ? stdout : stderr, "%.*s\n", SPAN_FMT(report));
+	(void)fprintf(e == ERR_OK ? stdout : stderr, "%.*s\n", SPAN_FMT(report));
 	return e == ERR_OK ? 0 : 1;
 }
 

@@ -131,7 +131,7 @@ void beckd_background_round(struct beckd *d, bool is_last)
 static bool pause_ms(struct beckd *d, int64_t ms)
 {
 	struct timespec at;
-	timespec_get(&at, TIME_UTC);
+	(void)timespec_get(&at, TIME_UTC);
 	at.tv_sec += ms / 1000;
 	at.tv_nsec += (ms % 1000) * 1000000;
 	if (at.tv_nsec >= 1000000000) {

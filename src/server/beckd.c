@@ -27,7 +27,7 @@ static const char *content_type(struct span name)
 	};
 	for (size_t i = 0; i < BECK_COUNT(types); i++) {
 		struct span end = span_str(types[i].end);
-		if (name.n >= end.n && span_eq(span_skip(name, name.n - end.n), end)) return types[i].type;
+		if (name.n >= end.n && memcmp(name.p + (name.n - end.n), end.p, end.n) == 0) return types[i].type;
 	}
 	return "application/octet-stream";
 }
@@ -97,6 +97,7 @@ static bool make_loop(struct beckd *d, unsigned i, struct span *why)
 static bool make_bus(struct beckd *d)
 {
 	struct bus_sink sinks[64];
+	BECK_ASSERT(d->loop_count > 0);
 	d->hubs = calloc(d->loop_count, sizeof *d->hubs);
 	if (!d->hubs) return false;
 	for (unsigned i = 0; i < d->loop_count; i++) d->hubs[i] = d->loops[i].hub;

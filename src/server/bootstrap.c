@@ -65,7 +65,7 @@ static enum err settle(struct beckd *d, struct store_tx *tx, struct span *why)
 	if (e != ERR_OK) return e;
 	if (n == 0) return make_first(d, tx, why);
 	app = span_given(d->config.api_key) ? find(apps, n, d->config.api_key) : &apps[0];
-	if (!app && n > 0 && span_given(d->config.api_key)) {
+	if (!app) {
 		*why = arena_printf(&d->arena, "no application here has the key \"%.*s\"; `beck app list` shows those there are",
 			SPAN_FMT(d->config.api_key));
 		return ERR_INTERNAL;

@@ -180,12 +180,12 @@ static bool read_secret(struct loading *l, struct config *c)
 	FILE *f = fopen(file.p, "re");
 	if (!f || fstat(fileno(f), &st) != 0) {
 		l->why = arena_printf(l->arena, "api-secret-file: cannot read %s: %s", file.p, strerror(errno));
-		if (f) fclose(f);
+		if (f) (void)fclose(f);
 		return false;
 	}
 	char line[512];
 	bool ok = fgets(line, sizeof line, f) != NULL;
-	fclose(f);
+	(void)fclose(f);
 	if (!ok || (st.st_mode & 077) != 0) {
 		l->why = arena_printf(l->arena,
 			ok ? "api-secret-file: %s must be readable by its owner only (mode 0600)"

@@ -14,24 +14,25 @@
 
 static void help(FILE *out)
 {
-	fputs("beckd " BECK_VERSION " - a chat server\n\n"
-	      "usage: beckd [options]                    run the server\n"
-	      "       beckd backup DIR [--data DIR]      copy a data folder consistently, also while the server runs\n"
-	      "       beckd restore DIR [--data DIR] [--erasures-from DIR]\n"
-	      "                                          fill an empty data folder from a backup; and erase again what the\n"
-	      "                                          newest data folder or backup lists as erased\n"
-	      "       beckd check [--data DIR]           verify a data folder\n"
-	      "       beckd app create|list|rotate ...   applications (see `beck app --help`)\n\n"
-	      "options, each also as --name=value, as name = value in the INI file, and as BECK_NAME in the environment;\n"
-	      "later wins: defaults, file, environment, flags\n\n",
+	(void)fputs(
+		"beckd " BECK_VERSION " - a chat server\n\n"
+		"usage: beckd [options]                    run the server\n"
+		"       beckd backup DIR [--data DIR]      copy a data folder consistently, also while the server runs\n"
+		"       beckd restore DIR [--data DIR] [--erasures-from DIR]\n"
+		"                                          fill an empty data folder from a backup; and erase again what the\n"
+		"                                          newest data folder or backup lists as erased\n"
+		"       beckd check [--data DIR]           verify a data folder\n"
+		"       beckd app create|list|rotate ...   applications (see `beck app --help`)\n\n"
+		"options, each also as --name=value, as name = value in the INI file, and as BECK_NAME in the environment;\n"
+		"later wins: defaults, file, environment, flags\n\n",
 		out);
 	for (const struct config_option *o = config_options; o->name; o++) {
 		char left[64];
-		snprintf(left, sizeof left, "--%s %s", o->name, o->value ? o->value : "");
-		fprintf(out, "  %-34s %s%s%s%s\n", left, o->help, o->fallback && o->value ? " [" : "",
+		(void)snprintf(left, sizeof left, "--%s %s", o->name, o->value ? o->value : "");
+		(void)fprintf(out, "  %-34s %s%s%s%s\n", left, o->help, o->fallback && o->value ? " [" : "",
 			o->fallback && o->value ? o->fallback : "", o->fallback && o->value ? "]" : "");
 	}
-	fputs("\nSIGTERM, SIGINT: drain and end. SIGHUP: read the TLS files again.\n", out);
+	(void)fputs("\nSIGTERM, SIGINT: drain and end. SIGHUP: read the TLS files again.\n", out);
 }
 
 /* Every socket is a descriptor: take what the hard limit allows. */
@@ -74,12 +75,12 @@ static int serve(int argc, char **argv)
 	struct span why = SPAN_NONE;
 	arena_init(&a, (size_t)LIMIT_ARENA_BYTES);
 	if (!config_load(&config, &a, argc, argv, &why)) {
-		fprintf(stderr, "beckd: %.*s\n", SPAN_FMT(why));
+		(void)fprintf(stderr, "beckd: %.*s\n", SPAN_FMT(why));
 		return 2;
 	}
 	log_setup(STDERR_FILENO, (enum log_level)config.log_level);
 	raise_descriptor_limit();
-	signal(SIGPIPE, SIG_IGN);
+	(void)signal(SIGPIPE, SIG_IGN);
 	sigset_t set;
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
@@ -89,13 +90,13 @@ static int serve(int argc, char **argv)
 
 	struct beckd *d = beckd_create(&config, &a, &beckd_env_real, &why);
 	if (!d || !beckd_start(d, &why)) {
-		fprintf(stderr, "beckd: %.*s\n", SPAN_FMT(why));
+		(void)fprintf(stderr, "beckd: %.*s\n", SPAN_FMT(why));
 		beckd_destroy(d);
 		return 1;
 	}
 	struct span url = beckd_url(d, &d->arena);
 	printf("beckd ready url=%.*s\n", SPAN_FMT(url));
-	fflush(stdout);
+	(void)fflush(stdout);
 	LOG_INF("ready", "url=%.*s version=%s start_ms=%.1f", SPAN_FMT(url), BECK_VERSION,
 		(double)(clock_mono_us(&clock_system) - d->started_us) / 1000.0);
 	wait_for_signals(d, &set);

@@ -267,7 +267,7 @@ static void *reader_main(void *arg)
 {
 	struct reader *r = arg;
 	char name[16];
-	snprintf(name, sizeof name, "reader-%d", r->index);
+	(void)snprintf(name, sizeof name, "reader-%d", r->index);
 	(void)pthread_setname_np(pthread_self(), name);
 	while (wait_for_read(r->w)) workers_step_reader(r->w, r->index);
 	return NULL;

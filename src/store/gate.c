@@ -46,7 +46,7 @@ void gate_copy(struct store *s, int delta)
 static bool reads_end(struct store *s, int64_t patience_ms)
 {
 	struct timespec until;
-	timespec_get(&until, TIME_UTC);
+	(void)timespec_get(&until, TIME_UTC);
 	until.tv_nsec += (long)(patience_ms % 1000) * 1000000;
 	until.tv_sec += patience_ms / 1000 + until.tv_nsec / 1000000000;
 	until.tv_nsec %= 1000000000;

@@ -277,7 +277,7 @@ enum err chat_update_channel(struct chat_ctx *c, struct span type, struct span i
 {
 	struct update u = { .body = body };
 	struct message m;
-	bool has_message;
+	bool has_message = false;
 	enum err e = chat_channel_load(c, type, id, &u.x);
 	if (e == ERR_OK) e = apply_verbs(c, &u);
 	/* The message comes after the change, in the log as in the channel. */

@@ -125,7 +125,7 @@ static enum err start_of(struct chat_ctx *c, const struct user *u, struct sessio
 
 enum err chat_connect(struct chat_ctx *c, yyjson_val *payload, struct session_start *out)
 {
-	yyjson_val *details;
+	yyjson_val *details = NULL;
 	struct session_start start;
 	enum err e = check_payload(c, payload, &details);
 	if (e != ERR_OK) return e;

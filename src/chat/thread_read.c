@@ -48,7 +48,7 @@ static enum err count_threads(struct chat_ctx *c, int64_t *out)
 
 enum err thread_mark_read(struct chat_ctx *c, const struct channel_ctx *x, struct span thread_id, struct jsonw *w)
 {
-	struct message parent, reply;
+	struct message parent, reply = { 0 };
 	int64_t last_read = 0;
 	bool takes_part = false;
 	struct read_news n = { .x = x, .at_us = c->now_us, .thread_id = thread_id, .moves = true };

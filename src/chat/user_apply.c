@@ -321,7 +321,7 @@ enum err chat_user_apply(struct chat_ctx *c, struct user *u, yyjson_val *obj, en
 {
 	const struct user before = *u;
 	size_t i, n;
-	yyjson_val *key, *value, *custom;
+	yyjson_val *key, *value, *custom = NULL;
 	bool known;
 	if (how == USER_MERGE_UPSERT) u->name = u->image = SPAN_NONE;
 	yyjson_obj_foreach(obj, i, n, key, value)

@@ -32,9 +32,9 @@ struct bench {
 
 static void on_ready(struct session_carrier *c) { BECK_CONTAINER(c, struct reader, carrier)->is_ready = true; }
 static void no_replay(void *ctx, struct session_hub *h, struct span id, int64_t app, int64_t user, int64_t after,
-	const int64_t *channels, size_t n, enum dialect d)
+	const struct session_interest *in, enum dialect d)
 {
-	(void)ctx, (void)h, (void)id, (void)app, (void)user, (void)after, (void)channels, (void)n, (void)d;
+	(void)ctx, (void)h, (void)id, (void)app, (void)user, (void)after, (void)in, (void)d;
 }
 static void no_recount(void *ctx, struct session_hub *h, int64_t app, int64_t user) { (void)ctx, (void)h, (void)app, (void)user; }
 static void no_ended(void *ctx, int64_t app, int64_t user, const int64_t *channels, const int64_t *counts, size_t n, bool last)

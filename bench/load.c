@@ -1,18 +1,22 @@
-/* Load from one thread over epoll, closed loop, with figures as one JSON line each.
+/* Load from one thread over epoll, with figures as one JSON line each. --tls speaks TLS, any certificate will do.
  *
- *   load http HOST:PORT --conns N --seconds S [--warm S]     < requests
+ *   load http HOST:PORT --conns N --seconds S [--warm S] [--rate R]     < requests
  *       Sends the requests (whole HTTP texts, read from standard input, each preceded by its length in bytes and a newline) in
- * turn; "@@@@@@@@@@@@@@@@" in one is replaced by a number that never repeats. Prints
- * {"requests":..,"per_second":..,"p50_us":..,"p99_us":..,"errors":..}. load ws HOST:PORT --parallel K                          <
- * requests Opens one WebSocket per request (upgrade texts, same form), K handshakes under way at once, prints
- * {"opened":..,"seconds":..} when each has its first event; then obeys lines on descriptor 3: "fan N W LEN" + a request of LEN
- * bytes that follows: W senders post it, N times in all, and it waits until every WebSocket has got N frames holding "t=<us>";
- * prints {"deliveries":..,"seconds":..,"p50_us":.., "p99_us":..}; "drain MS" reads on for a while and prints {"frames":..};
- * anything else ends. */
+ *       turn; "@@@@@@@@@@@@@@@@" in one is replaced by a number that never repeats. Closed loop; with --rate so many a second,
+ *       and a request's time counts from when it was due. Prints
+ *       {"requests":..,"per_second":..,"p50_us":..,"p99_us":..,"errors":..}.
+ *   load ws HOST:PORT --parallel K     < requests
+ *       Opens one WebSocket per request (upgrade texts, same form), K handshakes under way at once, prints
+ *       {"opened":..,"seconds":..} when each has its first event; then obeys lines on descriptor 3: "fan N W LEN" + a request of
+ *       LEN bytes that follows: W senders post it, N times in all, and it waits until every WebSocket has got N frames holding
+ *       "t=<us>"; prints {"deliveries":..,"seconds":..,"p50_us":.., "p99_us":..}; "drain MS" reads on for a while and prints
+ *       {"frames":..}; anything else ends. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +33,7 @@ struct text {
 };
 struct peer {
 	int fd;
+	SSL *ssl; /* NULL: plain */
 	size_t request; /* index */
 	char *out;
 	size_t out_n, out_at;
@@ -43,6 +48,7 @@ static struct text *requests;
 static size_t request_count;
 static struct sockaddr_in target;
 static int epoll_fd;
+static SSL_CTX *tls; /* NULL: plain */
 static uint64_t serial;
 static uint32_t *samples;
 static size_t sample_count, sample_cap;
@@ -117,6 +123,41 @@ static void report(const char *what, int64_t took_us)
 	errors = 0;
 }
 
+/* ---- bytes ---- */
+/* As read(2) and write(2). */
+static ssize_t tls_result(struct peer *p, int n)
+{
+	if (n > 0) return n;
+	int e = SSL_get_error(p->ssl, n);
+	errno = e == SSL_ERROR_WANT_READ || e == SSL_ERROR_WANT_WRITE ? EAGAIN : EIO;
+	return e == SSL_ERROR_ZERO_RETURN ? 0 : -1;
+}
+
+static ssize_t peer_read(struct peer *p, char *to, size_t n)
+{
+	return p->ssl ? tls_result(p, SSL_read(p->ssl, to, (int)n)) : read(p->fd, to, n);
+}
+
+static ssize_t peer_write(struct peer *p, const char *from, size_t n)
+{
+	return p->ssl ? tls_result(p, SSL_write(p->ssl, from, (int)n)) : write(p->fd, from, n);
+}
+
+static void begin_tls(struct peer *p)
+{
+	p->ssl = SSL_new(tls);
+	if (!p->ssl || SSL_set_fd(p->ssl, p->fd) != 1) die("TLS");
+	SSL_set_connect_state(p->ssl);
+}
+
+static void hang_up(struct peer *p)
+{
+	SSL_free(p->ssl);
+	close(p->fd);
+	free(p->in);
+	free(p->out);
+}
+
 static void watch(struct peer *p, bool out, int op)
 {
 	struct epoll_event ev = { .events = EPOLLIN | (out ? EPOLLOUT : 0u), .data.ptr = p };
@@ -130,18 +171,20 @@ static void dial(struct peer *p)
 	if (p->fd < 0) die("socket");
 	setsockopt(p->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
 	if (connect(p->fd, (struct sockaddr *)&target, sizeof target) != 0 && errno != EINPROGRESS) die("connect");
+	if (tls) begin_tls(p);
 	watch(p, true, EPOLL_CTL_ADD);
 }
 
 static void pump(struct peer *p)
 {
 	while (p->out_at < p->out_n) {
-		ssize_t n = write(p->fd, p->out + p->out_at, p->out_n - p->out_at);
+		ssize_t n = peer_write(p, p->out + p->out_at, p->out_n - p->out_at);
 		if (n < 0 && (errno == EAGAIN || errno == ENOTCONN || errno == EINPROGRESS)) break;
 		if (n < 0) die("write");
 		p->out_at += (size_t)n;
 	}
-	watch(p, p->out_at < p->out_n, EPOLL_CTL_MOD);
+	/* A handshake waits for the other side: reading goes on with it. */
+	watch(p, p->out_at < p->out_n && !p->ssl, EPOLL_CTL_MOD);
 }
 
 static void send_request(struct peer *p, struct text t, bool stamp)
@@ -174,15 +217,26 @@ static size_t whole_answer(struct peer *p, int *status)
 	return p->in_n >= head + body ? head + body : 0;
 }
 
-static ssize_t fill(struct peer *p)
+static ssize_t fill_once(struct peer *p)
 {
 	if (p->in_cap - p->in_n < 65536) {
 		p->in_cap = p->in_n + 131072;
 		p->in = must(realloc(p->in, p->in_cap));
 	}
-	ssize_t n = read(p->fd, p->in + p->in_n, p->in_cap - p->in_n - 1);
+	ssize_t n = peer_read(p, p->in + p->in_n, p->in_cap - p->in_n - 1);
 	if (n > 0) p->in_n += (size_t)n;
 	if (n > 0) p->in[p->in_n] = 0;
+	return n;
+}
+
+/* What OpenSSL holds makes no descriptor readable: take it all. */
+static ssize_t fill(struct peer *p)
+{
+	ssize_t n = fill_once(p), more = n;
+	int why = errno;
+	if (p->ssl && p->out_at < p->out_n) pump(p);
+	while (p->ssl && more > 0) more = fill_once(p);
+	errno = why;
 	return n;
 }
 
@@ -198,37 +252,71 @@ static void drop(struct peer *p, size_t n)
 }
 
 /* ---- http ---- */
-static int run_http(size_t conns, double warm_s, double seconds)
+struct http_load {
+	struct peer *peers, **idle; /* idle: with a rate only */
+	size_t idle_n, next;
+	int64_t begin, due, every_us; /* every_us 0: as fast as answers come */
+};
+
+static void send_next(struct http_load *l, struct peer *p) { send_request(p, requests[l->next++ % request_count], false); }
+
+/* What is due goes out when somebody is free, and its time runs from when it was due. */
+static void send_due(struct http_load *l)
 {
-	struct peer *peers = must(calloc(conns, sizeof *peers));
-	size_t next = 0;
-	for (size_t i = 0; i < conns; i++) {
-		dial(&peers[i]);
-		send_request(&peers[i], requests[next++ % request_count], false);
+	while (l->every_us && l->idle_n > 0 && l->due <= now_us()) {
+		struct peer *p = l->idle[--l->idle_n];
+		send_next(l, p);
+		p->started_us = l->due;
+		l->due += l->every_us;
 	}
-	int64_t begin = now_us() + (int64_t)(warm_s * 1e6), end = begin + (int64_t)(seconds * 1e6);
-	while (now_us() < end) {
-		struct epoll_event got[256];
-		int n = epoll_wait(epoll_fd, got, 256, 100);
-		for (int i = 0; i < n; i++) {
-			struct peer *p = got[i].data.ptr;
-			if (got[i].events & EPOLLOUT) pump(p);
-			if (!(got[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR))) continue;
-			ssize_t r = fill(p);
-			if (r == 0 || (r < 0 && errno != EAGAIN)) die("server closed a connection");
-			int status = 0;
-			size_t whole = whole_answer(p, &status);
-			if (!whole) continue;
-			int64_t now = now_us();
-			if (p->started_us >= begin) {
-				sample(now - p->started_us);
-				errors += status >= 399;
-			}
-			drop(p, whole);
-			send_request(p, requests[next++ % request_count], false);
+}
+
+static void http_event(struct http_load *l, struct epoll_event *ev)
+{
+	struct peer *p = ev->data.ptr;
+	if (ev->events & EPOLLOUT) pump(p);
+	if (!(ev->events & (EPOLLIN | EPOLLHUP | EPOLLERR))) return;
+	ssize_t r = fill(p);
+	if (r == 0 || (r < 0 && errno != EAGAIN)) die("server closed a connection");
+	int status = 0;
+	size_t whole = whole_answer(p, &status);
+	if (!whole) return;
+	int64_t now = now_us();
+	if (p->started_us >= l->begin) {
+		sample(now - p->started_us);
+		errors += status >= 399;
+	}
+	drop(p, whole);
+	if (l->every_us) {
+		l->idle[l->idle_n++] = p;
+	} else {
+		send_next(l, p);
+	}
+}
+
+static int run_http(size_t conns, double warm_s, double seconds, double rate)
+{
+	struct http_load l = { .every_us = rate > 0 ? (int64_t)(1e6 / rate) : 0 };
+	l.peers = must(calloc(conns, sizeof *l.peers));
+	l.idle = must(calloc(conns, sizeof *l.idle));
+	l.due = now_us();
+	l.begin = l.due + (int64_t)(warm_s * 1e6);
+	for (size_t i = 0; i < conns; i++) {
+		dial(&l.peers[i]);
+		if (l.every_us) {
+			l.idle[l.idle_n++] = &l.peers[i];
+		} else {
+			send_next(&l, &l.peers[i]);
 		}
 	}
-	report("requests", now_us() - begin);
+	int64_t end = l.begin + (int64_t)(seconds * 1e6);
+	while (now_us() < end) {
+		struct epoll_event got[256];
+		send_due(&l);
+		int n = epoll_wait(epoll_fd, got, 256, l.every_us ? 1 : 100);
+		for (int i = 0; i < n; i++) http_event(&l, &got[i]);
+	}
+	report("requests", now_us() - l.begin);
 	return 0;
 }
 
@@ -293,7 +381,7 @@ static void ws_event(struct epoll_event *ev)
 	if (!(ev->events & (EPOLLIN | EPOLLHUP | EPOLLERR))) return;
 	ssize_t r = fill(p);
 	if (r == 0 || (r < 0 && errno != EAGAIN)) die("server closed a WebSocket");
-	if (!p->is_ws) {
+	if (!p->is_ws && p->in_n > 0) {
 		char *end = memmem(p->in, p->in_n, "\r\n\r\n", 4);
 		if (!end) return;
 		if (strncmp(p->in, "HTTP/1.1 101", 12) != 0) {
@@ -376,9 +464,7 @@ static void fan(struct text post, unsigned long count, unsigned long window)
 	}
 	report("deliveries", now_us() - begin);
 	for (unsigned long i = 0; i < window; i++) {
-		close(posters[i].fd);
-		free(posters[i].in);
-		free(posters[i].out);
+		hang_up(&posters[i]);
 	}
 	free(posters);
 }
@@ -433,9 +519,16 @@ int main(int argc, char **argv)
 	snprintf(host, sizeof host, "%.*s", (int)(colon - argv[2]), argv[2]);
 	target = (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons((uint16_t)strtoul(colon + 1, NULL, 10)) };
 	if (inet_pton(AF_INET, host, &target.sin_addr) != 1) return 2;
-	double seconds = 5, warm = 1;
+	double seconds = 5, warm = 1, rate = 0;
 	size_t conns = 64, parallel = 256;
-	for (int i = 3; i + 1 < argc; i += 2) {
+	for (int i = 3; i < argc; i++) {
+		if (strcmp(argv[i], "--tls") != 0) continue;
+		tls = SSL_CTX_new(TLS_client_method());
+		if (!tls) die("TLS");
+		SSL_CTX_set_mode(tls, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+	}
+	for (int i = 3; i + 1 < argc; i++) {
+		if (strcmp(argv[i], "--rate") == 0) rate = strtod(argv[i + 1], NULL);
 		if (strcmp(argv[i], "--conns") == 0) conns = strtoul(argv[i + 1], NULL, 10);
 		if (strcmp(argv[i], "--seconds") == 0) seconds = strtod(argv[i + 1], NULL);
 		if (strcmp(argv[i], "--warm") == 0) warm = strtod(argv[i + 1], NULL);
@@ -443,5 +536,5 @@ int main(int argc, char **argv)
 	}
 	epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	read_requests();
-	return strcmp(argv[1], "ws") == 0 ? run_ws(parallel) : run_http(conns, warm, seconds);
+	return strcmp(argv[1], "ws") == 0 ? run_ws(parallel) : run_http(conns, warm, seconds, rate);
 }

@@ -1,3 +1,5 @@
+#include <pthread.h>
+
 #include "base/log.h"
 #include "store/sqlite/db.h"
 #include "store/sqlite/functions.h"
@@ -59,9 +61,15 @@ static enum err open_error(struct store_tx *tx, int rc, bool may_create)
 	return db_map(tx, rc);
 }
 
+/* Every allocation of SQLite would pass one lock to be counted, and nobody looks at the count. Once per process, before SQLite
+ * starts; refused (and harmless) where somebody has started it already. */
+static void configure(void) { (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0); }
+
 enum err db_open(struct store_tx *tx, struct store *store, const char *path, const char *vfs, const struct clock *clock,
 	enum db_role role, bool may_create)
 {
+	static pthread_once_t configured = PTHREAD_ONCE_INIT;
+	(void)pthread_once(&configured, configure);
 	*tx = (struct store_tx){ .store = store, .clock = clock, .is_reader = role == DB_READER };
 	list_init(&tx->busy);
 	u64map_init(&tx->literals);

@@ -17,7 +17,8 @@ struct duty_job {
 	struct registry_seen *seen;
 	size_t seen_count;
 	enum err (*rule)(struct duty_job *j);
-	bool finished, again;
+	bool finished, again, has_mark;
+	int64_t mark; /* becomes apps_mark once it is over: rules may run twice */
 };
 
 static enum job_next duty_run(struct job *job)
@@ -33,6 +34,7 @@ static void duty_done(struct job *job)
 {
 	struct duty_job *j = BECK_CONTAINER(job, struct duty_job, own.job);
 	struct beckd *d = j->own.d;
+	if (j->has_mark && j->own.chat.error.err == ERR_OK) d->apps_mark = j->mark;
 	pthread_mutex_lock(&d->lock);
 	j->finished = true;
 	pthread_cond_broadcast(&d->wake);
@@ -109,7 +111,8 @@ static enum err apps_rule(struct duty_job *j)
 	enum err e = store_app_mark(j->own.chat.tx, &mark);
 	if (e != ERR_OK) return e;
 	j->own.chat.apps_changed = mark != j->own.d->apps_mark;
-	j->own.d->apps_mark = mark;
+	j->mark = mark;
+	j->has_mark = true;
 	return ERR_OK;
 }
 

@@ -42,6 +42,7 @@ struct workers {
 	struct reader *readers;
 	pthread_t lane;
 	struct job *batch[256];
+	int guarded; /* batches to come that run with savepoints; the lane's */
 	struct workers_stats stats;
 };
 
@@ -274,8 +275,11 @@ static void *reader_main(void *arg)
 }
 
 /* ---- the lane ---- */
-/* Runs one rule in its savepoint. False: the whole batch is gone. */
-static bool run_write(struct workers *w, struct job *j, struct store_tx *tx)
+/* RULE_AGAIN: it refused after it had written, in a batch without savepoints, which has to run again with them. RULE_BROKEN: the
+ * whole batch is gone. */
+enum rule_end { RULE_OVER, RULE_AGAIN, RULE_BROKEN };
+
+static enum rule_end run_write(struct workers *w, struct job *j, struct store_tx *tx)
 {
 	begin(w, j, tx, true);
 	enum err e = store_rule_begin(tx);
@@ -285,28 +289,62 @@ static bool run_write(struct workers *w, struct job *j, struct store_tx *tx)
 		bool keep = j->chat->error.err == ERR_OK;
 		if (!keep) drop_events(j->chat);
 		if (!store_batch_broken(tx)) e = store_rule_end(tx, keep);
+		if (e == ERR_AGAIN) return RULE_AGAIN;
 	}
-	if (e != ERR_OK && !store_batch_broken(tx)) fail(j, e, SPAN("the store could not write"));
-	return !store_batch_broken(tx);
+	if (store_batch_broken(tx)) return RULE_BROKEN;
+	if (e != ERR_OK) fail(j, e, SPAN("the store could not write"));
+	return RULE_OVER;
 }
 
-static size_t gather(struct workers *w, struct store_tx *tx, bool *broken)
+static enum rule_end gather(struct workers *w, struct store_tx *tx, size_t *n)
 {
-	size_t n = 0;
 	int64_t until = clock_mono_us(w->o.clock) + LIMIT_LANE_BATCH_MS * 1000;
-	*broken = false;
-	while (n < BECK_COUNT(w->batch) && n < (size_t)LIMIT_LANE_BATCH) {
+	*n = 0;
+	while (*n < BECK_COUNT(w->batch) && *n < (size_t)LIMIT_LANE_BATCH) {
 		pthread_mutex_lock(&w->lock);
 		struct job *j = lane_pop(w);
 		pthread_mutex_unlock(&w->lock);
 		if (!j) break;
-		w->batch[n++] = j;
-		if (!run_write(w, j, tx)) {
-			*broken = true;
-			break;
-		}
+		w->batch[(*n)++] = j;
+		enum rule_end end = run_write(w, j, tx);
+		if (end != RULE_OVER) return end;
 		if (clock_mono_us(w->o.clock) >= until) break;
 	}
+	return RULE_OVER;
+}
+
+/* Rules have no effect outside transaction and arena, so they may run twice. */
+static enum store_commit run_again(struct workers *w, size_t n)
+{
+	struct store_tx *tx;
+	if (store_batch_begin(w->o.store, &tx) != ERR_OK) return STORE_ROLLED_BACK;
+	for (size_t i = 0; i < n; i++) {
+		if (run_write(w, w->batch[i], tx) == RULE_OVER) continue;
+		store_batch_abort(tx);
+		return STORE_ROLLED_BACK;
+	}
+	return store_batch_commit(tx);
+}
+
+/* One batch of what waits; how many jobs it took in hand. */
+static size_t run_gathered(struct workers *w, struct store_tx *tx, enum store_commit *outcome)
+{
+	enum { GUARDED_AFTER_AGAIN = 64 }; /* who makes batches run twice does it once in so many */
+	size_t n;
+	if (w->guarded > 0) {
+		w->guarded--;
+	} else {
+		store_batch_unguarded(tx);
+	}
+	enum rule_end end = gather(w, tx, &n);
+	if (end == RULE_OVER) {
+		*outcome = store_batch_commit(tx);
+		return n;
+	}
+	store_batch_abort(tx);
+	if (end == RULE_BROKEN) return n;
+	w->guarded = GUARDED_AFTER_AGAIN;
+	*outcome = run_again(w, n);
 	return n;
 }
 
@@ -341,13 +379,7 @@ static void run_batch(struct workers *w)
 	enum store_commit outcome = STORE_ROLLED_BACK;
 	size_t n;
 	if (store_batch_begin(w->o.store, &tx) == ERR_OK) {
-		bool broken;
-		n = gather(w, tx, &broken);
-		if (broken) {
-			store_batch_abort(tx);
-		} else {
-			outcome = store_batch_commit(tx);
-		}
+		n = run_gathered(w, tx, &outcome);
 	} else {
 		pthread_mutex_lock(&w->lock);
 		for (n = 0; n < BECK_COUNT(w->batch) && (w->batch[n] = lane_pop(w)) != NULL;) n++;

@@ -13,13 +13,22 @@ enum err store_batch_begin(struct store *s, struct store_tx **tx)
 		return e;
 	}
 	t->state = DB_BATCH;
+	t->is_unguarded = false;
 	*tx = t;
 	return ERR_OK;
+}
+
+void store_batch_unguarded(struct store_tx *tx)
+{
+	BECK_ASSERT(tx->state == DB_BATCH);
+	tx->is_unguarded = true;
 }
 
 enum err store_rule_begin(struct store_tx *tx)
 {
 	BECK_ASSERT(tx->state == DB_BATCH && !tx->has_savepoint);
+	tx->changes = sqlite3_total_changes64(tx->handle);
+	if (tx->is_unguarded) return ERR_OK;
 	enum err e = sql_run(sql_prepare(tx, "SAVEPOINT rule"));
 	tx->has_savepoint = e == ERR_OK;
 	return e;
@@ -28,10 +37,11 @@ enum err store_rule_begin(struct store_tx *tx)
 enum err store_rule_end(struct store_tx *tx, bool keep)
 {
 	BECK_ASSERT(tx->state == DB_BATCH);
-	if (!tx->has_savepoint) return ERR_UNAVAILABLE;
+	if (!tx->has_savepoint && !tx->is_unguarded) return ERR_UNAVAILABLE;
 	tx->has_savepoint = false;
 	tx->deadline_us = 0;
 	db_release_busy(tx);
+	if (tx->is_unguarded) return keep || sqlite3_total_changes64(tx->handle) == tx->changes ? ERR_OK : ERR_AGAIN;
 	enum err e = keep ? ERR_OK : sql_run(sql_prepare(tx, "ROLLBACK TO rule"));
 	return e == ERR_OK ? sql_run(sql_prepare(tx, "RELEASE rule")) : e;
 }

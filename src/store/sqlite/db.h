@@ -36,6 +36,8 @@ struct store_tx {
 	bool is_reader;
 	bool may_interrupt; /* the running statement only reads */
 	bool has_savepoint;
+	bool is_unguarded; /* this batch: rules run without savepoints ... */
+	int64_t changes;   /* ... and this many rows had been changed when the rule began */
 	int64_t deadline_us;
 	struct u64map literals; /* literal's address -> first copy */
 	struct sql_stmt *built[DB_BUILT_CACHED];

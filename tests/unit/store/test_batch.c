@@ -48,6 +48,30 @@ static void a_refused_rule_leaves_the_others(void **state)
 	assert_int_equal(committed(f), 2);
 }
 
+/* Without savepoints a rule that only looked may refuse; one that wrote makes the batch run again. */
+static void an_unguarded_batch_says_when_it_must_run_again(void **state)
+{
+	struct fixture *f = *state;
+	store_batch_unguarded(f->tx);
+	assert_int_equal(store_rule_begin(f->tx), ERR_OK);
+	assert_int_equal(put(f->tx, 1, 10), ERR_OK);
+	assert_int_equal(store_rule_end(f->tx, true), ERR_OK);
+	assert_int_equal(store_rule_begin(f->tx), ERR_OK);
+	assert_int_equal(fixture_int(f->tx, "SELECT count(*) FROM t"), 1);
+	assert_int_equal(store_rule_end(f->tx, false), ERR_OK);
+	assert_int_equal(store_rule_begin(f->tx), ERR_OK);
+	assert_int_equal(put(f->tx, 2, 10), ERR_OK);
+	assert_int_equal(store_rule_end(f->tx, false), ERR_AGAIN);
+	store_batch_abort(f->tx);
+	assert_int_equal(committed(f), 0);
+	fixture_begin(f); /* the next one is guarded unless it says otherwise */
+	assert_int_equal(store_rule_begin(f->tx), ERR_OK);
+	assert_int_equal(put(f->tx, 2, 10), ERR_OK);
+	assert_int_equal(store_rule_end(f->tx, false), ERR_OK);
+	fixture_commit(f);
+	assert_int_equal(committed(f), 0);
+}
+
 static void an_aborted_batch_leaves_nothing(void **state)
 {
 	struct fixture *f = *state;
@@ -155,6 +179,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, fixture_teardown)
 		T(a_refused_rule_leaves_the_others),
+		T(an_unguarded_batch_says_when_it_must_run_again),
 		T(an_aborted_batch_leaves_nothing),
 		T(a_broken_constraint_does_not_break_the_batch),
 		T(a_full_disk_can_break_the_whole_batch),

@@ -111,6 +111,19 @@ static const struct {
 #undef SWITCH
 };
 
+/* Rendered once: every answer and event with a channel in it holds this text. */
+static bool show(struct arena *a, struct channel_type *t)
+{
+	struct buf text;
+	struct jsonw w;
+	buf_init(&text, (size_t)LIMIT_BODY_BYTES);
+	jsonw_init(&w, &text);
+	chat_config_write(&w, t, true);
+	t->shown_json = text.failed ? SPAN_NONE : arena_dup(a, buf_span(&text));
+	buf_deinit(&text);
+	return span_given(t->shown_json);
+}
+
 bool channel_type_load(struct arena *a, const struct store_channel_type *row, struct channel_type *out)
 {
 	const char *why;
@@ -127,7 +140,7 @@ bool channel_type_load(struct arena *a, const struct store_channel_type *row, st
 		*(bool *)(void *)((char *)out + switches[i].offset) = yyjson_is_true(json_get(out->config, switches[i].key));
 	yyjson_val *length = json_get(out->config, "max_message_length");
 	out->max_message_length = yyjson_is_int(length) ? yyjson_get_sint(length) : 5000;
-	return !arena_failed(a);
+	return show(a, out) && !arena_failed(a);
 }
 
 /* ---- JSON ---- */

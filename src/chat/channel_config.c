@@ -138,6 +138,7 @@ enum err channel_effective(struct chat_ctx *c, struct channel_ctx *x)
 	x->effective = *x->type;
 	yyjson_val *overrides = stored_json(c, x->ch.config_overrides);
 	if (yyjson_obj_size(overrides) == 0) return ERR_OK;
+	x->effective.shown_json = SPAN_NONE;
 	apply_switches(&x->effective, overrides);
 	yyjson_val *grants = json_get(overrides, "grants");
 	if (yyjson_obj_size(grants) > 0) {
@@ -218,6 +219,10 @@ void chat_config_write(struct jsonw *w, const struct channel_type *t, bool comma
 
 enum err channel_config_text(struct chat_ctx *c, const struct channel_type *effective, struct span *out)
 {
+	if (span_given(effective->shown_json)) {
+		*out = effective->shown_json;
+		return ERR_OK;
+	}
 	struct buf text;
 	buf_init(&text, (size_t)LIMIT_BODY_BYTES);
 	struct jsonw w;

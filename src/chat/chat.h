@@ -30,6 +30,7 @@ struct chat {
 /* ---- applications: snapshots, shared by reference, replaced as a whole when settings change (chat/apps.c) ---- */
 struct channel_type {
 	struct span name, config_json, grants_json;
+	struct span shown_json; /* the configuration as channels show it; not given: this is a type with a channel's overrides */
 	yyjson_val *config, *grants;
 	bool typing_events, read_events, connect_events, delivery_events, custom_events, search, reactions, replies, quotes,
 		mutes, uploads, url_enrichment, count_messages, mark_messages_pending, skip_last_msg_update_for_system_msgs;

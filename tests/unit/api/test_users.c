@@ -181,7 +181,7 @@ static void test_teams_left(void **state)
 {
 	struct world *w = *state;
 	make_user(w, "a", "\"teams\":[\"red\",\"blue\"]");
-	make_user(w, "b", "");
+	make_user(w, "b", "\"teams\":[\"red\",\"blue\"]");
 	PATCH(w, "/app", SERVER, "{\"multi_tenant_enabled\":true}");
 	POST(w, "/channels/messaging/red/query", SERVER,
 		"{\"data\":{\"created_by_id\":\"b\",\"members\":[\"a\",\"b\"],\"team\":\"red\"}}");

@@ -46,15 +46,18 @@ enum err store_rule_end(struct store_tx *tx, bool keep)
 	return e == ERR_OK ? sql_run(sql_prepare(tx, "RELEASE rule")) : e;
 }
 
+/* A part has a savepoint of its own, in a batch with or without the rules'. */
+static bool is_in_rule(const struct store_tx *tx) { return tx->state == DB_BATCH && (tx->has_savepoint || tx->is_unguarded); }
+
 enum err store_part_begin(struct store_tx *tx)
 {
-	BECK_ASSERT(tx->state == DB_BATCH && tx->has_savepoint);
+	BECK_ASSERT(is_in_rule(tx));
 	return sql_run(sql_prepare(tx, "SAVEPOINT part"));
 }
 
 enum err store_part_end(struct store_tx *tx, bool keep)
 {
-	BECK_ASSERT(tx->state == DB_BATCH && tx->has_savepoint);
+	BECK_ASSERT(is_in_rule(tx));
 	db_release_busy(tx);
 	enum err e = keep ? ERR_OK : sql_run(sql_prepare(tx, "ROLLBACK TO part"));
 	return e == ERR_OK ? sql_run(sql_prepare(tx, "RELEASE part")) : e;

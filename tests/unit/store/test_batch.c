@@ -72,6 +72,23 @@ static void an_unguarded_batch_says_when_it_must_run_again(void **state)
 	assert_int_equal(committed(f), 0);
 }
 
+static void a_part_can_be_taken_back_in_an_unguarded_batch(void **state)
+{
+	struct fixture *f = *state;
+	store_batch_unguarded(f->tx);
+	assert_int_equal(store_rule_begin(f->tx), ERR_OK);
+	assert_int_equal(put(f->tx, 1, 10), ERR_OK);
+	assert_int_equal(store_part_begin(f->tx), ERR_OK);
+	assert_int_equal(put(f->tx, 2, 10), ERR_OK);
+	assert_int_equal(store_part_end(f->tx, false), ERR_OK);
+	assert_int_equal(store_part_begin(f->tx), ERR_OK);
+	assert_int_equal(put(f->tx, 3, 10), ERR_OK);
+	assert_int_equal(store_part_end(f->tx, true), ERR_OK);
+	assert_int_equal(store_rule_end(f->tx, true), ERR_OK);
+	fixture_commit(f);
+	assert_int_equal(committed(f), 2);
+}
+
 static void an_aborted_batch_leaves_nothing(void **state)
 {
 	struct fixture *f = *state;
@@ -180,6 +197,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, fixture_teardown)
 		T(a_refused_rule_leaves_the_others),
 		T(an_unguarded_batch_says_when_it_must_run_again),
+		T(a_part_can_be_taken_back_in_an_unguarded_batch),
 		T(an_aborted_batch_leaves_nothing),
 		T(a_broken_constraint_does_not_break_the_batch),
 		T(a_full_disk_can_break_the_whole_batch),

@@ -33,7 +33,7 @@ struct text {
 };
 struct peer {
 	int fd;
-	SSL *ssl; /* NULL: plain */
+	SSL *ssl;       /* NULL: plain */
 	size_t request; /* index */
 	char *out;
 	size_t out_n, out_at;

@@ -93,20 +93,21 @@ enum err store_messages_get_pk(struct store_tx *tx, const int64_t *pks, size_t n
 	return ERR_OK;
 }
 
-/* What a channel's row says before a new message. (RETURNING would do it in one statement, and SQLite opens a table of its own for
- * each such answer: three times the cost. PostgreSQL will want FOR UPDATE here.) */
+/* What a channel's row says before a new message. (RETURNING would do it in one statement, and SQLite opens a table of its own
+ * for each such answer: three times the cost. PostgreSQL will want FOR UPDATE here.) */
 struct advance_from {
 	int64_t last_created_at, counted_seq, exception_seq, message_count, last_message_at, sort_at;
 };
 
 static enum err advance_read(struct store_tx *tx, int64_t channel_pk, struct advance_from *out)
 {
-	struct sql_stmt *s = sql_prepare(tx, "SELECT last_created_at, counted_seq, exception_seq, message_count, last_message_at, "
-					     "sort_at FROM channels WHERE pk = ?1");
+	struct sql_stmt *s =
+		sql_prepare(tx, "SELECT last_created_at, counted_seq, exception_seq, message_count, last_message_at, "
+				"sort_at FROM channels WHERE pk = ?1");
 	sql_int(s, 1, channel_pk);
 	bool found = sql_step(s) == SQL_ROW;
-	struct advance_from from = { sql_col_int(s, 0), sql_col_int(s, 1), sql_col_int(s, 2), sql_col_int(s, 3), sql_col_int(s, 4),
-		sql_col_int(s, 5) };
+	struct advance_from from = { sql_col_int(s, 0), sql_col_int(s, 1), sql_col_int(s, 2), sql_col_int(s, 3),
+		sql_col_int(s, 4), sql_col_int(s, 5) };
 	enum err e = sql_done(s);
 	if (e != ERR_OK) return e;
 	if (!found) return ERR_NOT_FOUND;

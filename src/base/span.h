@@ -29,7 +29,8 @@ static inline bool span_starts(struct span a, struct span head)
 }
 static inline struct span span_skip(struct span a, size_t n)
 {
-	return n >= a.n ? (struct span){ a.p ? a.p + a.n : NULL, 0 } : (struct span){ a.p + n, a.n - n };
+	size_t k = n < a.n ? n : a.n;
+	return (struct span){ k ? a.p + k : a.p, a.n - k };
 }
 /* Byte order, shorter first on a tie: <0, 0, >0. */
 int span_cmp(struct span a, struct span b);

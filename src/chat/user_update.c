@@ -119,7 +119,6 @@ static enum err upsert_one(struct chat_ctx *c, struct batch *b, struct span id, 
 	if (e == ERR_OK) e = store_user_get(c->tx, c->app->pk, id, c->arena, u);
 	if (e == ERR_NOT_FOUND) {
 		*u = user_new(id);
-		e = ERR_OK;
 	} else if (e != ERR_OK) {
 		return c->error.err == e ? e : chat_store_fail(c, e);
 	}

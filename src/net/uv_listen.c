@@ -104,7 +104,11 @@ static uint16_t bound_port(int fd)
 	struct sockaddr_storage s = { 0 };
 	socklen_t n = sizeof s;
 	if (getsockname(fd, (struct sockaddr *)&s, &n) != 0) return 0;
-	return ntohs(s.ss_family == AF_INET ? ((struct sockaddr_in *)&s)->sin_port : ((struct sockaddr_in6 *)&s)->sin6_port);
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6;
+	memcpy(&v4, &s, sizeof v4);
+	memcpy(&v6, &s, sizeof v6);
+	return ntohs(s.ss_family == AF_INET ? v4.sin_port : v6.sin6_port);
 }
 
 static bool start(struct uv_listener *ls, const struct net_listen_options *o, const char **why)

@@ -196,7 +196,7 @@ static void *loop_main(void *arg)
 {
 	struct beckd_loop *l = arg;
 	char name[16];
-	snprintf(name, sizeof name, "loop-%u", l->index);
+	(void)snprintf(name, sizeof name, "loop-%u", l->index);
 	(void)pthread_setname_np(pthread_self(), name);
 	net_loop_run(l->loop);
 	return NULL;
@@ -290,7 +290,7 @@ void beckd_drain(struct beckd *d)
 		int64_t left = until - clock_mono_us(d->clock);
 		if (left <= 0) break;
 		struct timespec at;
-		timespec_get(&at, TIME_UTC);
+		(void)timespec_get(&at, TIME_UTC);
 		at.tv_sec += left / 1000000 + 1;
 		pthread_cond_timedwait(&d->wake, &d->lock, &at);
 	}

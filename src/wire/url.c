@@ -87,7 +87,7 @@ bool url_query_parse(struct arena *a, struct span raw, struct url_query *out)
 	if (max > URL_PARAMS_MAX) return false;
 	struct url_query q = { max ? arena_array(a, struct url_param, max) : NULL, 0 };
 	if (max && !q.items) return false;
-	while (raw.n) {
+	while (raw.n && q.n < max) {
 		size_t end = span_find(raw, '&');
 		struct span pair = { raw.p, end };
 		raw = span_skip(raw, end + 1);

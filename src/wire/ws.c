@@ -248,10 +248,10 @@ uint16_t ws_decoder_feed(struct ws_decoder *d, const char *p, size_t n)
 size_t ws_head(uint8_t out[10], enum ws_opcode op, uint64_t payload_bytes, bool rsv1)
 {
 	out[0] = (uint8_t)(WS_FIN | (rsv1 ? WS_RSV1 : 0) | (unsigned)op);
-	int bytes = payload_bytes < 126 ? 0 : payload_bytes <= 0xffff ? 2 : 8;
+	size_t bytes = payload_bytes < 126 ? 0 : payload_bytes <= 0xffff ? 2 : 8;
 	out[1] = (uint8_t)(bytes == 0 ? payload_bytes : bytes == 2 ? 126 : 127);
-	for (int i = 0; i < bytes; i++) out[2 + i] = (uint8_t)(payload_bytes >> (8 * (bytes - 1 - i)));
-	return (size_t)(2 + bytes);
+	for (size_t i = 0; i < bytes; i++) out[2 + i] = (uint8_t)(payload_bytes >> (8 * (bytes - 1 - i)));
+	return 2 + bytes;
 }
 
 void ws_frame(struct buf *out, enum ws_opcode op, struct span payload, const uint8_t mask[4])

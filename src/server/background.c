@@ -159,7 +159,9 @@ static void *background_main(void *arg)
 static void *checkpoint_main(void *arg)
 {
 	struct beckd *d = arg;
-	while (pause_ms(d, 1000)) store_checkpoint(d->store);
+	while (pause_ms(d, LIMIT_CHECKPOINT_LOOK_MS)) {
+		if (store_checkpoint_due(d->store)) store_checkpoint(d->store);
+	}
 	return NULL;
 }
 

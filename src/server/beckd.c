@@ -115,9 +115,12 @@ static bool open_store(struct beckd *d, struct span *why)
 		*why = arena_printf(&d->arena, "cannot make the data folder %s: %s", d->config.data.p, strerror(errno));
 		return false;
 	}
-	struct store_options o = {
-		.folder = d->config.data, .vfs = d->env.vfs, .readers = d->config.readers + 1, .clock = d->clock, .rng = d->rng
-	};
+	struct store_options o = { .folder = d->config.data,
+		.vfs = d->env.vfs,
+		.readers = d->config.readers + 1,
+		.log_bytes = d->env.log_bytes,
+		.clock = d->clock,
+		.rng = d->rng };
 	d->store = store_open(&o, &d->arena, why);
 	return d->store != NULL;
 }

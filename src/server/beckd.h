@@ -22,8 +22,9 @@ struct beckd_env {
 	const struct clock *clock;
 	const struct rng *rng;
 	struct net_loop *(*make_loop)(void *ctx, const struct clock *clock, const struct rng *rng);
-	const char *vfs;  /* SQLite VFS that holds the data folder; NULL = the disk */
-	bool is_threaded; /* false: somebody steps loops and workers (no background threads either) */
+	const char *vfs;   /* SQLite VFS that holds the data folder; NULL = the disk */
+	int64_t log_bytes; /* store_options.log_bytes */
+	bool is_threaded;  /* false: somebody steps loops and workers (no background threads either) */
 	/* COMMIT with an unknown outcome; returns only in a simulation that is about to end this server. */
 	void (*fatal)(void *ctx, const char *why);
 	void *ctx;

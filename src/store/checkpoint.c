@@ -13,6 +13,7 @@ enum {
 	WIPE_PAUSE_US = 2000000, /* between two wipes */
 	WIPE_PATIENCE_MS = 20,   /* reads wait so long for others before a wipe is put off ... */
 	WIPES_PUT_OFF_MAX = 5,   /* ... and after that many times as long as it takes */
+	CUT_PATIENCE_MS = 20,
 };
 
 static int checkpoint(struct store_tx *tx, int mode, struct progress *p)
@@ -30,6 +31,8 @@ static int restart_log(struct store *s, int mode, int64_t patience_ms)
 	bool had_erased = atomic_exchange(&s->has_erased, false);
 	int rc = checkpoint(&s->keeper, SQLITE_CHECKPOINT_PASSIVE, &p);
 	if (rc == SQLITE_OK) rc = p.moved == p.frames ? checkpoint(&s->keeper, mode, &p) : SQLITE_BUSY;
+	if (rc == SQLITE_OK) atomic_store(&s->log_frames, 0);
+	if (rc == SQLITE_OK && mode == SQLITE_CHECKPOINT_TRUNCATE) s->log_frames_high = 0;
 	if (had_erased && (rc != SQLITE_OK || mode != SQLITE_CHECKPOINT_TRUNCATE)) atomic_store(&s->has_erased, true);
 	gate_open(s);
 	return rc;
@@ -67,15 +70,36 @@ static void wipe(struct store *s)
 	drop_copies(s);
 }
 
+/* Begins the log anew where it is long. The file keeps its length: to write over blocks that are there is what makes commits
+ * fast. Only one that a long read has made far too long is cut, once little is in it. */
+static void shorten(struct store *s, int frames)
+{
+	int64_t max = s->log_bytes_max;
+	if (frames > s->log_frames_high) s->log_frames_high = frames;
+	bool is_long = (int64_t)frames * FRAME_BYTES > max, is_short = (int64_t)frames * FRAME_BYTES < max / 16;
+	if (is_long) {
+		s->is_log_kept = !succeeded(restart_log(s, SQLITE_CHECKPOINT_RESTART, 0), "restart");
+	} else if (is_short && (int64_t)s->log_frames_high * FRAME_BYTES > 2 * max) {
+		(void)succeeded(restart_log(s, SQLITE_CHECKPOINT_TRUNCATE, CUT_PATIENCE_MS), "cut");
+	}
+}
+
+bool store_checkpoint_due(const struct store *s)
+{
+	bool is_long = (int64_t)atomic_load(&s->log_frames) * FRAME_BYTES > s->log_bytes_max;
+	return clock_mono_us(s->clock) - s->checkpoint_at >= LIMIT_CHECKPOINT_MS * 1000 || (is_long && !s->is_log_kept);
+}
+
 void store_checkpoint(struct store *s)
 {
 	struct progress p;
+	s->checkpoint_at = clock_mono_us(s->clock);
 	int rc = checkpoint(&s->keeper, SQLITE_CHECKPOINT_PASSIVE, &p);
 	if (!succeeded(rc, "passive")) return;
 	if (atomic_load(&s->has_erased)) {
 		wipe(s);
-	} else if ((int64_t)p.frames * FRAME_BYTES > LIMIT_WAL_BYTES) {
-		(void)succeeded(restart_log(s, SQLITE_CHECKPOINT_RESTART, 0), "restart");
+	} else {
+		shorten(s, p.frames);
 	}
 }
 

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/limits.h"
 #include "base/lock.h"
 #include "base/log.h"
 #include "store/store_state.h"
@@ -94,6 +95,14 @@ static enum err load_erased(struct store *s)
 	return e;
 }
 
+static int on_commit(void *ctx, sqlite3 *handle, const char *schema, int frames)
+{
+	struct store *s = ctx;
+	(void)handle, (void)schema;
+	atomic_store(&s->log_frames, frames);
+	return SQLITE_OK;
+}
+
 /* Beside a running server the format is that server's business. */
 static enum err require_current(struct store *s, struct arena *a, struct span *why)
 {
@@ -122,6 +131,7 @@ static enum err open_lane(struct store *s, bool is_shared, struct arena *a, stru
 		*why = SPAN("no memory");
 		return ERR_UNAVAILABLE;
 	}
+	sqlite3_wal_hook(s->lane.handle, on_commit, s);
 	bool migrated = false;
 	e = is_shared ? require_current(s, a, why) : migrate_run(s, &s->lane, copy.p, &migrated, a, why);
 	if (e != ERR_OK) return e;
@@ -164,6 +174,7 @@ struct store *store_open_file(const struct store_options *o, const char *file, s
 	}
 	s->clock = o->clock;
 	s->rng = o->rng;
+	s->log_bytes_max = o->log_bytes ? o->log_bytes : LIMIT_WAL_BYTES;
 	s->is_work_file = strcmp(file, STORE_FILE) != 0;
 	arena_init(&s->own, OWN_BYTES);
 	short_lock_init(&s->gate_lock);

@@ -25,9 +25,10 @@ struct store_options {
 	/* SQLite VFS name, NULL = the default; the simulator brings its own. With one, `folder` is a path inside it: nothing is
 	 * made or locked on the real disk. */
 	const char *vfs;
-	int readers;    /* how many read transactions at once */
-	bool is_shared; /* beside a running server (backup, app commands): takes no lock, migrates nothing; the format must be
-			   current */
+	int readers;       /* how many read transactions at once */
+	bool is_shared;    /* beside a running server (backup, app commands): takes no lock, migrates nothing; the format must be
+			      current */
+	int64_t log_bytes; /* length at which the write-ahead log begins anew; 0 = LIMIT_WAL_BYTES */
 	const struct clock *clock;
 	const struct rng *rng;
 };
@@ -63,11 +64,13 @@ bool store_batch_broken(struct store_tx *tx);
 enum store_commit { STORE_COMMITTED, STORE_ROLLED_BACK, STORE_UNKNOWN /* reply to nobody, publish nothing, exit, recover */ };
 enum store_commit store_batch_commit(struct store_tx *tx);
 void store_batch_abort(struct store_tx *tx);
-/* Background duty every second or so, any thread but not two at once, and none that has a read or a batch open: passive
- * checkpoint; past LIMIT_WAL_BYTES one that begins the log anew (reads, and for its last moment the lane, pause). After erasures
- * it empties the log and removes the copies kept before migrations: then no byte of what was erased is in the data folder.
- * That waits while a copy is being made, and takes turns of seconds. */
+/* Background duty, any thread but not two at once, and none that has a read or a batch open: passive checkpoint; past log_bytes
+ * one that begins the log anew (reads, and for its last moment the lane, pause). After erasures it empties the log and removes
+ * the copies kept before migrations: then no byte of what was erased is in the data folder. That waits while a copy is being
+ * made, and takes turns of seconds. */
 void store_checkpoint(struct store *s);
+/* Same thread. LIMIT_CHECKPOINT_MS have passed since the last one, or the log is long: ask every LIMIT_CHECKPOINT_LOOK_MS. */
+bool store_checkpoint_due(const struct store *s);
 /* Within a batch: content was removed or overwritten for good. The functions that delete rows of messages, users and channels
  * say it themselves. */
 void store_erased(struct store_tx *tx);

@@ -28,8 +28,13 @@ struct store {
 	struct store_tx lane, keeper;
 	/* Something was erased: the log still holds it. Set within the batch, taken with the lane held back. */
 	atomic_bool has_erased;
-	int wipes_put_off; /* keeper only */
-	int64_t wiped_at;  /* keeper only; monotonic */
+	int64_t log_bytes_max;
+	atomic_int log_frames; /* in use, as of the newest commit */
+	int log_frames_high;   /* keeper only; most since the file of the log was cut */
+	int wipes_put_off;     /* keeper only */
+	int64_t wiped_at;      /* keeper only; monotonic */
+	int64_t checkpoint_at; /* keeper only; monotonic, of the last run */
+	bool is_log_kept;      /* keeper only; a copy or another process did not let the log begin anew */
 	struct store_tx *readers;
 	int reader_count;
 	/* Reads and the lane pause for a checkpoint that begins the log anew; copies forbid one. */

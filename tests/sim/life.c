@@ -59,9 +59,13 @@ bool server_start(struct sim *s)
 	struct span why = SPAN_NONE;
 	arena_init(&a, (size_t)LIMIT_ARENA_BYTES);
 	struct config c = config_of(&a);
-	struct beckd_env env = {
-		.clock = &world_clock, .rng = &world_rng, .make_loop = world_make_loop, .vfs = "sim", .fatal = on_fatal, .ctx = s
-	};
+	struct beckd_env env = { .clock = &world_clock,
+		.rng = &world_rng,
+		.make_loop = world_make_loop,
+		.vfs = "sim",
+		.log_bytes = 256 << 10,
+		.fatal = on_fatal,
+		.ctx = s };
 	vfs_revive();
 	if (s->plant == PLANT_LYING_DISK) vfs_lie_about_sync(true);
 	s->has_crashed = false;
@@ -141,6 +145,8 @@ bool world_step(struct sim *s)
 			did = workers_step_lane(s->d->workers);
 		else if (who == 5 && world_chance(1))
 			beckd_background_round(s->d, false);
+		else if (who == 6 && store_checkpoint_due(s->d->store))
+			store_checkpoint(s->d->store);
 	}
 	for (int i = 0; i < DEVICES && s->d; i++) device_step(s, &s->devices[i]);
 	for (size_t i = 0; i < BECK_COUNT(s->ops) && s->d; i++) op_step(s, &s->ops[i]);

@@ -40,16 +40,17 @@ int db_exec_rc(struct store_tx *tx, const char *sql) { return sqlite3_exec(tx->h
 enum err db_exec(struct store_tx *tx, const char *sql) { return db_map(tx, db_exec_rc(tx, sql)); }
 
 /* secure_delete: what is hard-deleted must not stay readable in free pages. Checkpoints are the keeper's business: the lane never
- * pays for one inside a commit. */
+ * pays for one inside a commit, nor for cutting the log to size (journal_size_limit): that took 50 ms, and its blocks had to be
+ * allocated anew. */
 static enum err apply_pragmas(struct store_tx *tx, enum db_role role)
 {
 	static const char *const common = "PRAGMA temp_store=MEMORY; PRAGMA foreign_keys=OFF; PRAGMA synchronous=FULL;"
 					  "PRAGMA wal_autocheckpoint=0; PRAGMA mmap_size=268435456; PRAGMA secure_delete=ON;"
 					  "PRAGMA trusted_schema=OFF;";
 	static const char *const by_role[] = {
-		[DB_LANE] = "PRAGMA cache_size=-16384; PRAGMA busy_timeout=5000; PRAGMA journal_size_limit=67108864;",
+		[DB_LANE] = "PRAGMA cache_size=-16384; PRAGMA busy_timeout=5000;",
 		[DB_READER] = "PRAGMA cache_size=-4096; PRAGMA busy_timeout=5000; PRAGMA query_only=ON;",
-		[DB_KEEPER] = "PRAGMA cache_size=-1024; PRAGMA busy_timeout=250; PRAGMA journal_size_limit=67108864;",
+		[DB_KEEPER] = "PRAGMA cache_size=-1024; PRAGMA busy_timeout=250;",
 	};
 	enum err e = db_exec(tx, common);
 	return e == ERR_OK ? db_exec(tx, by_role[role]) : e;

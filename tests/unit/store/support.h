@@ -24,6 +24,7 @@ struct fixture {
 	struct rng rng;
 	struct arena arena;
 	char folder[64];
+	int64_t log_bytes; /* of store_options; set before opening */
 	struct store *store;
 	struct store_tx *tx;
 	int64_t app;
@@ -42,7 +43,7 @@ static void fixture_fill(void *ctx, void *p, size_t n)
 
 static inline struct store *fixture_try_open(struct fixture *f, bool on_disk, struct span *why)
 {
-	struct store_options o = { .readers = 2, .clock = &f->clock, .rng = &f->rng };
+	struct store_options o = { .readers = 2, .log_bytes = f->log_bytes, .clock = &f->clock, .rng = &f->rng };
 	if (on_disk) o.folder = span_str(f->folder);
 	return store_open(&o, &f->arena, why);
 }

@@ -128,9 +128,57 @@ static void the_log_on_disk_stays_bounded(void **state)
 	fixture_deinit(&f);
 }
 
+static void write_filler(struct fixture *f, int rows, struct span filler)
+{
+	fixture_begin(f);
+	for (int i = 0; i < rows; i++) {
+		struct sql_stmt *s = sql_prepare(f->tx, "INSERT INTO filler VALUES (?1)");
+		sql_text(s, 1, filler);
+		assert_int_equal(sql_run(s), ERR_OK);
+	}
+	fixture_commit(f);
+}
+
+static void a_log_begins_anew_at_its_length_and_is_cut_when_something_made_it_far_longer(void **state)
+{
+	(void)state;
+	static char bytes[64 * 1024];
+	memset(bytes, 'f', sizeof bytes);
+	struct span filler = span_make(bytes, sizeof bytes);
+	struct fixture f;
+	fixture_init(&f);
+	f.log_bytes = 1 << 20;
+	fixture_open(&f, true);
+	fixture_begin(&f);
+	fixture_run(f.tx, "CREATE TABLE filler (x TEXT)");
+	fixture_commit(&f);
+	store_checkpoint(f.store);
+	assert_false(store_checkpoint_due(f.store));
+	write_filler(&f, 20, filler);
+	assert_true(store_checkpoint_due(f.store)); /* no time has passed */
+	store_checkpoint(f.store);
+	assert_false(store_checkpoint_due(f.store));
+	int64_t once = log_bytes(&f);
+	write_filler(&f, 10, filler);
+	assert_int_equal(log_bytes(&f), once); /* written over what was there */
+	write_filler(&f, 100, filler);
+	int64_t high = log_bytes(&f);
+	assert_true(high > 6 << 20);
+	store_checkpoint(f.store); /* begins anew, keeps the file */
+	assert_int_equal(log_bytes(&f), high);
+	write_filler(&f, 1, SPAN("short"));
+	store_checkpoint(f.store);
+	assert_int_equal(log_bytes(&f), 0);
+	store_checkpoint(f.store);
+	write_filler(&f, 1, SPAN("more"));
+	assert_true(log_bytes(&f) > 0);
+	fixture_deinit(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(snapshots_are_whole_in_memory),
-		cmocka_unit_test(the_log_on_disk_stays_bounded) };
+		cmocka_unit_test(the_log_on_disk_stays_bounded),
+		cmocka_unit_test(a_log_begins_anew_at_its_length_and_is_cut_when_something_made_it_far_longer) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -145,7 +145,6 @@ static int status_of(const struct api_call *c)
 
 void api_finish(struct api_call *c, int64_t now_us)
 {
-	char duration[32];
 	int64_t took = now_us - c->started_us;
 	if (c->reply.max == 0) buf_init(&c->reply, (size_t)LIMIT_REPLY_BYTES);
 	if (c->chat.error.err == ERR_OK && c->reply.failed)
@@ -157,9 +156,7 @@ void api_finish(struct api_call *c, int64_t now_us)
 	}
 	c->status = status_of(c);
 	if (span_given(c->raw_type)) return;
-	if (took < 0) took = 0;
-	int n = snprintf(duration, sizeof duration, "%lld.%02lldms", (long long)took / 1000, (long long)took % 1000 / 10);
-	jsonw_kstr(&c->out, "duration", span_make(duration, (size_t)n));
+	chat_duration_write(&c->out, took);
 	jsonw_obj_end(&c->out);
 }
 

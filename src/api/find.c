@@ -44,16 +44,23 @@ static bool read_path(struct span text, struct path *out)
 	return true;
 }
 
+/* Length of the pattern's segment at `at` when it is literally s, 0 when it is not. */
+static size_t literal(const char *at, struct span s)
+{
+	if (*at != s.p[0] || strncmp(at, s.p, s.n) != 0) return 0;
+	return at[s.n] == '/' || at[s.n] == 0 ? s.n : 0;
+}
+
 /* How many literal segments match, from 1; 0: no match. Literals count by place, so that the earlier one wins. */
 static unsigned match(const struct path *p, const char *pattern)
 {
 	unsigned score = 1;
 	size_t i = 0;
 	for (const char *at = pattern + 1; *at; i++) {
-		size_t n = strcspn(at, "/");
 		if (i == p->n) return 0;
 		bool is_literal = *at != '{';
-		if (is_literal && !span_eq(p->segments[i], span_make(at, n))) return 0;
+		size_t n = is_literal ? literal(at, p->segments[i]) : strcspn(at, "/");
+		if (n == 0) return 0;
 		score = score * 2 + is_literal;
 		at += n;
 		if (*at == '/') at++;

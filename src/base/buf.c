@@ -60,30 +60,52 @@ void buf_add_char(struct buf *b, char c)
 	if (buf_reserve(b, 1)) b->p[b->n++] = c;
 }
 
+void buf_add_u64(struct buf *b, uint64_t v)
+{
+	char digits[20];
+	size_t at = sizeof digits;
+	do {
+		digits[--at] = (char)('0' + v % 10);
+		v /= 10;
+	} while (v);
+	buf_add(b, digits + at, sizeof digits - at);
+}
+
+void buf_add_i64(struct buf *b, int64_t v)
+{
+	if (v < 0) buf_add_char(b, '-');
+	buf_add_u64(b, v < 0 ? 0 - (uint64_t)v : (uint64_t)v);
+}
+
+/* vsnprintf needs room for its NUL, which the maximum of a buffer does not count: short texts go by the stack. */
+static void print_long(struct buf *b, size_t n, const char *fmt, va_list args)
+{
+	if (!buf_reserve(b, n)) return;
+	char *p = malloc(n + 1);
+	if (!p) {
+		buf_fail(b);
+		return;
+	}
+	(void)vsnprintf(p, n + 1, fmt, args);
+	buf_add(b, p, n);
+	free(p);
+}
+
 void buf_printf(struct buf *b, const char *fmt, ...)
 {
-	if (b->failed) return;
+	char small[256];
 	va_list args, again;
+	if (b->failed) return;
 	va_start(args, fmt);
 	va_copy(again, args);
-	int n = vsnprintf(NULL, 0, fmt, args);
+	int n = vsnprintf(small, sizeof small, fmt, args);
 	va_end(args);
-	/* vsnprintf needs room for its NUL, which the maximum does not count; short texts go by the stack. */
-	char small[256];
 	if (n < 0) {
 		buf_fail(b);
 	} else if ((size_t)n < sizeof small) {
-		(void)vsnprintf(small, sizeof small, fmt, again);
 		buf_add(b, small, (size_t)n);
-	} else if (buf_reserve(b, (size_t)n)) {
-		char *p = malloc((size_t)n + 1);
-		if (p) {
-			(void)vsnprintf(p, (size_t)n + 1, fmt, again);
-			buf_add(b, p, (size_t)n);
-			free(p);
-		} else {
-			buf_fail(b);
-		}
+	} else {
+		print_long(b, (size_t)n, fmt, again);
 	}
 	va_end(again);
 }

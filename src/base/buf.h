@@ -3,6 +3,8 @@
 #ifndef BECK_BASE_BUF_H
 #define BECK_BASE_BUF_H
 
+#include <stdint.h>
+
 #include "base/compiler.h"
 #include "base/span.h"
 
@@ -19,6 +21,8 @@ bool buf_reserve(struct buf *b, size_t extra);
 void buf_add(struct buf *b, const void *p, size_t n);
 void buf_add_span(struct buf *b, struct span s);
 void buf_add_char(struct buf *b, char c);
+void buf_add_u64(struct buf *b, uint64_t v); /* decimal */
+void buf_add_i64(struct buf *b, int64_t v);
 void buf_printf(struct buf *b, const char *fmt, ...) BECK_PRINTF(2, 3);
 /* Drops the first n bytes. */
 void buf_consume(struct buf *b, size_t n);

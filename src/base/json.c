@@ -394,22 +394,10 @@ void jsonw_str(struct jsonw *w, struct span s)
 	add_quoted(w->out, s);
 }
 
-static void add_uint(struct buf *out, uint64_t v)
-{
-	char digits[20];
-	size_t at = sizeof digits;
-	do {
-		digits[--at] = (char)('0' + v % 10);
-		v /= 10;
-	} while (v);
-	buf_add(out, digits + at, sizeof digits - at);
-}
-
 void jsonw_int(struct jsonw *w, int64_t v)
 {
 	before_value(w);
-	if (v < 0) buf_add_char(w->out, '-');
-	add_uint(w->out, v < 0 ? 0 - (uint64_t)v : (uint64_t)v);
+	buf_add_i64(w->out, v);
 }
 
 void jsonw_bool(struct jsonw *w, bool v)
@@ -476,7 +464,7 @@ static void num_write(struct jsonw *w, yyjson_val *v)
 	}
 	before_value(w);
 	if (yyjson_is_uint(v))
-		add_uint(w->out, yyjson_get_uint(v));
+		buf_add_u64(w->out, yyjson_get_uint(v));
 	else
 		add_real(w->out, v);
 }

@@ -1,21 +1,40 @@
 #include "base/rng.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/random.h>
 
 #include "base/compiler.h"
 
-static void system_fill(void *ctx, void *p, size_t n)
+static void draw(char *p, size_t n)
 {
-	(void)ctx;
-	char *at = p;
 	while (n) {
-		ssize_t got = getrandom(at, n, 0);
+		ssize_t got = getrandom(p, n, 0);
 		if (got < 0 && errno == EINTR) continue;
 		BECK_ASSERT(got > 0);
-		at += got;
+		p += got;
 		n -= (size_t)got;
 	}
+}
+
+/* Each thread draws ahead for small wants (a request id costs no system call); what was given is not kept. No process of ours
+ * forks once it has threads, so no two have the same pool. */
+static void system_fill(void *ctx, void *p, size_t n)
+{
+	static _Thread_local char pool[256]; /* 256 bytes: as much as getrandom gives in one piece */
+	static _Thread_local size_t left;
+	(void)ctx;
+	if (n > sizeof pool / 4) {
+		draw(p, n);
+		return;
+	}
+	if (n > left) {
+		draw(pool, sizeof pool);
+		left = sizeof pool;
+	}
+	left -= n;
+	memcpy(p, pool + left, n);
+	memset(pool + left, 0, n);
 }
 
 const struct rng rng_system = { system_fill, NULL };

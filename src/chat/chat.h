@@ -111,6 +111,8 @@ static inline enum err chat_failed(enum err e)
 /* The rule needs the lane: a READ run returns this and is rerun there. */
 enum err chat_need_write(struct chat_ctx *c) BECK_WARN_UNUSED; /* returns ERR_AGAIN when !can_write, ERR_OK otherwise */
 
+/* Every answer's `duration`: "12.34ms". */
+void chat_duration_write(struct jsonw *w, int64_t us);
 /* The contract's error object; message becomes `<operation> failed with error: "..."`. chat: for the address of the error page;
  * may be NULL. */
 void chat_error_write(

@@ -67,15 +67,26 @@ static void write_more_info(const struct chat *chat, struct jsonw *w, const stru
 	jsonw_kstr(w, "more_info", n > 0 && (size_t)n < sizeof text ? span_make(text, (size_t)n) : SPAN(""));
 }
 
+void chat_duration_write(struct jsonw *w, int64_t us)
+{
+	char text[32];
+	struct buf b = { .p = text, .cap = sizeof text, .max = sizeof text };
+	int64_t hundredths = us > 0 ? us / 10 : 0;
+	buf_add_i64(&b, hundredths / 100);
+	buf_add_char(&b, '.');
+	buf_add_char(&b, (char)('0' + hundredths / 10 % 10));
+	buf_add_char(&b, (char)('0' + hundredths % 10));
+	buf_add_span(&b, SPAN("ms"));
+	jsonw_kstr(w, "duration", buf_span(&b));
+}
+
 void chat_error_write(const struct chat *chat, struct jsonw *w, struct span operation, const struct error *e, int64_t duration_us)
 {
-	char duration[32];
-	int n = snprintf(duration, sizeof duration, "%.2fms", (double)(duration_us < 0 ? 0 : duration_us) / 1000.0);
 	jsonw_obj_begin(w);
 	jsonw_kint(w, "code", err_code(e->err));
 	write_message(w, operation, e);
 	jsonw_kint(w, "StatusCode", err_http(e->err));
-	jsonw_kstr(w, "duration", span_make(duration, (size_t)n));
+	chat_duration_write(w, duration_us);
 	write_more_info(chat, w, e);
 	jsonw_kraw(w, "details", SPAN("[]"));
 	jsonw_key(w, "exception_fields");

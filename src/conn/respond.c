@@ -79,12 +79,8 @@ static bool is_echoable(struct span id)
 static void remaining_line(const struct exchange *ex, struct buf *out)
 {
 	int64_t left = LIMIT_RATE_WHILE_OFF - ex->call.calls_in_minute;
-	char digits[20], *p = digits + sizeof digits;
-	if (left < 0) left = 0;
-	do *--p = (char)('0' + left % 10);
-	while ((left /= 10) > 0);
 	buf_add_span(out, SPAN("X-RateLimit-Remaining: "));
-	buf_add_span(out, span_make(p, (size_t)(digits + sizeof digits - p)));
+	buf_add_i64(out, left > 0 ? left : 0);
 	buf_add_span(out, SPAN("\r\n"));
 }
 

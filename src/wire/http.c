@@ -553,16 +553,27 @@ const char *http_status_text(int status)
 	}
 }
 
+enum { HEAD_ROOM_BYTES = 192 }; /* what a head has besides `extra`, mostly: one allocation instead of four */
+
 void http_response_head(
 	struct buf *out, int status, struct span content_type, int64_t content_length, bool keep_alive, struct span extra)
 {
-	buf_printf(out, "HTTP/1.1 %d %s\r\n", status, http_status_text(status));
+	(void)buf_reserve(out, HEAD_ROOM_BYTES + extra.n);
+	buf_add_span(out, SPAN("HTTP/1.1 "));
+	buf_add_i64(out, status);
+	buf_add_char(out, ' ');
+	buf_add_span(out, span_str(http_status_text(status)));
+	buf_add_span(out, SPAN("\r\n"));
 	if (span_given(content_type)) {
 		buf_add_span(out, SPAN("Content-Type: "));
 		buf_add_span(out, content_type);
 		buf_add_span(out, SPAN("\r\n"));
 	}
-	if (content_length >= 0) buf_printf(out, "Content-Length: %lld\r\n", (long long)content_length);
+	if (content_length >= 0) {
+		buf_add_span(out, SPAN("Content-Length: "));
+		buf_add_i64(out, content_length);
+		buf_add_span(out, SPAN("\r\n"));
+	}
 	/* On 101 Connection belongs to the handshake, in `extra`. */
 	if (status != 101) buf_add_span(out, keep_alive ? SPAN("Connection: keep-alive\r\n") : SPAN("Connection: close\r\n"));
 	buf_add_span(out, extra);

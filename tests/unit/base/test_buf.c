@@ -25,6 +25,24 @@ static void bound_is_exact(void **state)
 	buf_deinit(&b);
 }
 
+static void numbers_are_decimal(void **state)
+{
+	(void)state;
+	struct buf b;
+	buf_init(&b, 200);
+	buf_add_i64(&b, 0);
+	buf_add_char(&b, ' ');
+	buf_add_i64(&b, -10);
+	buf_add_char(&b, ' ');
+	buf_add_i64(&b, INT64_MIN);
+	buf_add_char(&b, ' ');
+	buf_add_i64(&b, INT64_MAX);
+	buf_add_char(&b, ' ');
+	buf_add_u64(&b, UINT64_MAX);
+	assert_span(buf_span(&b), "0 -10 -9223372036854775808 9223372036854775807 18446744073709551615");
+	buf_deinit(&b);
+}
+
 static void failed_changes_nothing_more(void **state)
 {
 	(void)state;
@@ -75,7 +93,8 @@ static void consume(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(bound_is_exact), cmocka_unit_test(failed_changes_nothing_more),
-		cmocka_unit_test(printf_of_any_length), cmocka_unit_test(consume) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(bound_is_exact), cmocka_unit_test(numbers_are_decimal),
+		cmocka_unit_test(failed_changes_nothing_more), cmocka_unit_test(printf_of_any_length),
+		cmocka_unit_test(consume) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -103,7 +103,7 @@ def test_filter(rooms, filter, wanted):
 BAD_FILTERS = [{"cid": {"$gt": "a"}}, {"cid": 7}, {"type": {"$near": 1}}, {"members": {"$gt": ["x"]}}, {"members": {"$in": "x"}},
                {"frozen": "yes"}, {"frozen": {"$gt": True}}, {"hidden": 1}, {"joined": "x"}, {"has_unread": "x"},
                {"last_message_at": {"$gt": "yesterday"}}, {"member_count": "two"}, {"cooldown": "x"}, {"created_by_id": {"$autocomplete": "x"}},
-               {"team": {"$q": "x"}}, {"app_banned": "x"}, {"$and": []}, {"$or": {}}, {"$xor": [{}]}, {"level": {"$in": 7}}, {"level": {"$in": list(range(101))}},
+               {"team": {"$q": "x"}}, {"app_banned": "x"}, {"invite": "x"}, {"invite": ""}, {"invite": None}, {"invite": True}, {"$or": [{"invite": "Pending"}, {"level": 1}]}, {"$and": []}, {"$or": {}}, {"$xor": [{}]}, {"level": {"$in": 7}}, {"level": {"$in": list(range(101))}},
                {"name": {"$exists": 1}}, {"name": {"$q": 7}}, {f"k{n}": n for n in range(21)},
                {"$and": [{"$or": [{"$and": [{"$or": [{"$and": [{"$or": [{"a": 1}]}]}]}]}]}]}]
 

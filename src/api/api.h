@@ -64,6 +64,7 @@ struct api_call {
 	/* subscriptions asked for by API_TO_SUBSCRIBE */
 	struct {
 		bool wanted, done, found;
+		bool is_new; /* the channel was made by this call, and is watched since then */
 		struct span connection_id;
 		int64_t *channels;
 		bool *quiet, *first;

@@ -48,7 +48,8 @@ enum err api_check_connection(struct api_call *c)
 enum err api_announce_watch(struct api_call *c, const struct channel_ctx *x)
 {
 	for (size_t i = 0; i < c->subscribe.channel_count; i++) {
-		if (c->subscribe.channels[i] != x->ch.pk || !c->subscribe.first[i]) continue;
+		bool is_first = c->subscribe.first[i] || (c->subscribe.is_new && c->subscribe.watcher_count[i] > 0);
+		if (c->subscribe.channels[i] != x->ch.pk || !is_first) continue;
 		return chat_watch_announce(&c->chat, x, true, c->subscribe.watcher_count[i]);
 	}
 	return ERR_OK;
@@ -74,8 +75,10 @@ static enum err get_or_create(struct api_call *c, struct span id)
 	if (e == ERR_OK) e = api_acting_user(c, c->body, true);
 	if (e == ERR_OK && subscribes) e = api_require_connection(c);
 	if (e == ERR_OK && c->subscribe.done) e = api_check_connection(c);
+	if (subscribes) want.connection_id = c->subscribe.connection_id;
 	if (e == ERR_OK) e = chat_get_or_create(&c->chat, c->params[0], id, &want, &x);
 	if (e != ERR_OK) return e;
+	if (!c->subscribe.done) c->subscribe.is_new = x.is_new;
 	if (subscribes && !c->subscribe.done) return api_subscribe_channels(c, &x, 1, &want, LIMIT_PRESENCE_PER_WATCH);
 	if (subscribes) e = api_announce_watch(c, &x);
 	return e == ERR_OK ? write_state(c, &c->out, &x, &want) : e;

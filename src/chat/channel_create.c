@@ -158,17 +158,24 @@ static enum err insert(struct chat_ctx *c, struct creation *k)
 	return chat_channel_fill(c, &k->x);
 }
 
-static enum err record_created(struct chat_ctx *c, const struct channel_ctx *x)
+/* Who creates it while watching is its first watcher: his connection gets this event and those that follow. */
+static enum err record_created(struct chat_ctx *c, const struct channel_want *want, struct channel_ctx *x)
 {
 	struct span text;
+	struct event *ev;
 	enum err e = channel_event_text(c, x, &text);
 	if (e != ERR_OK) return e;
 	struct channel_news n = { .type = EVENT_CHANNEL_CREATED, .x = x, .channel_text = text };
-	return channel_news_record(c, &n, NULL);
+	e = channel_news_record(c, &n, &ev);
+	if (e != ERR_OK) return e;
+	x->is_new = true;
+	if (!want->watch || !span_given(want->connection_id)) return ERR_OK;
+	ev->watcher = blob_make(want->connection_id);
+	return ev->watcher != NULL ? ERR_OK : chat_store_fail(c, ERR_UNAVAILABLE);
 }
 
 /* A channel deleted with skip_truncate comes back as it was; its members are the same set. */
-static enum err revive(struct chat_ctx *c, struct channel *old, struct creation *k)
+static enum err revive(struct chat_ctx *c, const struct channel_want *want, struct channel *old, struct creation *k)
 {
 	k->x.ch = *old;
 	k->x.ch.deleted_at = 0;
@@ -176,7 +183,7 @@ static enum err revive(struct chat_ctx *c, struct channel *old, struct creation 
 	k->x.ch.updated_at = c->now_us;
 	enum err e = channel_row_store(c, &k->x.ch);
 	if (e == ERR_OK) e = chat_channel_fill(c, &k->x);
-	if (e == ERR_OK) e = record_created(c, &k->x);
+	if (e == ERR_OK) e = record_created(c, want, &k->x);
 	return e == ERR_OK ? channel_move_record(c, &k->x, MOVE_RECOUNT, 0) : e;
 }
 
@@ -198,11 +205,11 @@ static enum err create(struct chat_ctx *c, const struct channel_want *want, stru
 	if (e == ERR_OK) e = take_data(c, want->data, k);
 	if (e == ERR_OK) e = may_assign(c, k);
 	if (e != ERR_OK) return e;
-	if (old != NULL && old->keep_history) return revive(c, old, k);
+	if (old != NULL && old->keep_history) return revive(c, want, old, k);
 	e = member_list_resolve(c, &k->members, "members");
 	if (e == ERR_OK && old != NULL) e = replace(c, old, k);
 	if (e == ERR_OK) e = insert(c, k);
-	if (e == ERR_OK) e = record_created(c, &k->x);
+	if (e == ERR_OK) e = record_created(c, want, &k->x);
 	if (e != ERR_OK) return e;
 	struct member_add how = {
 		.is_creation = true, .role = "channel_member", .hidden_for = want->hide_for_creator ? c->me.pk : 0

@@ -13,6 +13,7 @@ struct channel_want {
 	struct page messages;
 	int64_t members_limit, members_offset, watchers_limit, watchers_offset;
 	yyjson_val *data;
+	struct span connection_id; /* with watch, for creation: this one watches the channel from its first event on */
 };
 /* default_state: what an absent `state` means. */
 enum err chat_want_parse(struct chat_ctx *c, yyjson_val *body, bool default_state, struct channel_want *out) BECK_WARN_UNUSED;

@@ -22,6 +22,7 @@ struct channel_ctx {
 	struct channel_type effective; /* type with the channel's config_overrides applied */
 	struct member own;             /* the caller's (or acting user's) row */
 	bool is_member, is_owner;      /* is_owner: he created the channel */
+	bool is_new;                   /* made by this call */
 };
 /* Loads by type and id for the caller. Unknown: ERR_NOT_FOUND; not readable: ERR_NOT_ALLOWED; deleted: ERR_NOT_FOUND. */
 enum err chat_channel_load(struct chat_ctx *c, struct span type, struct span id, struct channel_ctx *out) BECK_WARN_UNUSED;

@@ -212,6 +212,7 @@ void fanout(struct session_hub *h, struct event *e)
 {
 	struct fan f;
 	h->mark++;
+	if (e->watcher) subscriptions_begin(h, e);
 	bool counts_members = (e->flags & EVENT_HAS_COUNTS) && e->cls != EVENT_CLASS_OWN;
 	if (e->move != MOVE_NONE || counts_members) totals_move(h, e, counts_members);
 	if (e->body || e->notify) {

@@ -182,6 +182,8 @@ void session_drop_watch(struct session *s, int64_t channel, bool is_told);
 bool session_follow(struct session *s, int64_t user, int64_t cause);
 /* Ends all subscriptions and announces what is to be announced; `last`: it was the user's last session. */
 void session_unsubscribe_all(struct session *s, bool is_visible, bool last);
+/* The event's watcher begins to watch. */
+void subscriptions_begin(struct session_hub *h, const struct event *e);
 /* EVENT_DROP_WATCH */
 void subscriptions_drop(struct session_hub *h, const struct event *e);
 void subscribe_run(struct session_hub *h, struct session_subscribe *r);

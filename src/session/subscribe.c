@@ -94,6 +94,16 @@ void session_drop_watch(struct session *s, int64_t channel, bool is_told)
 		h->ops->ended(h->ops->ctx, s->app, s->user_pk, &channel, &count, 1, false);
 }
 
+/* Over a limit or without memory nothing happens: the request that follows says so. It also says whether its coming is anybody's
+ * business; until then it is not. */
+void subscriptions_begin(struct session_hub *h, const struct event *e)
+{
+	struct session *s = session_find(h, blob_span(e->watcher));
+	bool first;
+	int64_t count;
+	if (s && s->app == e->app && s->user_pk == e->actor) (void)session_watch(s, e->channel, true, &first, &count);
+}
+
 /* When the channel itself ends nobody is left to be told. */
 void subscriptions_drop(struct session_hub *h, const struct event *e)
 {

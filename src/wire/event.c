@@ -51,6 +51,7 @@ void event_unref(struct event *e)
 	blob_unref(e->body);
 	blob_unref(e->notify);
 	blob_unref(e->close_frame);
+	blob_unref(e->watcher);
 	free(e->only);
 	free(e);
 }

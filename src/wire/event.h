@@ -76,6 +76,7 @@ struct event {
 	size_t only_count;
 	struct blob *close_frame; /* JSON error frame sent before closing; may be NULL */
 	uint16_t close_code;
+	struct blob *watcher; /* the actor's connection with this id watches `channel` from this event on; NULL = none */
 };
 
 /* Zeroed, refs 1, class from the table; NULL without memory. The last unref drops the blobs and frees `only` (malloc). */

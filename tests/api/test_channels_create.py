@@ -315,6 +315,45 @@ def test_members_are_told(app, transport):
         assert (event["total_unread_count"], event["unread_channels"]) == (0, 0)
 
 
+def test_who_creates_while_watching_is_told(app, transport):
+    """The connection that creates watches from the first event on; the creator's others are told as members."""
+    ann, bob = app.users(2)
+    creating, other, member = ann.connect(transport), ann.connect(transport), bob.connect(transport)
+    name = uid("ch")
+    path = f"/channels/messaging/{name}"
+    cid = f"messaging:{name}"
+    reply = ann.post(f"{path}/query", {"watch": True, "state": True, "data": {"members": [ann.id, bob.id], "name": "Talk"}},
+                     query={"connection_id": creating.id}).ok(201)
+    assert reply["watcher_count"] == 1
+    event = creating.expect("channel.created", cid=cid)
+    assert event["channel"]["name"] == "Talk" and event["user"]["id"] == ann.id
+    started = creating.expect("user.watching.start", cid=cid)
+    assert started["watcher_count"] == 1 and started["user"]["id"] == ann.id
+    creating.expect_none("channel.created", "notification.added_to_channel", "user.watching.start")
+    for session in (other, member):
+        session.expect("notification.added_to_channel", cid=cid)
+        session.expect_none("channel.created", "user.watching.start")
+    ann.post(f"{path}/query", {"watch": True}, query={"connection_id": creating.id}).ok(201)
+    creating.expect_none("channel.created", "user.watching.start")
+    ann.post(f"{path}/message", {"message": {"text": "hello"}}).ok(201)
+    creating.expect("message.new", cid=cid)
+
+
+def test_a_distinct_channel_created_while_watching_is_told(app):
+    ann, bob = app.users(2)
+    session = ann.connect()
+    made = ann.post("/channels/messaging/query", {"watch": True, "data": {"members": [ann.id, bob.id]}}, query={"connection_id": session.id}).ok(201)
+    assert session.expect("channel.created")["cid"] == made["channel"]["cid"]
+
+
+def test_creating_with_a_connection_of_somebody_else_tells_nobody(app):
+    ann, bob = app.users(2)
+    session = bob.connect()
+    name = uid("ch")
+    ann.post(f"/channels/messaging/{name}/query", {"watch": True, "data": {"members": [ann.id]}}, query={"connection_id": session.id}).fails(400, 46)
+    session.expect_none()
+
+
 def test_strangers_are_not_told(app):
     ann, eve = app.users(2)
     session = eve.connect()

@@ -56,6 +56,31 @@ static struct event *message(struct world *w, int64_t actor)
 	return e;
 }
 
+/* The connection that made a channel watches from its first event on: that one alone, and only for its own user. */
+static void test_watcher_of_the_event(void **state)
+{
+	struct world *w = *state;
+	struct client *makes = visitor(w, ANN), *other = visitor(w, ANN), *stranger = visitor(w, BOB);
+	struct event *e = world_event(w, EVENT_CHANNEL_CREATED, CHANNEL, 0, NULL);
+	e->actor = ANN;
+	e->watcher = blob_make(session_id(makes->session));
+	world_deliver(w, e);
+	e = world_event(w, EVENT_CHANNEL_UPDATED, CHANNEL, 0, NULL);
+	world_deliver(w, e);
+	e = world_event(w, EVENT_CHANNEL_CREATED, OTHER, 0, NULL);
+	e->actor = ANN;
+	e->watcher = blob_make(session_id(stranger->session));
+	world_deliver(w, e);
+	assert_int_equal(client_drain(makes), 2);
+	assert_int_equal(client_drain(other), 0);
+	assert_int_equal(client_drain(stranger), 0);
+	assert_int_equal(registry_watcher_count(w->registry, WORLD_APP, CHANNEL), 1);
+	assert_int_equal(registry_watcher_count(w->registry, WORLD_APP, OTHER), 0);
+	client_free(stranger);
+	client_free(other);
+	client_free(makes);
+}
+
 static void test_first_health_check(void **state)
 {
 	struct world *w = *state;
@@ -620,7 +645,8 @@ static void test_close_from_any_thread(void **state)
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, up, down)
-	const struct CMUnitTest tests[] = { T(test_first_health_check), T(test_first_health_check_says_position_and_gap),
+	const struct CMUnitTest tests[] = { T(test_first_health_check), T(test_watcher_of_the_event),
+		T(test_first_health_check_says_position_and_gap),
 		T(test_member_not_watching_gets_the_notification_and_the_reverse), T(test_counts_are_those_of_the_receiver),
 		T(test_seq_only_for_those_who_asked_and_only_of_durable_events), T(test_own_class),
 		T(test_own_events_tell_threads), T(test_presence_class), T(test_presence_ends_with_the_channel_that_brought_it),

@@ -527,3 +527,23 @@ void jsonw_kraw(struct jsonw *w, const char *key, struct span json)
 	jsonw_key(w, key);
 	jsonw_raw(w, json);
 }
+
+static void add_members(struct jsonw *w, yyjson_val *obj, yyjson_val *but_not_in)
+{
+	size_t i, n;
+	yyjson_val *key, *value;
+	yyjson_obj_foreach(obj, i, n, key, value)
+	{
+		if (but_not_in && yyjson_obj_getn(but_not_in, yyjson_get_str(key), yyjson_get_len(key)) != NULL) continue;
+		jsonw_key_span(w, json_span(key));
+		jsonw_val(w, value);
+	}
+}
+
+void jsonw_merged(struct jsonw *w, yyjson_val *old, yyjson_val *over)
+{
+	jsonw_obj_begin(w);
+	add_members(w, old, over);
+	add_members(w, over, NULL);
+	jsonw_obj_end(w);
+}

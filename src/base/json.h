@@ -56,6 +56,8 @@ void jsonw_null(struct jsonw *w);
 void jsonw_raw(struct jsonw *w, struct span json);        /* one whole value, trusted */
 void jsonw_raw_members(struct jsonw *w, struct span obj); /* the members of a trusted object text, flattened into this one */
 void jsonw_val(struct jsonw *w, yyjson_val *v);
+/* An object: the members of `old` (may be NULL) that `over` does not have, then those of `over`. */
+void jsonw_merged(struct jsonw *w, yyjson_val *old, yyjson_val *over);
 /* key + value in one call */
 void jsonw_kstr(struct jsonw *w, const char *key, struct span s);
 void jsonw_kint(struct jsonw *w, const char *key, int64_t v);

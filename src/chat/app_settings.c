@@ -240,23 +240,9 @@ static void write_value(struct jsonw *w, const struct setting *s, yyjson_val *ol
 {
 	if (strcmp(s->name, "grants") != 0 || yyjson_obj_size(v) == 0) {
 		jsonw_val(w, v);
-		return;
+	} else {
+		jsonw_merged(w, old, v);
 	}
-	size_t i, n;
-	yyjson_val *role, *list;
-	jsonw_obj_begin(w);
-	yyjson_obj_foreach(old, i, n, role, list)
-	{
-		if (yyjson_obj_getn(v, yyjson_get_str(role), yyjson_get_len(role)) != NULL) continue;
-		jsonw_key_span(w, json_span(role));
-		jsonw_val(w, list);
-	}
-	yyjson_obj_foreach(v, i, n, role, list)
-	{
-		jsonw_key_span(w, json_span(role));
-		jsonw_val(w, list);
-	}
-	jsonw_obj_end(w);
 }
 
 static enum err merge(struct chat_ctx *c, struct jsonw *w, yyjson_val *old, yyjson_val *body)

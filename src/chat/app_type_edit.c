@@ -200,26 +200,6 @@ static void write_config(struct jsonw *w, struct span name, yyjson_val *old, yyj
 	jsonw_obj_end(w);
 }
 
-/* Roles that are named are replaced, the others stay. */
-static void write_grants(struct jsonw *w, yyjson_val *old, yyjson_val *sent)
-{
-	size_t i, n;
-	yyjson_val *role, *list;
-	jsonw_obj_begin(w);
-	yyjson_obj_foreach(old, i, n, role, list)
-	{
-		if (yyjson_obj_getn(sent, yyjson_get_str(role), yyjson_get_len(role)) != NULL) continue;
-		jsonw_key_span(w, json_span(role));
-		jsonw_val(w, list);
-	}
-	yyjson_obj_foreach(sent, i, n, role, list)
-	{
-		jsonw_key_span(w, json_span(role));
-		jsonw_val(w, list);
-	}
-	jsonw_obj_end(w);
-}
-
 static struct span finish_text(struct chat_ctx *c, struct buf *text)
 {
 	struct span copy = text->failed ? SPAN_NONE : arena_dup(c->arena, buf_span(text));
@@ -243,7 +223,7 @@ static struct span grants_text(struct chat_ctx *c, yyjson_val *old, yyjson_val *
 	struct jsonw w;
 	buf_init(&text, (size_t)LIMIT_BODY_BYTES);
 	jsonw_init(&w, &text);
-	write_grants(&w, old, sent);
+	jsonw_merged(&w, old, sent);
 	return finish_text(c, &text);
 }
 

@@ -153,7 +153,7 @@ bool exchange_open(struct exchange *ex, enum err (*open)(struct exchange *ex))
 	if (e->err == ERR_OK) e->err = open(ex);
 	if (e->err == ERR_AGAIN && ++ex->connects < CONNECTS_MAX) {
 		*e = (struct error){ 0 };
-		exchange_submit(ex, ex->done);
+		exchange_submit_connect(ex, ex->done);
 		return false;
 	}
 	if (e->err == ERR_AGAIN) e->err = ERR_UNAVAILABLE;

@@ -49,7 +49,7 @@ void store_read_end(struct store_tx *tx);
 void store_tx_deadline(struct store_tx *tx, int64_t deadline_us);
 
 /* ---------- the write lane: group commit. Called by one thread. ----------
- * batch_begin; per request: rule_begin (savepoint), the rule, rule_end(keep or not); batch_commit. See DESIGN 4. */
+ * batch_begin; per request: rule_begin, the rule, rule_end(keep or not); batch_commit. See docs/adr/0004. */
 enum err store_batch_begin(struct store *s, struct store_tx **tx) BECK_WARN_UNUSED;
 /* Right after batch_begin: this batch does without savepoints, which cost a copy of every page that a rule changes first. Most
  * rules that refuse have written nothing; for one that has, rule_end says ERR_AGAIN: abort, and run the batch again with them. */

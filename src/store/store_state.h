@@ -19,9 +19,9 @@ struct store {
 	const char *path, *vfs;
 	struct memvfs *memory;  /* NULL on disk */
 	struct cleanvfs *clean; /* over `vfs`; what the store's own connections go through */
-	int lock_fd;            /* -1 = none */
-	bool is_work_file;      /* a restore under way: not beck.db, no copy is kept */
 	char epoch[37];
+	bool is_work_file; /* a restore under way: not beck.db, no copy is kept */
+	int lock_fd;       /* -1 = none */
 	/* Lane only. Newest created_at given to a log row: the log's time never steps back, so that reading it by time can seek.
 	 */
 	int64_t last_event_at;
@@ -30,11 +30,12 @@ struct store {
 	atomic_bool has_erased;
 	int64_t log_bytes_max;
 	atomic_int log_frames; /* in use, as of the newest commit */
-	int log_frames_high;   /* keeper only; most since the file of the log was cut */
-	int wipes_put_off;     /* keeper only */
-	int64_t wiped_at;      /* keeper only; monotonic */
-	int64_t checkpoint_at; /* keeper only; monotonic, of the last run */
-	bool is_log_kept;      /* keeper only; a copy or another process did not let the log begin anew */
+	/* The keeper's: */
+	int log_frames_high;   /* most since the file of the log was cut */
+	int64_t wiped_at;      /* monotonic */
+	int64_t checkpoint_at; /* monotonic, of the last run */
+	int wipes_put_off;
+	bool is_log_kept; /* a copy or another process did not let the log begin anew */
 	struct store_tx *readers;
 	int reader_count;
 	/* Reads and the lane pause for a checkpoint that begins the log anew; copies forbid one. */

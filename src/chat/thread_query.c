@@ -2,8 +2,8 @@
  * request says of them does not matter. */
 #include "base/limits.h"
 #include "chat/channel_data.h"
+#include "chat/cursor.h"
 #include "chat/thread_parts.h"
-#include "wire/jwt.h"
 
 enum {
 	DEFAULT_THREADS = 10,
@@ -37,37 +37,19 @@ static enum err take_error(struct chat_ctx *c, enum err e, const struct error *w
 	return e;
 }
 
-static enum err bad_cursor(struct chat_ctx *c, const char *key)
-{
-	return chat_fail(c, ERR_INPUT, key, "%s is no cursor of this server", key);
-}
-
-static enum err take_cursor(struct chat_ctx *c, const char *key, struct span token, struct thread_list *l)
-{
-	struct span text = SPAN_NONE;
-	if (!base64url_decode(c->arena, token, &text)) return bad_cursor(c, key);
-	yyjson_val *obj = stored_json(c, text), *offset = json_get(obj, "o"), *end = json_get(obj, "e");
-	if (!yyjson_is_int(offset) || yyjson_get_sint(offset) < 0 || !yyjson_is_int(end) || yyjson_get_sint(end) < 0)
-		return bad_cursor(c, key);
-	l->offset = yyjson_get_sint(offset);
-	l->end = yyjson_get_sint(end);
-	l->filter_json = json_get(obj, "f");
-	l->sort_json = json_get(obj, "s");
-	return ERR_OK;
-}
-
 static enum err take_place(struct chat_ctx *c, yyjson_val *body, struct thread_list *l)
 {
-	struct span next = SPAN_NONE, prev = SPAN_NONE;
-	l->filter_json = json_get(body, "filter");
-	l->sort_json = json_get(body, "sort");
-	enum err e = take_string(c, body, "next", CURSOR_BYTES, &next);
-	if (e == ERR_OK) e = take_string(c, body, "prev", CURSOR_BYTES, &prev);
-	if (e == ERR_OK && span_given(next) && span_given(prev))
-		e = chat_fail(c, ERR_INPUT, "next", "next and prev exclude each other");
-	if (e != ERR_OK) return e;
-	if (span_given(next)) return take_cursor(c, "next", next, l);
-	return span_given(prev) ? take_cursor(c, "prev", prev, l) : ERR_OK;
+	struct cursor cur;
+	enum err e = cursor_take(c, body, &cur);
+	l->filter_json = json_get(cur.place ? cur.place : body, cur.place ? "f" : "filter");
+	l->sort_json = json_get(cur.place ? cur.place : body, cur.place ? "s" : "sort");
+	if (e != ERR_OK || !cur.place) return e;
+	yyjson_val *offset = json_get(cur.place, "o"), *end = json_get(cur.place, "e");
+	if (!yyjson_is_int(offset) || yyjson_get_sint(offset) < 0 || !yyjson_is_int(end) || yyjson_get_sint(end) < 0)
+		return cursor_refuse(c, &cur);
+	l->offset = yyjson_get_sint(offset);
+	l->end = yyjson_get_sint(end);
+	return ERR_OK;
 }
 
 static enum err take_numbers(struct chat_ctx *c, yyjson_val *body, struct thread_list *l)
@@ -184,33 +166,16 @@ enum err chat_query_threads(struct chat_ctx *c, yyjson_val *body, struct thread_
 const struct thread_channels *thread_list_channels(const struct thread_list *l) { return &l->channels; }
 
 /* ---- the answer ---- */
-static void write_value(struct jsonw *w, const char *key, yyjson_val *v)
-{
-	if (v == NULL) return;
-	jsonw_key(w, key);
-	jsonw_val(w, v);
-}
-
 static enum err write_cursor(
 	struct chat_ctx *c, struct jsonw *w, const char *key, const struct thread_list *l, int64_t offset, int64_t end)
 {
-	struct buf text, token;
-	struct jsonw inner;
-	buf_init(&text, (size_t)LIMIT_BODY_BYTES);
-	buf_init(&token, (size_t)LIMIT_BODY_BYTES * 2);
-	jsonw_init(&inner, &text);
-	jsonw_obj_begin(&inner);
-	jsonw_kint(&inner, "o", offset);
-	jsonw_kint(&inner, "e", end);
-	write_value(&inner, "f", l->filter_json);
-	write_value(&inner, "s", l->sort_json);
-	jsonw_obj_end(&inner);
-	base64url_encode(&token, buf_span(&text));
-	bool failed = text.failed || token.failed;
-	if (!failed) jsonw_kstr(w, key, buf_span(&token));
-	buf_deinit(&text);
-	buf_deinit(&token);
-	return failed ? chat_store_fail(c, ERR_UNAVAILABLE) : ERR_OK;
+	struct cursor_text t;
+	cursor_begin(&t);
+	jsonw_kint(&t.w, "o", offset);
+	jsonw_kint(&t.w, "e", end);
+	cursor_value(&t, "f", l->filter_json);
+	cursor_value(&t, "s", l->sort_json);
+	return cursor_end(c, &t, w, key);
 }
 
 enum err thread_list_write(struct chat_ctx *c, const struct thread_list *l, struct jsonw *w)

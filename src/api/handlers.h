@@ -65,6 +65,7 @@ API_HANDLER(api_update_message_partial);
 API_HANDLER(api_delete_message);
 API_HANDLER(api_undelete_message);
 API_HANDLER(api_commit_message);
+API_HANDLER(api_message_history);
 API_HANDLER(api_get_replies);
 API_HANDLER(api_get_pinned_messages);
 /* threads.c */

@@ -61,6 +61,8 @@ enum err api_undelete_message(struct api_call *c)
 	return e == ERR_OK ? chat_undelete_message(&c->chat, c->params[0], &c->out) : e;
 }
 
+enum err api_message_history(struct api_call *c) { return chat_message_history(&c->chat, c->body, &c->out); }
+
 /* The window parameters of a query string as the object that bodies carry. */
 static enum err page_from_query(struct api_call *c, yyjson_val **out)
 {

@@ -70,6 +70,7 @@ const struct api_route api_routes[] = {
 	{ "DeleteMessage", DELETE, "/messages/{message}", WRITE, CHAT, api_delete_message },
 	{ "UndeleteMessage", POST, "/messages/{message}/undelete", WRITE, S | CHAT, api_undelete_message },
 	{ "CommitMessage", POST, "/messages/{message}/commit", WRITE, S | CHAT, api_commit_message },
+	{ "QueryMessageHistory", POST, "/messages/history", READ, S | CHAT, api_message_history },
 	{ "GetReplies", GET, "/messages/{message}/replies", READ, CHAT, api_get_replies },
 	{ "QueryThreads", POST, "/threads", READ, CHAT, api_query_threads },
 	{ "GetThread", GET, "/threads/{message}", READ, CHAT, api_get_thread },

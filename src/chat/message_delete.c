@@ -89,7 +89,8 @@ enum err chat_delete_message(struct chat_ctx *c, struct span id, bool hard, stru
 	if (hard) {
 		e = erase(c, &m);
 	} else {
-		e = store_message_delete(c->tx, &m, c->now_us);
+		e = store_history_add(c->tx, c->app->pk, &m, c->me.pk, c->now_us);
+		if (e == ERR_OK) e = store_message_delete(c->tx, &m, c->now_us);
 		if (e != ERR_OK) e = chat_store_fail(c, e);
 	}
 	if (was_deleted) shown.seq = 0; /* it had stopped counting */
@@ -107,7 +108,8 @@ enum err chat_undelete_message(struct chat_ctx *c, struct span id, struct jsonw 
 	enum err e = message_load_to_change(c, id, &x, &m);
 	if (e != ERR_OK) return e;
 	if (!m.deleted_at) return chat_fail(c, ERR_INPUT, NULL, "message %.*s is not deleted", SPAN_FMT(id));
-	e = store_message_undelete(c->tx, &m, c->now_us);
+	e = store_history_add(c->tx, c->app->pk, &m, c->me.pk, c->now_us);
+	if (e == ERR_OK) e = store_message_undelete(c->tx, &m, c->now_us);
 	if (e != ERR_OK) return chat_store_fail(c, e);
 	m.deleted_at = 0;
 	m.updated_at = c->now_us;

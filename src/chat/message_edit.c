@@ -58,7 +58,10 @@ static enum err finish(
 	bool new_text = !span_eq(old->text, m->text);
 	m->updated_at = c->now_us > m->created_at ? c->now_us : m->created_at;
 	if (new_text) m->text_updated_at = m->updated_at;
-	enum err e = store_message_put(c->tx, m);
+	/* Pins and mentions alone make no version: it would show nothing new. */
+	bool is_version = new_text || !span_eq(old->attachments, m->attachments) || !span_eq(old->custom, m->custom);
+	enum err e = is_version ? store_history_add(c->tx, c->app->pk, old, c->me.pk, m->updated_at) : ERR_OK;
+	if (e == ERR_OK) e = store_message_put(c->tx, m);
 	if (e != ERR_OK) return chat_store_fail(c, e);
 	e = message_fill(c, &x->ch, m, 1);
 	if (e == ERR_OK) e = record_message_change(c, EVENT_MESSAGE_UPDATED, x, m, NULL);

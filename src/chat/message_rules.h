@@ -15,6 +15,8 @@ enum err chat_delete_message(struct chat_ctx *c, struct span id, bool hard, stru
 enum err chat_undelete_message(struct chat_ctx *c, struct span id, struct jsonw *w) BECK_WARN_UNUSED;
 /* One that waits is sent on. Its author acts. */
 enum err chat_commit_message(struct chat_ctx *c, struct span id, struct jsonw *w) BECK_WARN_UNUSED;
+/* Earlier versions (message_history.c). */
+enum err chat_message_history(struct chat_ctx *c, yyjson_val *body, struct jsonw *w) BECK_WARN_UNUSED;
 /* with_deleted: a server call that wants the text of a soft-deleted message. */
 enum err chat_get_message(struct chat_ctx *c, struct span id, bool with_deleted, struct jsonw *w) BECK_WARN_UNUSED;
 /* ids: comma-joined. */

@@ -47,8 +47,8 @@ static enum err prune_message(struct user_job *j, struct message *m)
 	m->text = m->html = SPAN("");
 	m->mml = m->attachments = m->custom = m->mentioned_ids = SPAN_NONE;
 	m->quoted_pk = 0;
-	store_erased(j->c->tx);
-	enum err e = store_message_put(j->c->tx, m);
+	enum err e = store_history_erase(j->c->tx, m->pk);
+	if (e == ERR_OK) e = store_message_put(j->c->tx, m);
 	return e != ERR_OK || deleted_at != 0 ? e : store_message_delete(j->c->tx, m, j->c->now_us);
 }
 

@@ -63,6 +63,8 @@ static const struct {
 		      "FROM messages m LEFT JOIN channels c ON c.pk = m.channel_pk LEFT JOIN users u ON u.pk = m.user_pk "
 		      "LEFT JOIN messages p ON p.pk = m.parent_pk WHERE c.pk IS NULL OR u.pk IS NULL OR (m.parent_pk <> 0 AND "
 		      "p.pk IS NULL)" },
+	{ "message history", "SELECT 'a version of message ' || h.message_pk || ': no such message' FROM message_history h "
+			     "LEFT JOIN messages m ON m.pk = h.message_pk WHERE m.pk IS NULL" },
 	{ "pending messages",
 		"SELECT 'pending message ' || p.id || ': no such ' || CASE WHEN c.pk IS NULL THEN 'channel' ELSE 'user' END "
 		"FROM pending_messages p LEFT JOIN channels c ON c.pk = p.channel_pk LEFT JOIN users u ON u.pk = p.user_pk "

@@ -16,11 +16,31 @@ static enum err delete_by(struct store_tx *tx, const char *text, int64_t key, in
 	return e;
 }
 
-/* A message of the channel list with everything that hangs on it. *left: replies remain, the message still stands. */
+/* Earlier versions of a message and of its replies. */
+static enum err purge_history(struct store_tx *tx, int64_t pk, int64_t slice, int64_t *rows, bool *left)
+{
+	int64_t gone = 0;
+	enum err e = delete_by(tx,
+		"DELETE FROM message_history WHERE pk IN (SELECT h.pk FROM messages m JOIN message_history h ON h.message_pk = "
+		"m.pk "
+		"WHERE m.parent_pk = ?1 AND m.parent_pk <> 0 LIMIT ?2)",
+		pk, slice, &gone);
+	if (e == ERR_OK)
+		e = delete_by(tx,
+			"DELETE FROM message_history WHERE pk IN (SELECT pk FROM message_history WHERE message_pk = ?1 LIMIT ?2)",
+			pk, slice, &gone);
+	*rows += gone;
+	*left = gone >= slice;
+	return e;
+}
+
+/* A message of the channel list with everything that hangs on it. *left: something of it remains, the message still stands. */
 static enum err purge_one(struct store_tx *tx, int64_t pk, int64_t slice, int64_t *rows, bool *left)
 {
 	int64_t replies = 0;
-	enum err e = delete_by(tx,
+	enum err e = purge_history(tx, pk, slice, rows, left);
+	if (e != ERR_OK || *left) return e;
+	e = delete_by(tx,
 		"DELETE FROM messages WHERE pk IN (SELECT pk FROM messages WHERE parent_pk = ?1 AND parent_pk <> 0 LIMIT ?2)", pk,
 		slice, &replies);
 	*rows += replies;

@@ -47,6 +47,25 @@ enum err store_message_erase(struct store_tx *tx, const struct message *m) BECK_
 enum err store_slow_mode_get(struct store_tx *tx, int64_t channel_pk, int64_t user_pk, int64_t *sent_at) BECK_WARN_UNUSED;
 enum err store_slow_mode_set(struct store_tx *tx, int64_t channel_pk, int64_t user_pk, int64_t sent_at) BECK_WARN_UNUSED;
 
+/* ---------- earlier versions (store_message_history.c) ---------- */
+/* Before a change of what a version shows: `old` becomes history, replaced by a user (0: its author) at that moment. */
+enum err store_history_add(struct store_tx *tx, int64_t app, const struct message *old, int64_t by, int64_t at) BECK_WARN_UNUSED;
+/* All of a message's, whose content is overwritten for good. (Erasing a message takes them along.) */
+enum err store_history_erase(struct store_tx *tx, int64_t message_pk) BECK_WARN_UNUSED;
+/* What a filter may name, for filter_check. */
+extern const struct filter_field store_history_fields[];
+extern const size_t store_history_field_count;
+struct store_history_query {
+	int64_t app;
+	const struct filter *filter; /* names message_id */
+	bool descending;
+	int64_t from_at, from_pk; /* only what lies behind this row; from_pk 0 = from the beginning */
+	int64_t limit;
+};
+/* By (written_at, pk). Versions of messages that are shown to nobody any more are left out. */
+enum err store_history_query(struct store_tx *tx, const struct store_history_query *q, struct arena *a,
+	struct message_version **out, size_t *n) BECK_WARN_UNUSED;
+
 /* ---------- lists (store_message_pages.c) ---------- */
 enum store_page_op { STORE_PAGE_LT, STORE_PAGE_LTE, STORE_PAGE_GT, STORE_PAGE_GTE };
 struct store_page {

@@ -300,6 +300,25 @@ static void message_write_level(struct jsonw *w, enum dialect d, const struct me
 
 void message_write(struct jsonw *w, enum dialect d, const struct message *m) { message_write_level(w, d, m, false); }
 
+bool message_version_reserved(struct span key)
+{
+	return span_is(key, "message_id") || span_is(key, "message_updated_by_id") || span_is(key, "message_updated_at") ||
+	       span_is(key, "is_deleted");
+}
+
+void message_version_write(struct jsonw *w, enum dialect d, const struct message_version *v)
+{
+	jsonw_obj_begin(w);
+	jsonw_kstr(w, "message_id", v->message_id);
+	jsonw_kstr(w, "message_updated_by_id", v->written_by);
+	jsonw_ktime(w, "message_updated_at", d, v->written_at);
+	jsonw_kstr(w, "text", v->text);
+	list_or_empty(w, "attachments", v->attachments);
+	jsonw_kbool(w, "is_deleted", v->is_deleted);
+	write_custom(w, d, v->custom);
+	jsonw_obj_end(w);
+}
+
 void read_write(struct jsonw *w, enum dialect d, const struct member *m, bool hide_delivery)
 {
 	jsonw_obj_begin(w);

@@ -92,6 +92,15 @@ struct message {
 	const struct member *member; /* the sender's membership when he is a member */
 };
 
+/* What a message was before a change. */
+struct message_version {
+	int64_t pk;
+	struct span message_id, written_by; /* written_by: not given when he was erased */
+	struct span text, attachments, custom;
+	int64_t written_at;
+	bool is_deleted;
+};
+
 /* How a channel type, its overrides and the caller's rights come out; computed by chat. */
 struct channel_view {
 	struct span config_json;       /* whole object text */
@@ -102,6 +111,9 @@ struct channel_view {
 void channel_write(struct jsonw *w, enum dialect d, const struct channel *c, const struct channel_view *v);
 void member_write(struct jsonw *w, enum dialect d, const struct member *m);
 void message_write(struct jsonw *w, enum dialect d, const struct message *m);
+void message_version_write(struct jsonw *w, enum dialect d, const struct message_version *v);
+/* Keys of a version that custom data must not repeat: a message's custom data may have them. */
+bool message_version_reserved(struct span key);
 /* One entry of read[]; hide_delivery leaves last_delivered_* out. */
 void read_write(struct jsonw *w, enum dialect d, const struct member *m, bool hide_delivery);
 

@@ -108,6 +108,8 @@ WRONG = [
     ("SendMessage", [{"message": 7}, {"message": {"text": []}}, {"message": {"text": "x", "attachments": 7}}, {"message": {"text": "x", "silent": 7}},
                      {"message": {"text": "x", "mentioned_users": {}}}]),
     ("UpdateMessage", [{"message": 7}, {"message": {"text": 7}}]), ("UpdateMessagePartial", [{"set": 7}, {"unset": 7}, {"set": {"text": []}}]),
+    ("QueryMessageHistory", [{"filter": 7}, {"filter": {"message_id": 7}}, {"filter": {"message_id": "a"}, "sort": 7}, {"filter": {"message_id": "a"}, "limit": "x"},
+                             {"next": 7}, {"prev": []}]),
     ("QueryThreads", [{"filter": 7}, {"sort": 7}, {"limit": "x"}, {"next": 7}, {"prev": []}]),
     ("MarkRead", [{"message_id": 7}, {"thread_id": []}]), ("MarkChannelsRead", [{"read_by_channel": 7}]),
     ("MarkUnread", [{"message_id": []}, {"message_timestamp": 7}, {"thread_id": {}}]), ("MarkDelivered", [{"latest_delivered_messages": 7}]),

@@ -83,19 +83,26 @@ def churn(channel, author, n=60):
         channel.app.api.delete(f"/messages/{id}", query={"hard": True}).ok(200)
 
 
+def edit(app, message, editor, text, **fields):
+    """What it replaces becomes history."""
+    app.api.post(f"/messages/{message['id']}", {"message": {"text": text, "user_id": editor.id, **fields}}).ok(201)
+
+
 def test_a_hard_deleted_message(place):
-    server, app, ann, bob, _, channel = place
+    server, app, ann, bob, eve, channel = place
     marker, kept = Markers(), Markers()
     sent = channel.send(ann, marker("text"), custom_key=marker("custom"), attachments=[{"type": "x", "title": marker("attachment")}])
     reply = channel.send(bob, marker("reply"), parent_id=sent["id"])
+    edit(app, reply, bob, marker("later reply"))
     stays = channel.send(ann, kept("stays"))
-    app.api.post(f"/messages/{stays['id']}", {"message": {"text": kept("edited"), "user_id": ann.id}}).ok(201)
-    app.api.post(f"/messages/{sent['id']}", {"message": {"text": marker("second"), "user_id": ann.id}}).ok(201)
+    edit(app, stays, ann, kept("edited"))
+    edit(app, sent, ann, marker("second"), custom_key=marker("second custom"), attachments=[{"type": "x", "title": marker("second attachment")}])
+    edit(app, sent, eve, marker("third"))
     backup = make_backup(server)
     churn(channel, bob)
     app.api.delete(f"/messages/{sent['id']}", query={"hard": True}).ok(200)
     app.api.get(f"/messages/{reply['id']}").fails(404, 16)
-    restored = check_all_stages(server, marker.all, backup, kept.all[1:])
+    restored = check_all_stages(server, marker.all, backup, kept.all)
     with restored:
         restored.main.api.get(f"/messages/{sent['id']}").fails(404, 16)
         assert restored.main.api.get(f"/messages/{stays['id']}").ok(200)["message"]["text"] == kept.all[1]
@@ -109,7 +116,8 @@ def test_a_hard_deleted_user(place):
     eve.update(mood=marker("mood"))
     eve.connect(details={"live": marker("connect")}, device={"id": marker("device"), "push_provider": "firebase"})
     sent = channel.send(eve, marker("message"))
-    app.api.post(f"/messages/{sent['id']}", {"message": {"text": marker("edited"), "user_id": eve.id}}).ok(201)
+    edit(app, sent, eve, marker("edited"))
+    edit(app, sent, ann, marker("edited by another"))
     app.api.patch(f"{channel.path}/member/{eve.id}", {"set": {"badge": marker("member")}}).ok(200)
     talk = app.channel(eve, ann, topic=marker("topic"))
     talk.send(ann, marker("talk"))
@@ -145,7 +153,10 @@ def test_a_hard_deleted_channel(place):
     server, app, ann, bob, eve, channel = place
     marker = Markers()
     gone = app.channel(ann, {"user_id": bob.id, "badge": marker("badge")}, name=marker("name"), colour=marker("data"))
-    gone.send(ann, marker("text"), parent_id=gone.send(bob, marker("parent"))["id"])
+    parent = gone.send(bob, marker("parent"))
+    reply = gone.send(ann, marker("text"), parent_id=parent["id"])
+    for message in (parent, reply):
+        edit(app, message, ann, marker("edited"))
     app.api.patch(gone.path, {"set": {"colour": marker("data")}}).ok(200)
     backup = make_backup(server)
     churn(channel, bob)
@@ -160,7 +171,9 @@ def test_a_history_truncated_hard(place):
     server, app, ann, bob, eve, channel = place
     marker, kept = Markers(), Markers()
     parent = channel.send(ann, marker("text"))
-    channel.send(bob, marker("reply"), parent_id=parent["id"])
+    reply = channel.send(bob, marker("reply"), parent_id=parent["id"])
+    for message in (parent, reply):
+        edit(app, message, ann, marker("edited"))
     backup = make_backup(server)
     app.api.post(f"{channel.path}/truncate", {"hard_delete": True}).ok(201)
     churn(channel, bob)
@@ -172,11 +185,25 @@ def test_a_history_truncated_hard(place):
         assert newest in channel.texts(app.api)
 
 
+def test_many_versions_of_one_message_go_in_slices(place):
+    server, app, ann, bob, eve, channel = place
+    marker = Markers()
+    room = app.channel(ann, bob)
+    parent = room.send(ann, marker("text"))
+    reply = room.send(bob, marker("reply"), parent_id=parent["id"])
+    for i in range(300):
+        edit(app, parent if i % 2 else reply, ann, f"{marker.all[i % 2]} {i}")
+    result = app.api.post("/channels/delete", {"cids": [room.cid], "hard_delete": True}).ok(201)
+    assert app.task(result["task_id"])["status"] == "completed"
+    expect_gone(server, marker.all)
+    subprocess.run([BECKD, "check", "--data", str(server.data)], check=True, timeout=60, capture_output=True)
+
+
 def test_pruned_content(place):
     server, app, ann, bob, eve, channel = place
     marker = Markers()
     app.api.post("/users", {"users": {eve.id: {"id": eve.id, "name": marker("name"), "note": marker("note")}}}).ok(201)
-    channel.send(eve, marker("message"), extra=marker("extra"))
+    edit(app, channel.send(eve, marker("message"), extra=marker("extra")), eve, marker("edited"))
     churn(channel, bob)
     task = app.api.post("/users/delete", {"user_ids": [eve.id], "user": "pruning", "messages": "pruning"}).ok(201)["task_id"]
     assert app.task(task)["status"] == "completed"

@@ -105,6 +105,7 @@ ROUTES = [
     route("UpdateMessagePartial", "PUT", "/messages/{message}", BOTH, lambda w: {"set": {"text": "edited"}}),
     route("DeleteMessage", "DELETE", "/messages/{message}", BOTH),
     route("CommitMessage", "POST", "/messages/{pending}/commit", SERVER),
+    route("QueryMessageHistory", "POST", "/messages/history", SERVER, lambda w: {"filter": {"message_id": w.message["id"]}}),
     route("GetReplies", "GET", "/messages/{message}/replies", BOTH),
     route("QueryThreads", "POST", "/threads", BOTH, lambda w: {"limit": 1, "user_id": w.alice.id}),
     route("GetThread", "GET", "/threads/{thread}", BOTH),

@@ -172,6 +172,24 @@ static void an_older_format_is_copied_then_migrated(void **state)
 	raw(f, name, "CREATE TABLE apps (still TEXT)"); /* not migrated */
 }
 
+/* A file of the first format, as its migration leaves it, with a message in it. */
+static void format_1_becomes_the_newest(void **state)
+{
+	struct fixture *f = *state;
+	fixture_open(f, true);
+	store_close(f->store);
+	f->store = NULL;
+	raw(f, "beck.db",
+		"DROP TABLE message_history; PRAGMA user_version = 1; "
+		"INSERT INTO messages (app, id, channel_pk, user_pk, type, text, created_at, updated_at, content_hash) "
+		"VALUES (1, 'old', 1, 1, 'regular', 'kept', 7, 7, '')");
+	fixture_open(f, true);
+	fixture_begin(f);
+	assert_int_equal(fixture_int(f->tx, "PRAGMA user_version"), migrate_newest());
+	assert_int_equal(fixture_int(f->tx, "SELECT count(*) FROM messages WHERE text = 'kept'"), 1);
+	assert_int_equal(fixture_int(f->tx, "SELECT count(*) FROM message_history"), 0);
+}
+
 static void a_failing_migration_changes_nothing(void **state)
 {
 	struct fixture *f = *state;
@@ -195,6 +213,7 @@ int main(void)
 		T(a_newer_format_is_refused),
 		T(what_a_kill_during_creation_leaves_is_a_fresh_start),
 		T(an_older_format_is_copied_then_migrated),
+		T(format_1_becomes_the_newest),
 		T(a_failing_migration_changes_nothing),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

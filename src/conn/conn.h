@@ -50,6 +50,6 @@ struct conn_stats {
 	int64_t open, websockets, connects_waiting, polls_parked, requests, requests_4xx, requests_5xx, bytes_in, bytes_out,
 		refused, stalled;
 };
-void conn_host_stats(struct conn_host *h, struct conn_stats *out); /* any thread */
+void conn_host_stats(struct conn_host *h, struct conn_stats *out); /* any thread; adds to *out */
 
 #endif

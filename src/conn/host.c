@@ -116,7 +116,7 @@ void conn_host_drain(struct conn_host *h, void (*drained)(void *ctx), void *ctx)
 
 void conn_host_stats(struct conn_host *h, struct conn_stats *out)
 {
-#define X(name) out->name = atomic_load_explicit(&h->counters.name, memory_order_relaxed);
+#define X(name) out->name += atomic_load_explicit(&h->counters.name, memory_order_relaxed);
 	CONN_COUNTERS(X)
 #undef X
 }

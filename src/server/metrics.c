@@ -6,44 +6,34 @@ static void one(struct buf *out, const char *name, const char *type, const char 
 	buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n%s %lld\n", name, help, name, type, name, (long long)value);
 }
 
-static void sum_loops(struct beckd *d, struct conn_stats *conns, struct session_stats *sessions)
+static void seconds(struct buf *out, const char *name, const char *help, int64_t us)
 {
-	*conns = (struct conn_stats){ 0 };
-	*sessions = (struct session_stats){ 0 };
-	for (unsigned i = 0; i < d->loop_count; i++) {
-		struct conn_stats c;
-		struct session_stats s;
-		conn_host_stats(d->loops[i].host, &c);
-		session_hub_stats(d->loops[i].hub, &s);
-		conns->open += c.open;
-		conns->websockets += c.websockets;
-		conns->requests += c.requests;
-		conns->requests_4xx += c.requests_4xx;
-		conns->requests_5xx += c.requests_5xx;
-		conns->bytes_in += c.bytes_in;
-		conns->bytes_out += c.bytes_out;
-		sessions->sessions += s.sessions;
-		sessions->polls += s.polls;
-		sessions->events_delivered += s.events_delivered;
-		sessions->events_dropped += s.events_dropped;
-		sessions->closed_slow += s.closed_slow;
-		sessions->bytes_queued += s.bytes_queued;
-	}
+	buf_printf(out, "# HELP %s %s\n# TYPE %s counter\n%s %lld.%06lld\n", name, help, name, name, (long long)us / 1000000,
+		(long long)us % 1000000);
 }
 
 void beckd_metrics(void *ctx, struct buf *out)
 {
 	struct beckd *d = ctx;
-	struct conn_stats c;
-	struct session_stats s;
+	struct conn_stats c = { 0 };
+	struct session_stats s = { 0 };
 	struct workers_stats w;
-	sum_loops(d, &c, &s);
+	struct store_stats t;
+	for (unsigned i = 0; i < d->loop_count; i++) {
+		conn_host_stats(d->loops[i].host, &c);
+		session_hub_stats(d->loops[i].hub, &s);
+	}
+	store_stats(d->store, &t);
 	workers_stats(d->workers, &w);
 	one(out, "beck_connections", "gauge", "Open sockets.", c.open);
 	one(out, "beck_websockets", "gauge", "Open WebSocket connections.", c.websockets);
 	one(out, "beck_connects_waiting", "gauge", "Connects that wait for their turn.", c.connects_waiting);
 	one(out, "beck_sessions", "gauge", "Open sessions over either transport.", s.sessions);
 	one(out, "beck_poll_sessions", "gauge", "Open sessions over long polling.", s.polls);
+	one(out, "beck_polls_parked", "gauge", "Long polls that wait for an event.", c.polls_parked);
+	one(out, "beck_connections_refused_total", "counter", "Sockets refused: too many of one address, or no memory.",
+		c.refused);
+	one(out, "beck_connections_stalled_total", "counter", "Connections closed because the peer took nothing.", c.stalled);
 	one(out, "beck_requests_total", "counter", "HTTP requests answered.", c.requests);
 	one(out, "beck_requests_4xx_total", "counter", "Answers with a 4xx status.", c.requests_4xx);
 	one(out, "beck_requests_5xx_total", "counter", "Answers with a 5xx status.", c.requests_5xx);
@@ -62,6 +52,10 @@ void beckd_metrics(void *ctx, struct buf *out)
 	one(out, "beck_rejected_total", "counter", "Requests refused because a queue was full.", w.rejected);
 	one(out, "beck_read_queue", "gauge", "Read rules waiting.", w.read_queue);
 	one(out, "beck_write_queue", "gauge", "Write rules waiting.", w.lane_queue);
+	one(out, "beck_store_log_bytes", "gauge", "Write-ahead log in use.", t.log_bytes);
+	one(out, "beck_checkpoints_total", "counter", "Runs that moved the log into the database.", t.checkpoints);
+	one(out, "beck_store_pauses_total", "counter", "Times the log began anew, with reads and writes held back.", t.pauses);
+	seconds(out, "beck_store_pause_seconds_total", "How long they were held back.", t.pause_us);
 	one(out, "beck_concurrent_connections", "gauge", "Sessions over all applications.", registry_concurrent(d->registry, 0));
 	one(out, "beck_uptime_seconds", "gauge", "Since this process started.",
 		(clock_mono_us(d->clock) - d->started_us) / 1000000);

@@ -153,4 +153,3 @@ void *reader_main(void *arg)
 	while (wait_for_read(r->w)) workers_step_reader(r->w, r->index);
 	return NULL;
 }
-

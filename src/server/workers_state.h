@@ -1,5 +1,5 @@
-/* What struct workers holds, for the files that are its life: workers.c (threads, what both sorts do with a job), readers.c, lane.c.
- * Nobody else includes this. */
+/* What struct workers holds, for the files that are its life: workers.c (threads, what both sorts do with a job), readers.c,
+ * lane.c. Nobody else includes this. */
 #ifndef BECK_SERVER_WORKERS_STATE_H
 #define BECK_SERVER_WORKERS_STATE_H
 

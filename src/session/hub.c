@@ -156,5 +156,10 @@ void session_hub_stats(struct session_hub *h, struct session_stats *out)
 {
 	int64_t v[BECK_COUNT(h->shown)];
 	for (size_t i = 0; i < BECK_COUNT(v); i++) v[i] = atomic_load_explicit(&h->shown[i], memory_order_relaxed);
-	*out = (struct session_stats){ v[0], v[1], v[2], v[3], v[4], v[5] };
+	out->sessions += v[0];
+	out->polls += v[1];
+	out->events_delivered += v[2];
+	out->events_dropped += v[3];
+	out->closed_slow += v[4];
+	out->bytes_queued += v[5];
 }

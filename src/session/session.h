@@ -201,6 +201,6 @@ void session_hub_post_close(struct session_hub *h, int64_t app, int64_t user, ui
 struct session_stats {
 	int64_t sessions, polls, events_delivered, events_dropped, closed_slow, bytes_queued;
 };
-void session_hub_stats(struct session_hub *h, struct session_stats *out); /* any thread (atomics) */
+void session_hub_stats(struct session_hub *h, struct session_stats *out); /* any thread (atomics); adds to *out */
 
 #endif

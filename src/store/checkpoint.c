@@ -27,6 +27,7 @@ static int checkpoint(struct store_tx *tx, int mode, struct progress *p)
 static int restart_log(struct store *s, int mode, int64_t patience_ms)
 {
 	struct progress p;
+	int64_t begun = clock_mono_us(s->clock);
 	if (!gate_close(s, patience_ms)) return SQLITE_BUSY;
 	bool had_erased = atomic_exchange(&s->has_erased, false);
 	int rc = checkpoint(&s->keeper, SQLITE_CHECKPOINT_PASSIVE, &p);
@@ -35,6 +36,8 @@ static int restart_log(struct store *s, int mode, int64_t patience_ms)
 	if (rc == SQLITE_OK && mode == SQLITE_CHECKPOINT_TRUNCATE) s->log_frames_high = 0;
 	if (had_erased && (rc != SQLITE_OK || mode != SQLITE_CHECKPOINT_TRUNCATE)) atomic_store(&s->has_erased, true);
 	gate_open(s);
+	atomic_fetch_add(&s->pauses, 1);
+	atomic_fetch_add(&s->pause_us, clock_mono_us(s->clock) - begun);
 	return rc;
 }
 
@@ -96,11 +99,20 @@ void store_checkpoint(struct store *s)
 	s->checkpoint_at = clock_mono_us(s->clock);
 	int rc = checkpoint(&s->keeper, SQLITE_CHECKPOINT_PASSIVE, &p);
 	if (!succeeded(rc, "passive")) return;
+	atomic_fetch_add(&s->checkpoints, 1);
 	if (atomic_load(&s->has_erased)) {
 		wipe(s);
 	} else {
 		shorten(s, p.frames);
 	}
+}
+
+void store_stats(struct store *s, struct store_stats *out)
+{
+	*out = (struct store_stats){ .log_bytes = (int64_t)atomic_load(&s->log_frames) * FRAME_BYTES,
+		.checkpoints = atomic_load(&s->checkpoints),
+		.pauses = atomic_load(&s->pauses),
+		.pause_us = atomic_load(&s->pause_us) };
 }
 
 bool checkpoint_settle(struct store_tx *lane)

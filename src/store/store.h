@@ -71,6 +71,11 @@ void store_batch_abort(struct store_tx *tx);
 void store_checkpoint(struct store *s);
 /* Same thread. LIMIT_CHECKPOINT_MS have passed since the last one, or the log is long: ask every LIMIT_CHECKPOINT_LOOK_MS. */
 bool store_checkpoint_due(const struct store *s);
+struct store_stats {
+	int64_t log_bytes; /* in use of the write-ahead log; its file is as long as it ever was */
+	int64_t checkpoints, pauses, pause_us /* that reads and writes were held back, all told */;
+};
+void store_stats(struct store *s, struct store_stats *out); /* any thread */
 /* Within a batch: content was removed or overwritten for good. The functions that delete rows of messages, users and channels
  * say it themselves. */
 void store_erased(struct store_tx *tx);

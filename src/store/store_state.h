@@ -30,6 +30,7 @@ struct store {
 	atomic_bool has_erased;
 	int64_t log_bytes_max;
 	atomic_int log_frames; /* in use, as of the newest commit */
+	_Atomic int64_t checkpoints, pauses, pause_us;
 	/* The keeper's: */
 	int log_frames_high;   /* most since the file of the log was cut */
 	int64_t wiped_at;      /* monotonic */

@@ -53,6 +53,36 @@ def test_metrics_are_prometheus_text(app):
         assert name in typed or re.sub(r"_(bucket|sum|count)$", "", name) in typed, line
 
 
+def metric(app, name):
+    return next(float(line.split()[1]) for line in metrics(app).splitlines() if line.startswith(name + " "))
+
+
+def test_each_metric_is_documented(app):
+    text = (ROOT / "docs/operations.md").read_text()
+    names = {line.split()[2] for line in metrics(app).splitlines() if line.startswith("# TYPE")}
+    assert len(names) > 20
+    assert {name for name in names if f"`{name}`" not in text} == set()
+    assert set(re.findall(r"`(beck_\w+)`", text)) == names
+
+
+def test_metrics_sum_over_all_loops(spawn):
+    server = spawn("--loops", "4")
+    app = server.main
+    sessions = [app.user().connect(transport) for transport in ("longpoll", "ws") for _ in range(8)]
+    wait_until(lambda: metric(app, "beck_sessions") == 16 and metric(app, "beck_poll_sessions") == 8, "all sessions count")
+    wait_until(lambda: metric(app, "beck_polls_parked") == 8, "all polls wait")
+    for session in sessions:
+        session.close()
+    wait_until(lambda: metric(app, "beck_sessions") == 0 and metric(app, "beck_polls_parked") == 0, "all sessions end")
+
+
+def test_metrics_tell_of_the_log(spawn):
+    app = spawn().main
+    wait_until(lambda: metric(app, "beck_checkpoints_total") > 0, "a checkpoint is counted")
+    app.channel(app.user())
+    assert metric(app, "beck_store_log_bytes") > 0
+
+
 def test_metrics_need_a_server_token(app):
     app.user().get("/beck/metrics").fails(403, 17)
     app.client(None).get("/beck/metrics").fails(401, 5)

@@ -462,7 +462,7 @@ static void test_sockets_per_address(void **state)
 	a->base.ev->on_error(a->base.ctx, &a->base, "reset");
 	turn(&w.loops[0], 0);
 	assert_false(dial_from(&w, 0, "1.1.1.1")->is_closed);
-	struct conn_stats stats;
+	struct conn_stats stats = { 0 };
 	conn_host_stats(w.hosts[0], &stats);
 	assert_int_equal(stats.refused, 1);
 	world_end(&w);

@@ -137,7 +137,7 @@ static void test_empty_after_the_hold(void **state)
 	assert_string_equal(seen(s), "");
 	both_turn(&w, 2);
 	assert_has(seen(s), "{\"events\":[],\"duration\":");
-	struct conn_stats stats;
+	struct conn_stats stats = { 0 };
 	conn_host_stats(w.hosts[0], &stats);
 	assert_int_equal(stats.polls_parked, 0);
 	world_end(&w);

@@ -442,7 +442,7 @@ static void test_stalled_peer(void **state)
 	turn(&w.loops[0], 0);
 	assert_true(s->is_closed);
 	assert_int_equal(sessions_alive, 0);
-	struct conn_stats stats;
+	struct conn_stats stats = { 0 };
 	conn_host_stats(w.hosts[0], &stats);
 	assert_int_equal(stats.stalled, 1);
 	assert_int_equal(stats.websockets, 0);

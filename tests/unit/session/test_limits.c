@@ -56,7 +56,7 @@ static struct client *watcher(struct world *w, bool is_poll)
 
 static struct session_stats stats(const struct world *w)
 {
-	struct session_stats s;
+	struct session_stats s = { 0 };
 	session_hub_stats(w->hub, &s);
 	return s;
 }

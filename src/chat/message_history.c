@@ -59,8 +59,7 @@ static enum err take_filter(struct chat_ctx *c, struct history *h)
 {
 	enum err e = filter_parse(c->arena, h->filter_json, &h->filter, &c->error);
 	if (e == ERR_OK)
-		e = filter_check(
-			c->arena, &h->filter, store_history_fields, store_history_field_count, false, &c->error);
+		e = filter_check(c->arena, &h->filter, store_history_fields, store_history_field_count, false, &c->error);
 	if (e == ERR_OK && !names_message(&h->filter))
 		e = chat_fail(c, ERR_INPUT, "filter", "filter must name message_id, with $eq or $in");
 	return e;

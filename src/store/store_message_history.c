@@ -37,9 +37,10 @@ enum err store_history_add(struct store_tx *tx, int64_t app, const struct messag
 	enum err e = current_writer(tx, old, &w);
 	if (e != ERR_OK) return e;
 	bool is_deleted = old->deleted_at != 0; /* a tombstone has no content; what it covers is a version of its own */
-	struct sql_stmt *s = sql_prepare(tx, "INSERT INTO message_history (app, message_pk, text, attachments, custom, is_deleted, "
-					     "written_by, written_at, replaced_by, replaced_at) "
-					     "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)");
+	struct sql_stmt *s =
+		sql_prepare(tx, "INSERT INTO message_history (app, message_pk, text, attachments, custom, is_deleted, "
+				"written_by, written_at, replaced_by, replaced_at) "
+				"VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)");
 	sql_int(s, 1, app);
 	sql_int(s, 2, old->pk);
 	sql_text(s, 3, is_deleted || !span_given(old->text) ? SPAN("") : old->text);
@@ -85,8 +86,8 @@ static enum err build(struct sql_builder *b, const struct store_history_query *q
 	return e;
 }
 
-enum err store_history_query(struct store_tx *tx, const struct store_history_query *q, struct arena *a,
-	struct message_version **out, size_t *n)
+enum err store_history_query(
+	struct store_tx *tx, const struct store_history_query *q, struct arena *a, struct message_version **out, size_t *n)
 {
 	struct message_version *rows = arena_array(a, struct message_version, (size_t)q->limit);
 	struct sql_builder b;

@@ -19,31 +19,33 @@ struct store {
 	const char *path, *vfs;
 	struct memvfs *memory;  /* NULL on disk */
 	struct cleanvfs *clean; /* over `vfs`; what the store's own connections go through */
+	struct store_tx lane, keeper;
+	struct store_tx *readers;
+	int reader_count;
+	int lock_fd; /* -1 = none */
 	char epoch[37];
 	bool is_work_file; /* a restore under way: not beck.db, no copy is kept */
-	int lock_fd;       /* -1 = none */
+	/* Something was erased: the log still holds it. Set within the batch, taken with the lane held back. */
+	atomic_bool has_erased;
 	/* Lane only. Newest created_at given to a log row: the log's time never steps back, so that reading it by time can seek.
 	 */
 	int64_t last_event_at;
-	struct store_tx lane, keeper;
-	/* Something was erased: the log still holds it. Set within the batch, taken with the lane held back. */
-	atomic_bool has_erased;
+
 	int64_t log_bytes_max;
-	atomic_int log_frames; /* in use, as of the newest commit */
 	_Atomic int64_t checkpoints, pauses, pause_us;
+	atomic_int log_frames; /* in use, as of the newest commit */
 	/* The keeper's: */
 	int log_frames_high;   /* most since the file of the log was cut */
 	int64_t wiped_at;      /* monotonic */
 	int64_t checkpoint_at; /* monotonic, of the last run */
 	int wipes_put_off;
 	bool is_log_kept; /* a copy or another process did not let the log begin anew */
-	struct store_tx *readers;
-	int reader_count;
+
 	/* Reads and the lane pause for a checkpoint that begins the log anew; copies forbid one. */
+	bool lane_active;
+	int reads_active, copies_active, read_pauses, lane_pauses;
 	pthread_mutex_t gate_lock;
 	pthread_cond_t gate_moved;
-	int reads_active, copies_active, read_pauses, lane_pauses;
-	bool lane_active;
 };
 
 /* store.c. As store_open, with another name for the database file in the folder (of which no copy is kept before a migration). */

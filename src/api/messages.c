@@ -49,7 +49,8 @@ enum err api_delete_message(struct api_call *c)
 	if (e == ERR_OK) e = api_query_bool(c, "hard", &hard);
 	if (e == ERR_OK) e = api_query_bool(c, "delete_for_me", &for_me);
 	if (e != ERR_OK) return e;
-	if (for_me) return chat_fail(&c->chat, ERR_FEATURE_OFF, "delete_for_me", "delete for me not enabled");
+	if (for_me && hard) return chat_fail(&c->chat, ERR_INPUT, "delete_for_me", "hard and delete_for_me exclude each other");
+	if (for_me) return chat_delete_message_for_me(&c->chat, c->params[0], &c->out);
 	return chat_delete_message(&c->chat, c->params[0], hard, &c->out);
 }
 

@@ -169,7 +169,7 @@ static enum err load_members(struct state_writer *s, const struct channel_ctx *x
 		m[kept++].is_owner = u->pk == x->ch.created_by.pk;
 	}
 	*count = kept;
-	return ERR_OK;
+	return chat_members_deleted(s->c, m, kept);
 }
 
 /* All of the channel's members at hand? Then messages and read state need not look them up again. */
@@ -255,15 +255,18 @@ static void write_no_lists(struct jsonw *w)
 	for (size_t i = 0; i < BECK_COUNT(keys); i++) jsonw_kraw(w, keys[i], SPAN("[]"));
 }
 
-static void write_own(struct chat_ctx *c, struct jsonw *w, const struct channel_ctx *x)
+static enum err write_own(struct chat_ctx *c, struct jsonw *w, const struct channel_ctx *x)
 {
-	if (!x->is_member) return;
+	if (!x->is_member) return ERR_OK;
 	struct member own = x->own;
+	enum err e = chat_members_deleted(c, &own, 1);
+	if (e != ERR_OK) return e;
 	if (!chat_is_server(c)) own.shadow_banned = false;
 	jsonw_key(w, "membership");
 	member_write(w, c->dialect, &own);
 	jsonw_kbool(w, "hidden", own.hidden);
 	if (own.hide_before != 0) jsonw_ktime(w, "hide_messages_before", c->dialect, own.hide_before);
+	return ERR_OK;
 }
 
 enum err chat_state_write(struct state_writer *s, struct jsonw *w, const struct channel_ctx *x, const struct channel_want *want)
@@ -276,7 +279,8 @@ enum err chat_state_write(struct state_writer *s, struct jsonw *w, const struct 
 	} else {
 		write_no_lists(w);
 	}
-	write_own(s->c, w, x);
+	e = write_own(s->c, w, x);
+	if (e != ERR_OK) return e;
 	return w->out->failed ? chat_store_fail(s->c, ERR_UNAVAILABLE) : ERR_OK;
 }
 

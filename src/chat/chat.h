@@ -91,6 +91,8 @@ struct chat_ctx {
 	struct event **events;
 	size_t event_count, event_cap;
 	struct people_table *people; /* users read already for this reply (people.h); NULL: nobody shares them */
+	int64_t hides_of;            /* whether this user (0: nobody yet) deleted messages for himself is known ... */
+	bool hides;                  /* ... and this is it (message_own.c) */
 	/* the apps snapshot must be reloaded after the commit */
 	bool apps_changed;
 };

@@ -112,6 +112,8 @@ static enum err write_list(struct chat_ctx *c, struct jsonw *w, const struct cha
 		people_fill(&p, &m[i].user);
 		m[i].is_owner = m[i].user_pk == x->ch.created_by.pk;
 	}
+	e = chat_members_deleted(c, m, n);
+	if (e != ERR_OK) return e;
 	jsonw_key(w, "members");
 	chat_members_write(c, w, m, n);
 	return ERR_OK;

@@ -91,6 +91,8 @@ enum err chat_update_member_partial(
 	if (e != ERR_OK) return e;
 	struct member shown = k.m;
 	if (!chat_is_server(c)) shown.shadow_banned = false;
+	e = chat_members_deleted(c, &shown, 1);
+	if (e != ERR_OK) return e;
 	jsonw_key(w, "channel_member");
 	member_write(w, c->dialect, &shown);
 	return ERR_OK;

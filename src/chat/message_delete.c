@@ -79,6 +79,9 @@ enum err chat_delete_message(struct chat_ctx *c, struct span id, bool hard, stru
 	if (e != ERR_OK) return e;
 	bool was_deleted = m.deleted_at != 0,
 	     replies_counted = hard && m.parent_pk == 0 && m.reply_count + m.deleted_reply_count > 0;
+	/* Erased with it, and needed for the event. */
+	e = store_own_delete_users(c->tx, m.pk, c->arena, &m.hidden_from, &m.hidden_from_count);
+	if (e != ERR_OK) return chat_store_fail(c, e);
 	struct message shown = m;
 	e = fill_tombstone(c, &x, &shown);
 	if (e != ERR_OK) return e;

@@ -295,6 +295,7 @@ enum err record_message_change(
 	event_text_free(&t);
 	if (e == ERR_OK && !ev) e = chat_told(c);
 	if (e == ERR_OK) e = event_restrict(c, ev, m);
+	if (e == ERR_OK) e = event_hide(c, ev, m);
 	if (e == ERR_OK && out) *out = ev;
 	return e;
 }
@@ -327,6 +328,7 @@ void message_deleted_text(struct chat_ctx *c, struct event_text *t, const struct
 	event_text_begin(c, t, SPAN("message.deleted"), at_us, &x->ch);
 	event_text_message(t, m);
 	jsonw_kbool(&t->w, "hard_delete", hard);
+	if (m->deleted_for_me) jsonw_kbool(&t->w, "deleted_for_me", true);
 	event_text_user(c, t, by);
 }
 
@@ -351,5 +353,6 @@ enum err record_message_deleted(
 		ev->seq = m->seq;
 		ev->actor = m->user_pk; /* the move's actor is the author, whoever deletes */
 	}
-	return event_restrict(c, ev, m);
+	e = event_restrict(c, ev, m);
+	return e == ERR_OK ? event_hide(c, ev, m) : e;
 }

@@ -49,6 +49,7 @@ enum err chat_get_message(struct chat_ctx *c, struct span id, bool with_deleted,
 	struct message raw = m;
 	e = message_fill(c, &x.ch, &m, 1);
 	if (e != ERR_OK) return e;
+	message_hide_quotes(c, &m, 1);
 	if (with_deleted && chat_is_server(c) && raw.deleted_at) {
 		m.text = raw.text;
 		m.html = span_given(raw.html) ? raw.html : message_html(c->arena, raw.text);
@@ -89,6 +90,7 @@ enum err chat_get_messages(struct chat_ctx *c, struct span type, struct span id,
 		if (list[n].channel_pk == x.ch.pk && message_visible(c, &x, &list[n])) n++;
 	}
 	e = message_fill(c, &x.ch, list, n);
+	if (e == ERR_OK) message_hide_quotes(c, list, n);
 	if (e == ERR_OK) write_list(c, w, list, n);
 	return e;
 }

@@ -13,11 +13,19 @@ enum err message_fill(struct chat_ctx *c, const struct channel *ch, struct messa
 /* The same over several channels: ch[i] is m[i]'s. */
 enum err message_fill_each(struct chat_ctx *c, const struct channel *const *ch, struct message *m, size_t n) BECK_WARN_UNUSED;
 /* May the caller see this stored message of x's channel? (Not whether he may read the channel.) */
-bool message_visible(const struct chat_ctx *c, const struct channel_ctx *x, const struct message *m);
+bool message_visible(struct chat_ctx *c, const struct channel_ctx *x, const struct message *m);
 /* By id, with its channel: ERR_NOT_FOUND also when hidden from the caller, ERR_NOT_ALLOWED when the channel is. Not filled. */
 enum err message_load(struct chat_ctx *c, struct span id, struct channel_ctx *x, struct message *m) BECK_WARN_UNUSED;
 /* The same for what changes it: a server call reaches it whatever the user that it names has hidden from himself. */
 enum err message_load_to_change(struct chat_ctx *c, struct span id, struct channel_ctx *x, struct message *m) BECK_WARN_UNUSED;
+/* message_load, but one that he deleted for himself is found too. */
+enum err message_load_hidden(struct chat_ctx *c, struct span id, struct channel_ctx *x, struct message *m) BECK_WARN_UNUSED;
+/* Has the viewer deleted it for himself? (message_own.c) */
+bool message_hidden_by_viewer(struct chat_ctx *c, int64_t message_pk);
+/* After filling a list for the viewer: quotes of what he deleted for himself become tombstones. */
+void message_hide_quotes(struct chat_ctx *c, struct message *m, size_t n);
+/* Makes a tombstone of it, whatever the store says. Fill it after, or what was filled stays. */
+void message_bury(struct message *m, int64_t at_us);
 /* The keys of users whom a restricted or shadowed message is for (author included). NULL, 0 = everybody. */
 enum err message_audience(struct chat_ctx *c, const struct message *m, int64_t **only, size_t *n) BECK_WARN_UNUSED;
 bool id_listed(struct span json_array, struct span id); /* ids need no escaping, so this is a search for "id" in quotes */
@@ -80,6 +88,8 @@ enum err event_move_only(
 enum err event_move_threads(struct chat_ctx *c, int64_t user) BECK_WARN_UNUSED;
 /* Sets e->only from message_audience. */
 enum err event_restrict(struct chat_ctx *c, struct event *e, const struct message *m) BECK_WARN_UNUSED;
+/* Keeps an event about a message that is not new from those who deleted it for themselves. After event_restrict. */
+enum err event_hide(struct chat_ctx *c, struct event *e, const struct message *m) BECK_WARN_UNUSED;
 /* message.new with its twin, the thread notifications and channel.visible for those who had hidden the channel. */
 struct message_news {
 	const struct channel_ctx *x;

@@ -12,6 +12,8 @@ enum err chat_send_message(
 enum err chat_update_message(struct chat_ctx *c, struct span id, yyjson_val *body, struct jsonw *w) BECK_WARN_UNUSED;
 enum err chat_update_message_partial(struct chat_ctx *c, struct span id, yyjson_val *body, struct jsonw *w) BECK_WARN_UNUSED;
 enum err chat_delete_message(struct chat_ctx *c, struct span id, bool hard, struct jsonw *w) BECK_WARN_UNUSED;
+/* In the acting user's view alone (message_own.c). */
+enum err chat_delete_message_for_me(struct chat_ctx *c, struct span id, struct jsonw *w) BECK_WARN_UNUSED;
 enum err chat_undelete_message(struct chat_ctx *c, struct span id, struct jsonw *w) BECK_WARN_UNUSED;
 /* One that waits is sent on. Its author acts. */
 enum err chat_commit_message(struct chat_ctx *c, struct span id, struct jsonw *w) BECK_WARN_UNUSED;

@@ -24,14 +24,27 @@ int64_t history_cut(const struct channel_ctx *x)
 
 static bool is_public(const struct message *m) { return !m->shadowed && !span_given(m->restricted_visibility); }
 
-bool message_visible(const struct chat_ctx *c, const struct channel_ctx *x, const struct message *m)
+static bool is_for_viewer(const struct chat_ctx *c, const struct channel_ctx *x, const struct message *m)
 {
 	if (m->created_at <= history_cut(x)) return false;
 	if (is_public(m) || chat_is_server(c) || (c->me.pk != 0 && m->user_pk == c->me.pk)) return true;
 	return !m->shadowed && id_listed(m->restricted_visibility, c->me.id);
 }
 
-static enum err load(struct chat_ctx *c, struct span id, bool whole_history, struct channel_ctx *x, struct message *m)
+bool message_visible(struct chat_ctx *c, const struct channel_ctx *x, const struct message *m)
+{
+	return is_for_viewer(c, x, m) && !message_hidden_by_viewer(c, m->pk);
+}
+
+enum reach { REACH_VISIBLE, REACH_HIDDEN, REACH_ALL };
+
+static bool reaches(struct chat_ctx *c, enum reach how, const struct channel_ctx *x, const struct message *m)
+{
+	if (how == REACH_ALL) return m->created_at > x->ch.truncated_at;
+	return how == REACH_HIDDEN ? is_for_viewer(c, x, m) : message_visible(c, x, m);
+}
+
+static enum err load(struct chat_ctx *c, struct span id, enum reach how, struct channel_ctx *x, struct message *m)
 {
 	if (!message_id_valid(id)) return chat_fail(c, ERR_NOT_FOUND, NULL, "there is no such message");
 	enum err e = store_message_get(c->tx, c->app->pk, id, c->arena, m);
@@ -39,20 +52,24 @@ static enum err load(struct chat_ctx *c, struct span id, bool whole_history, str
 	if (e != ERR_OK) return chat_store_fail(c, e);
 	e = chat_channel_load_pk(c, m->channel_pk, x);
 	if (e != ERR_OK) return e;
-	bool is_there = whole_history ? m->created_at > x->ch.truncated_at : message_visible(c, x, m);
-	if (!is_there) return chat_fail(c, ERR_NOT_FOUND, NULL, "message %.*s does not exist", SPAN_FMT(id));
+	if (!reaches(c, how, x, m)) return chat_fail(c, ERR_NOT_FOUND, NULL, "message %.*s does not exist", SPAN_FMT(id));
 	m->cid = x->ch.cid;
 	return ERR_OK;
 }
 
 enum err message_load(struct chat_ctx *c, struct span id, struct channel_ctx *x, struct message *m)
 {
-	return load(c, id, false, x, m);
+	return load(c, id, REACH_VISIBLE, x, m);
 }
 
 enum err message_load_to_change(struct chat_ctx *c, struct span id, struct channel_ctx *x, struct message *m)
 {
-	return load(c, id, chat_is_server(c), x, m);
+	return load(c, id, chat_is_server(c) ? REACH_ALL : REACH_VISIBLE, x, m);
+}
+
+enum err message_load_hidden(struct chat_ctx *c, struct span id, struct channel_ctx *x, struct message *m)
+{
+	return load(c, id, REACH_HIDDEN, x, m);
 }
 
 enum err message_audience(struct chat_ctx *c, const struct message *m, int64_t **only, size_t *n)
@@ -79,18 +96,24 @@ enum err message_audience(struct chat_ctx *c, const struct message *m, int64_t *
 }
 
 /* ---- filling ---- */
+void message_bury(struct message *m, int64_t at_us)
+{
+	if (!m->deleted_at) m->deleted_at = at_us;
+	m->type = SPAN("deleted");
+	m->text = m->html = SPAN("");
+	m->mml = m->attachments = m->mentioned_ids = m->custom = SPAN_NONE;
+	m->mentioned_count = 0;
+	m->pinned = false;
+	m->quoted_pk = 0;
+	m->quoted_id = SPAN_NONE;
+	m->quoted = NULL;
+}
+
 static void settle(struct chat_ctx *c, const struct channel *ch, struct message *m)
 {
 	m->cid = ch->cid;
 	if (m->pinned && m->pin_expires && m->pin_expires <= c->now_us) m->pinned = false;
-	if (m->deleted_at) {
-		m->type = SPAN("deleted");
-		m->text = m->html = SPAN("");
-		m->mml = m->attachments = m->mentioned_ids = m->custom = SPAN_NONE;
-		m->pinned = false;
-		m->quoted_pk = 0;
-		m->quoted_id = SPAN_NONE;
-	}
+	if (m->deleted_at) message_bury(m, m->deleted_at);
 	if (!span_given(m->html)) m->html = message_html(c->arena, m->text);
 }
 

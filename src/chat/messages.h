@@ -36,6 +36,10 @@ enum err chat_messages_page(
 	struct chat_ctx *c, const struct channel_ctx *x, const struct page *p, struct message **out, size_t *n) BECK_WARN_UNUSED;
 enum err chat_messages_pinned(
 	struct chat_ctx *c, const struct channel_ctx *x, int64_t limit, struct message **out, size_t *n) BECK_WARN_UNUSED;
+/* Has the caller, or whom a server call names, deleted messages for himself? Others pay nothing for it. */
+bool chat_viewer_hides(struct chat_ctx *c);
+/* Fills deleted_messages of one channel's members: the caller's own, or of all for server calls. */
+enum err chat_members_deleted(struct chat_ctx *c, struct member *m, size_t n) BECK_WARN_UNUSED;
 /* Stores a system message of another verb (channel update, truncate) by the caller or acting user, records message.new. */
 enum err chat_message_system(
 	struct chat_ctx *c, struct channel_ctx *x, yyjson_val *message, struct message *out) BECK_WARN_UNUSED;

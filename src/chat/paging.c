@@ -75,7 +75,7 @@ enum err chat_page_parse(struct chat_ctx *c, yyjson_val *obj, int64_t default_li
 /* ---- running ---- */
 typedef enum err (*page_query)(struct store_tx *tx, const struct store_page *p, struct arena *a, struct message **out, size_t *n);
 
-static struct store_page base_of(const struct chat_ctx *c, const struct channel_ctx *x, int64_t parent_pk)
+static struct store_page base_of(struct chat_ctx *c, const struct channel_ctx *x, int64_t parent_pk)
 {
 	return (struct store_page){ .channel_pk = x->ch.pk,
 		.parent_pk = parent_pk,
@@ -84,7 +84,8 @@ static struct store_page base_of(const struct chat_ctx *c, const struct channel_
 		.sees_all = sees_all(c),
 		.cut_us = history_cut(x),
 		.at_id = SPAN(""),
-		.now_us = c->now_us };
+		.now_us = c->now_us,
+		.hides = chat_viewer_hides(c) };
 }
 
 /* The position an id stands for. An id that is not of this list is unknown here. */
@@ -171,6 +172,13 @@ static enum err run_around(
 	return ERR_OK;
 }
 
+static enum err fill(struct chat_ctx *c, const struct channel_ctx *x, struct message *m, size_t n)
+{
+	enum err e = message_fill(c, &x->ch, m, n);
+	if (e == ERR_OK) message_hide_quotes(c, m, n);
+	return e;
+}
+
 static enum err run(struct chat_ctx *c, const struct channel_ctx *x, const struct page *p, struct store_page *q, bool is_pinned,
 	struct message **out, size_t *n)
 {
@@ -181,11 +189,11 @@ static enum err run(struct chat_ctx *c, const struct channel_ctx *x, const struc
 	set_op(p, q);
 	if (p->family == PAGE_ID_AROUND || p->family == PAGE_AROUND) {
 		e = run_around(c, p, q, is_pinned, out, n);
-		return e == ERR_OK ? message_fill(c, &x->ch, *out, *n) : e;
+		return e == ERR_OK ? fill(c, x, *out, *n) : e;
 	}
 	e = query(c->tx, q, c->arena, out, n);
 	if (e != ERR_OK) return chat_store_fail(c, e);
-	return message_fill(c, &x->ch, *out, *n);
+	return fill(c, x, *out, *n);
 }
 
 enum err chat_messages_page(

@@ -78,6 +78,7 @@ static enum err fill_messages(struct replay *r, struct message *m, size_t n)
 		ch[k++] = &replay_channel(r, m[i].channel_pk)->x.ch;
 	}
 	enum err e = message_fill_each(c, ch, list, count);
+	if (e == ERR_OK) message_hide_quotes(c, list, count);
 	for (size_t i = 0, k = 0; e == ERR_OK && i < n; i++)
 		if (m[i].pk != 0) m[i] = list[k++];
 	return e;

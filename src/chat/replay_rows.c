@@ -93,8 +93,26 @@ static bool erased_message(struct row *w, struct message *m)
 	return m->created_at > history_cut(&w->rc->x);
 }
 
+/* Deleted by himself for himself: his own stream tells him, watching or not. */
+static enum err row_deleted_for_me(struct row *w)
+{
+	struct message m = { 0 };
+	if (!w->rc->readable) return ERR_OK;
+	enum err e = store_messages_get_pk(w->c->tx, &w->log->message_pk, 1, w->c->arena, &m);
+	if (e != ERR_OK) return chat_store_fail(w->c, e);
+	if (m.pk == 0) return ERR_OK; /* erased since */
+	message_bury(&m, w->log->created_at);
+	m.deleted_for_me = true;
+	e = message_fill(w->c, &w->rc->x.ch, &m, 1);
+	if (e != ERR_OK) return e;
+	message_deleted_text(w->c, w->t, &w->rc->x, &m, false, &w->c->me, w->log->created_at);
+	w->given = true;
+	return ERR_OK;
+}
+
 static enum err row_message_deleted(struct row *w)
 {
+	if (w->log->user_pk != 0) return row_deleted_for_me(w);
 	struct message gone;
 	const struct message *m = &w->r->messages[w->index];
 	bool hard = json_get(w->data, "hard") != NULL;

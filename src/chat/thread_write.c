@@ -121,6 +121,7 @@ enum err thread_write(struct chat_ctx *c, struct jsonw *w, const struct channel_
 	enum err e = message_fill(c, &x->ch, &shown, 1);
 	if (e == ERR_OK) e = load_parts(c, want, &p);
 	if (e != ERR_OK) return e;
+	message_hide_quotes(c, &shown, 1);
 	jsonw_obj_begin(w);
 	write_head(c, w, x, &p);
 	write_counts(w, &p);

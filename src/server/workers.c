@@ -26,6 +26,7 @@ void job_begin(struct workers *w, struct job *j, struct store_tx *tx, bool can_w
 	c->tx = tx;
 	c->can_write = can_write;
 	c->apps_changed = false;
+	c->hides_of = 0;
 	c->now_us = clock_wall_us(w->o.clock);
 	c->error = (struct error){ 0 };
 }

@@ -94,7 +94,7 @@ static bool passes(const struct fan *f, const struct hub_user *u)
 	bool is_actor = u->pk && u->pk == e->actor;
 	if ((e->flags & EVENT_NOT_ACTOR) && is_actor) return false;
 	if ((e->flags & EVENT_ONLY_ACTOR) && !is_actor) return false;
-	return !e->only || u->only_mark == f->h->mark;
+	return !e->only || (u->only_mark == f->h->mark) != ((e->flags & EVENT_ALL_BUT) != 0);
 }
 
 static inline void fan_give(struct fan *f, struct session *s, enum view view)

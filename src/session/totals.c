@@ -243,10 +243,11 @@ static void leave(struct session_hub *h, struct hub_user *u, const struct event 
 
 static bool is_named(const struct event *e, int64_t user)
 {
+	bool all_but = (e->flags & EVENT_ALL_BUT) != 0;
 	if (!e->only) return true;
 	for (size_t i = 0; i < e->only_count; i++)
-		if (e->only[i] == user) return true;
-	return false;
+		if (e->only[i] == user) return !all_but;
+	return all_but;
 }
 
 static void counted(struct hub_user *u, struct membership *m, const struct event *e)

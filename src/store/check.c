@@ -65,6 +65,11 @@ static const struct {
 		      "p.pk IS NULL)" },
 	{ "message history", "SELECT 'a version of message ' || h.message_pk || ': no such message' FROM message_history h "
 			     "LEFT JOIN messages m ON m.pk = h.message_pk WHERE m.pk IS NULL" },
+	{ "messages deleted for one user",
+		"SELECT 'message ' || d.message_pk || ' deleted by user ' || d.user_pk || ' for himself: no such ' || CASE WHEN "
+		"m.pk "
+		"IS NULL THEN 'message' ELSE 'user' END FROM deleted_for_me d LEFT JOIN messages m ON m.pk = d.message_pk AND "
+		"m.channel_pk = d.channel_pk LEFT JOIN users u ON u.pk = d.user_pk WHERE m.pk IS NULL OR u.pk IS NULL" },
 	{ "pending messages",
 		"SELECT 'pending message ' || p.id || ': no such ' || CASE WHEN c.pk IS NULL THEN 'channel' ELSE 'user' END "
 		"FROM pending_messages p LEFT JOIN channels c ON c.pk = p.channel_pk LEFT JOIN users u ON u.pk = p.user_pk "

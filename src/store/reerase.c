@@ -146,6 +146,7 @@ static enum err erase_user(struct work *w, const struct entry *x)
 		"DELETE FROM members WHERE user_pk = ?1",
 		"DELETE FROM thread_participants WHERE user_pk = ?1",
 		"DELETE FROM slow_mode WHERE user_pk = ?1",
+		"DELETE FROM deleted_for_me WHERE user_pk = ?1",
 		"DELETE FROM events WHERE (user_pk = ?1 AND user_pk <> 0) OR actor_pk = ?1",
 		"UPDATE channels SET created_by = 0 WHERE created_by = ?1",
 		"UPDATE channels SET truncated_by = 0 WHERE truncated_by = ?1",

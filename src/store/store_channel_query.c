@@ -14,7 +14,15 @@
 		"x") " AND x.seq <> 0 AND (x.deleted_at <> 0 OR x.restricted IS NOT NULL) "                                      \
 		     "AND x.user_pk <> m.user_pk AND (x.deleted_at <> 0 OR replace(x.restricted, "                               \
 		     "(SELECT '\"' || u.id || '\"' FROM users u WHERE u.pk = m.user_pk), '') = x.restricted)) "                  \
-		     "+ (SELECT count(*) FROM seq_holes h WHERE " UNREAD_RANGE("h") ")"
+		     "+ (SELECT count(*) FROM seq_holes h WHERE " UNREAD_RANGE(                                                  \
+			     "h") ") "                                                                                           \
+				  "+ (SELECT count(*) FROM deleted_for_me d JOIN messages y ON y.pk = d.message_pk "             \
+				  "WHERE d.channel_pk = c.pk AND d.user_pk = m.user_pk AND " UNREAD_RANGE(                       \
+					  "y") " AND y.seq <> 0 "                                                                \
+					       "AND y.user_pk <> m.user_pk AND y.deleted_at = 0 AND (y.restricted IS NULL OR "   \
+					       "replace(y.restricted, "                                                          \
+					       "(SELECT '\"' || u.id || '\"' FROM users u WHERE u.pk = m.user_pk), '') <> "      \
+					       "y.restricted))"
 #define UNREAD_OWN "(SELECT count(*) FROM messages o WHERE " UNREAD_RANGE("o") " AND o.seq <> 0 AND o.user_pk = m.user_pk)"
 #define UNREAD                                                                                                                   \
 	"(CASE WHEN m.user_pk IS NULL OR m.read_seq < 0 OR " UNREAD_HI " <= " UNREAD_LO " THEN 0 ELSE " UNREAD_HI                \

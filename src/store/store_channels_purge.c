@@ -16,19 +16,22 @@ static enum err delete_by(struct store_tx *tx, const char *text, int64_t key, in
 	return e;
 }
 
-/* Earlier versions of a message and of its replies. */
-static enum err purge_history(struct store_tx *tx, int64_t pk, int64_t slice, int64_t *rows, bool *left)
+/* What hangs on a message and on its replies: earlier versions, deletions for one user. */
+static enum err purge_marks(struct store_tx *tx, int64_t pk, int64_t slice, int64_t *rows, bool *left)
 {
-	int64_t gone = 0;
-	enum err e = delete_by(tx,
+	static const char *const slices[] = {
 		"DELETE FROM message_history WHERE pk IN (SELECT h.pk FROM messages m JOIN message_history h ON h.message_pk = "
 		"m.pk "
 		"WHERE m.parent_pk = ?1 AND m.parent_pk <> 0 LIMIT ?2)",
-		pk, slice, &gone);
-	if (e == ERR_OK)
-		e = delete_by(tx,
-			"DELETE FROM message_history WHERE pk IN (SELECT pk FROM message_history WHERE message_pk = ?1 LIMIT ?2)",
-			pk, slice, &gone);
+		"DELETE FROM message_history WHERE pk IN (SELECT pk FROM message_history WHERE message_pk = ?1 LIMIT ?2)",
+		"DELETE FROM deleted_for_me WHERE (user_pk, message_pk) IN (SELECT d.user_pk, d.message_pk FROM messages m JOIN "
+		"deleted_for_me d ON d.message_pk = m.pk WHERE m.parent_pk = ?1 AND m.parent_pk <> 0 LIMIT ?2)",
+		"DELETE FROM deleted_for_me WHERE message_pk = ?1 AND user_pk IN (SELECT user_pk FROM deleted_for_me WHERE "
+		"message_pk = ?1 LIMIT ?2)",
+	};
+	int64_t gone = 0;
+	enum err e = ERR_OK;
+	for (size_t i = 0; e == ERR_OK && i < BECK_COUNT(slices); i++) e = delete_by(tx, slices[i], pk, slice, &gone);
 	*rows += gone;
 	*left = gone >= slice;
 	return e;
@@ -38,7 +41,7 @@ static enum err purge_history(struct store_tx *tx, int64_t pk, int64_t slice, in
 static enum err purge_one(struct store_tx *tx, int64_t pk, int64_t slice, int64_t *rows, bool *left)
 {
 	int64_t replies = 0;
-	enum err e = purge_history(tx, pk, slice, rows, left);
+	enum err e = purge_marks(tx, pk, slice, rows, left);
 	if (e != ERR_OK || *left) return e;
 	e = delete_by(tx,
 		"DELETE FROM messages WHERE pk IN (SELECT pk FROM messages WHERE parent_pk = ?1 AND parent_pk <> 0 LIMIT ?2)", pk,

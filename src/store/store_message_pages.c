@@ -2,11 +2,12 @@
 #include "store/store_message_row.h"
 #include "store/store_messages.h"
 
-/* ?2 viewer, ?3 his id in quotes as it stands in the JSON list, ?4 sees all, ?5 cut. replace() is an exact, case-sensitive search
- * that both databases know. */
+/* ?2 viewer, ?3 his id in quotes as it stands in the JSON list, ?4 sees all, ?5 cut, ?9 deleted some for himself. replace() is an
+ * exact, case-sensitive search that both databases know. */
 #define VISIBLE                                                                                                                  \
 	" AND (?4 = 1 OR m.shadowed = 0 OR m.user_pk = ?2)"                                                                      \
-	" AND (m.restricted IS NULL OR ?4 = 1 OR m.user_pk = ?2 OR replace(m.restricted, ?3, '') <> m.restricted)"
+	" AND (m.restricted IS NULL OR ?4 = 1 OR m.user_pk = ?2 OR replace(m.restricted, ?3, '') <> m.restricted)"               \
+	" AND (?9 = 0 OR NOT EXISTS (SELECT 1 FROM deleted_for_me d WHERE d.user_pk = ?2 AND d.message_pk = m.pk))"
 #define PAGE(where, by, op, order)                                                                                               \
 	"SELECT " MESSAGE_ROW " FROM messages m WHERE " where VISIBLE " AND (" by ", m.id) " op " (?6, ?7) "                     \
 	"ORDER BY " by " " order ", m.id " order " LIMIT ?8"
@@ -17,7 +18,7 @@
 #define IN_CHANNEL       "m.channel_pk = ?1 AND " MESSAGE_IN_LIST
 #define IN_THREAD        "m.parent_pk = ?1 AND m.parent_pk <> 0"
 #define IN_PINS                                                                                                                  \
-	"m.channel_pk = ?1 AND m.pinned = 1 AND +m.created_at > ?5 AND (m.pin_expires = 0 OR m.pin_expires > ?9) "               \
+	"m.channel_pk = ?1 AND m.pinned = 1 AND +m.created_at > ?5 AND (m.pin_expires = 0 OR m.pin_expires > ?10) "              \
 	"AND m.deleted_at = 0"
 
 static const char *const channel_sql[] = { BACK(IN_CHANNEL, "<"), BACK(IN_CHANNEL, "<="), FORTH(IN_CHANNEL, ">"),
@@ -59,7 +60,8 @@ static enum err run_page(struct store_tx *tx, const char *sql, const struct stor
 	sql_int(s, 6, p->at_us);
 	sql_text(s, 7, span_given(p->at_id) ? p->at_id : SPAN(""));
 	sql_int(s, 8, p->limit);
-	if (is_pinned) sql_int(s, 9, p->now_us);
+	sql_int(s, 9, p->hides);
+	if (is_pinned) sql_int(s, 10, p->now_us);
 	enum err e = message_rows_read(s, a, rows, (size_t)p->limit, n);
 	if (e == ERR_OK) *out = rows;
 	return e;

@@ -21,7 +21,8 @@
 #define UNREAD_REPLY                                                                                                             \
 	"r.parent_pk = t.parent_pk AND r.parent_pk <> 0 AND r.created_at > t.last_read AND r.user_pk <> ?2 AND r.silent = 0 "    \
 	"AND r.deleted_at = 0 AND r.shadowed = 0 AND (r.restricted IS NULL OR "                                                  \
-	"replace(r.restricted, (SELECT '\"' || u.id || '\"' FROM users u WHERE u.pk = ?2), '') <> r.restricted)"
+	"replace(r.restricted, (SELECT '\"' || u.id || '\"' FROM users u WHERE u.pk = ?2), '') <> r.restricted) "                \
+	"AND NOT EXISTS (SELECT 1 FROM deleted_for_me d WHERE d.user_pk = ?2 AND d.message_pk = r.pk)"
 
 void message_row_read(struct sql_stmt *s, struct arena *a, struct message *m);
 /* All rows into at most `limit` places of `out`; ends the use of s. */

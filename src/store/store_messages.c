@@ -283,6 +283,8 @@ static enum err erase_replies(struct store_tx *tx, int64_t channel_pk, int64_t p
 	static const char *const steps[] = {
 		"DELETE FROM message_history WHERE message_pk IN (SELECT pk FROM messages WHERE parent_pk = ?1 AND parent_pk <> "
 		"0)",
+		"DELETE FROM deleted_for_me WHERE message_pk IN (SELECT pk FROM messages WHERE parent_pk = ?1 AND parent_pk <> "
+		"0)",
 		"INSERT INTO seq_holes (channel_pk, seq) SELECT channel_pk, seq FROM messages WHERE parent_pk = ?1 AND parent_pk "
 		"<> 0 AND seq <> 0",
 		"DELETE FROM thread_participants WHERE parent_pk = ?1",
@@ -336,6 +338,7 @@ enum err store_message_erase(struct store_tx *tx, const struct message *m)
 	if (e == ERR_OK) e = channel_shift(tx, m, was_deleted ? 0 : -1);
 	if (e == ERR_OK) e = parent_shift(tx, m->parent_pk, was_deleted ? 0 : -1, was_deleted ? -1 : 0);
 	if (e == ERR_OK) e = store_history_erase(tx, m->pk);
+	if (e == ERR_OK) e = run_on(tx, "DELETE FROM deleted_for_me WHERE message_pk = ?1", m->pk);
 	if (e == ERR_OK) e = run_on(tx, "DELETE FROM messages WHERE pk = ?1", m->pk);
 	return e == ERR_OK ? last_message_follow(tx, m->channel_pk) : e;
 }

@@ -3,7 +3,8 @@
  *
  * Unread, in one place (see DESIGN 5): a member's unread = hi - lo - exceptions in (lo, hi], where
  *   lo = max(read_seq, channel.floor_seq), hi = channel.counted_seq (mute_seq while he has muted the channel),
- *   exceptions = counted messages deleted since, restricted away from him, his own, and holes (erased rows).
+ *   exceptions = counted messages deleted since, by himself for himself too, restricted away from him, his own, and holes
+ *   (erased rows).
  * read_seq -1 (pending) counts nothing. channels.exception_seq and members.own_seq say when no exception can lie in between, so
  * the common case needs no look at messages. */
 #ifndef BECK_STORE_STORE_MESSAGES_H
@@ -66,6 +67,20 @@ struct store_history_query {
 enum err store_history_query(struct store_tx *tx, const struct store_history_query *q, struct arena *a,
 	struct message_version **out, size_t *n) BECK_WARN_UNUSED;
 
+/* ---------- deleted for one user alone (store_deleted_for_me.c) ---------- */
+/* *added: he had not before. */
+enum err store_own_delete_add(
+	struct store_tx *tx, int64_t app, const struct message *m, int64_t user_pk, int64_t at, bool *added) BECK_WARN_UNUSED;
+enum err store_own_delete_any(struct store_tx *tx, int64_t user_pk, bool *any) BECK_WARN_UNUSED;
+enum err store_own_delete_any_in(struct store_tx *tx, int64_t channel_pk, bool *any) BECK_WARN_UNUSED;
+enum err store_own_delete_is(struct store_tx *tx, int64_t user_pk, int64_t message_pk, bool *is) BECK_WARN_UNUSED;
+/* Who deleted this message for himself. */
+enum err store_own_delete_users(
+	struct store_tx *tx, int64_t message_pk, struct arena *a, int64_t **out, size_t *n) BECK_WARN_UNUSED;
+/* The newest LIMIT_DELETED_MESSAGES ids as a JSON array, in the order of deletion; not given when there are none. */
+enum err store_own_delete_ids(
+	struct store_tx *tx, int64_t channel_pk, int64_t user_pk, struct arena *a, struct span *out) BECK_WARN_UNUSED;
+
 /* ---------- lists (store_message_pages.c) ---------- */
 enum store_page_op { STORE_PAGE_LT, STORE_PAGE_LTE, STORE_PAGE_GT, STORE_PAGE_GTE };
 struct store_page {
@@ -79,6 +94,7 @@ struct store_page {
 	struct span at_id;
 	int64_t limit;
 	int64_t now_us; /* pinned lists: expired pins are left out */
+	bool hides;     /* the viewer deleted some for himself: those are left out */
 };
 /* Oldest first whatever the direction. */
 enum err store_messages_page(

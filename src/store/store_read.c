@@ -58,6 +58,13 @@ static enum err unread_of(struct store_tx *tx, const struct basis *b, int64_t *u
 			"replace(restricted, (SELECT '\"' || u.id || '\"' FROM users u WHERE u.pk = ?4), '') = restricted)",
 			b, lo, top, true, &except);
 		if (e == ERR_OK)
+			e = count_range(tx,
+				"SELECT count(*) FROM deleted_for_me d JOIN messages m ON m.pk = d.message_pk WHERE d.channel_pk "
+				"= ?1 AND d.user_pk = ?4 AND m.seq > ?2 AND m.seq <= ?3 AND m.seq <> 0 AND m.user_pk <> ?4 AND "
+				"m.deleted_at = 0 AND (m.restricted IS NULL OR replace(m.restricted, (SELECT '\"' || u.id || "
+				"'\"' FROM users u WHERE u.pk = ?4), '') <> m.restricted)",
+				b, lo, top, true, &except);
+		if (e == ERR_OK)
 			e = count_range(tx, "SELECT count(*) FROM seq_holes WHERE channel_pk = ?1 AND seq > ?2 AND seq <= ?3", b,
 				lo, top, false, &except);
 	}

@@ -8,7 +8,8 @@
 	"JOIN members m ON m.channel_pk = t.channel_pk AND m.user_pk = t.user_pk AND m.read_seq >= 0 "                           \
 	"JOIN channels c ON c.pk = t.channel_pk AND c.deleted_at = 0 "                                                           \
 	"JOIN messages p ON p.pk = t.parent_pk AND p.created_at > m.hide_before AND p.created_at > c.truncated_at "              \
-	"WHERE t.user_pk = ?2 AND t.app = ?1 AND h.last_reply_at > t.last_read "
+	"WHERE t.user_pk = ?2 AND t.app = ?1 AND h.last_reply_at > t.last_read "                                                 \
+	"AND NOT EXISTS (SELECT 1 FROM deleted_for_me o WHERE o.user_pk = ?2 AND o.message_pk = t.parent_pk) "
 
 static enum err participant_add(
 	struct store_tx *tx, int64_t app, const struct message *reply, int64_t user_pk, int64_t last_read, bool has_replied)

@@ -91,6 +91,8 @@ enum err store_user_purge_rest(struct store_tx *tx, int64_t user_pk, int64_t sli
 	static const char *const slices[] = {
 		"DELETE FROM thread_participants WHERE user_pk = ?1 AND parent_pk IN "
 		"(SELECT parent_pk FROM thread_participants WHERE user_pk = ?1 LIMIT ?2)",
+		"DELETE FROM deleted_for_me WHERE user_pk = ?1 AND message_pk IN "
+		"(SELECT message_pk FROM deleted_for_me WHERE user_pk = ?1 LIMIT ?2)",
 		/* what tells of his going stays, for those who were away */
 		"DELETE FROM events WHERE pos IN (SELECT pos FROM events WHERE user_pk = ?1 AND user_pk <> 0 AND type <> "
 		"'user.deleted' ORDER BY pos LIMIT ?2)",

@@ -55,6 +55,7 @@ enum event_flag {
 	EVENT_CONNECT_EVENTS = 1024, /* subject to the channel type's connect_events */
 	EVENT_SHOWS_USER = 2048,     /* `user` is no longer invisible: the live registry follows after the commit */
 	EVENT_HIDES_USER = 4096,     /* `user` is invisible from now on; likewise */
+	EVENT_ALL_BUT = 8192,        /* `only` names those who do not get it */
 };
 
 struct event {
@@ -72,7 +73,7 @@ struct event {
 	int64_t unread;
 	struct blob *body;   /* for class receivers; NULL = nothing to deliver (only a move or a flag) */
 	struct blob *notify; /* WATCH class: for member connections that do not watch; NULL = none */
-	int64_t *only;       /* restricted visibility: only these users; NULL = everybody of the class */
+	int64_t *only; /* restricted visibility: only these users (EVENT_ALL_BUT: not these); NULL = everybody of the class */
 	size_t only_count;
 	struct blob *close_frame; /* JSON error frame sent before closing; may be NULL */
 	uint16_t close_code;

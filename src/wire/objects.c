@@ -206,6 +206,7 @@ void member_write(struct jsonw *w, enum dialect d, const struct member *m)
 	jsonw_kbool(w, "notifications_muted", m->muted);
 	opt_time(w, "pinned_at", d, m->pinned_at);
 	opt_time(w, "archived_at", d, m->archived_at);
+	opt_raw(w, "deleted_messages", m->deleted_messages);
 	jsonw_ktime(w, "created_at", d, m->created_at);
 	jsonw_ktime(w, "updated_at", d, m->updated_at);
 	write_custom(w, d, m->custom);
@@ -270,6 +271,7 @@ static void write_message_state(struct jsonw *w, enum dialect d, const struct me
 {
 	jsonw_kbool(w, "silent", m->silent);
 	jsonw_kbool(w, "shadowed", m->shadowed);
+	opt_true(w, "deleted_for_me", m->deleted_for_me);
 	jsonw_kbool(w, "pinned", m->pinned);
 	if (m->pinned) {
 		opt_time(w, "pinned_at", d, m->pinned_at);

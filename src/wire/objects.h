@@ -70,6 +70,7 @@ struct member {
 	int64_t own_seq, mute_seq; /* filled where the whole row is read */
 	int64_t last_read, last_delivered_at;
 	struct span last_read_message_id, first_unread_message_id, last_delivered_message_id;
+	struct span deleted_messages; /* JSON array of ids or not given; filled by chat where it may be shown */
 };
 
 struct message {
@@ -82,6 +83,9 @@ struct message {
 	struct span parent_id, quoted_id;
 	struct message *quoted; /* one level, loaded by chat; NULL = none */
 	bool show_in_channel, silent, shadowed, pinned;
+	bool deleted_for_me;  /* a tombstone for one user alone */
+	int64_t *hidden_from; /* who deleted it for himself, when asked before it was erased; else NULL */
+	size_t hidden_from_count;
 	struct span restricted_visibility; /* JSON array of user ids or not given */
 	int64_t reply_count, deleted_reply_count;
 	struct user *participants; /* parents only, newest 10 first seen */

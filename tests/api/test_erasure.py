@@ -88,6 +88,10 @@ def edit(app, message, editor, text, **fields):
     app.api.post(f"/messages/{message['id']}", {"message": {"text": text, "user_id": editor.id, **fields}}).ok(201)
 
 
+def for_me(message, user):
+    user.delete(f"/messages/{message['id']}", query={"delete_for_me": True}).ok(200)
+
+
 def test_a_hard_deleted_message(place):
     server, app, ann, bob, eve, channel = place
     marker, kept = Markers(), Markers()
@@ -98,6 +102,8 @@ def test_a_hard_deleted_message(place):
     edit(app, stays, ann, kept("edited"))
     edit(app, sent, ann, marker("second"), custom_key=marker("second custom"), attachments=[{"type": "x", "title": marker("second attachment")}])
     edit(app, sent, eve, marker("third"))
+    for_me(sent, bob)
+    for_me(reply, eve)
     backup = make_backup(server)
     churn(channel, bob)
     app.api.delete(f"/messages/{sent['id']}", query={"hard": True}).ok(200)
@@ -118,6 +124,8 @@ def test_a_hard_deleted_user(place):
     sent = channel.send(eve, marker("message"))
     edit(app, sent, eve, marker("edited"))
     edit(app, sent, ann, marker("edited by another"))
+    for_me(sent, bob)
+    for_me(channel.send(ann), eve)
     app.api.patch(f"{channel.path}/member/{eve.id}", {"set": {"badge": marker("member")}}).ok(200)
     talk = app.channel(eve, ann, topic=marker("topic"))
     talk.send(ann, marker("talk"))
@@ -157,6 +165,7 @@ def test_a_hard_deleted_channel(place):
     reply = gone.send(ann, marker("text"), parent_id=parent["id"])
     for message in (parent, reply):
         edit(app, message, ann, marker("edited"))
+        for_me(message, ann)
     app.api.patch(gone.path, {"set": {"colour": marker("data")}}).ok(200)
     backup = make_backup(server)
     churn(channel, bob)
@@ -174,6 +183,7 @@ def test_a_history_truncated_hard(place):
     reply = channel.send(bob, marker("reply"), parent_id=parent["id"])
     for message in (parent, reply):
         edit(app, message, ann, marker("edited"))
+        for_me(message, bob)
     backup = make_backup(server)
     app.api.post(f"{channel.path}/truncate", {"hard_delete": True}).ok(201)
     churn(channel, bob)

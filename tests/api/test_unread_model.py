@@ -9,7 +9,7 @@ SEEDS = int(os.environ.get("BECK_TEST_SEEDS", "4"))
 STEPS = 120
 
 SENDS = ("send", "send", "send", "send", "send", "silent", "restricted", "reply", "shown")
-OTHERS = ("edit", "delete", "hard", "undelete", "read", "read", "read_at", "unread", "read_all", "read_thread", "add", "remove", "invite", "accept",
+OTHERS = ("edit", "delete", "hard", "undelete", "read", "read", "read_at", "unread", "for_me", "for_me", "read_all", "read_thread", "add", "remove", "invite", "accept",
           "hide", "truncate", "truncate_member", "watch", "stop")
 
 
@@ -39,7 +39,7 @@ class Day:
 
     def counts(self, message, user):
         return not (message["author"] == user.id or message["silent"] or message["deleted"] or (message["parent"] and not message["shown"])
-                    or (message["restricted"] and user.id not in message["restricted"]))
+                    or (message["restricted"] and user.id not in message["restricted"]) or user.id in message["gone_for"])
 
     def unread(self, channel, user):
         member = self.of(channel, user)
@@ -53,9 +53,11 @@ class Day:
             member = self.members.get((thread["cid"], user.id))
             if user.id not in thread["read"] or member is None or member.pending or thread["parent"]["deleted"] == "hard":
                 return False
+            if user.id in thread["parent"]["gone_for"]:
+                return False
             if self.messages[thread["cid"]].index(thread["parent"]) <= self.horizon(thread["cid"], member):
                 return False
-            return any(r["author"] != user.id and not r["silent"] and not r["deleted"] for r in thread["replies"][thread["read"][user.id]:])
+            return any(r["author"] != user.id and not r["silent"] and not r["deleted"] and user.id not in r["gone_for"] for r in thread["replies"][thread["read"][user.id]:])
         return sum(map(is_unread, self.threads.values()))
 
     # ---- what the server says ----
@@ -83,14 +85,16 @@ class Day:
         """Messages that he may name, with their indices. user None: the server's sight."""
         low = self.cut[channel.cid] if user is None else self.horizon(channel.cid, self.of(channel, user))
         return [(i, m) for i, m in enumerate(self.messages[channel.cid]) if i > low and m["deleted"] in deleted and (replies or not m["parent"])
-                and (user is None or not m["restricted"] or user.id in m["restricted"] or m["author"] == user.id)]
+                and (user is None or not m["restricted"] or user.id in m["restricted"] or m["author"] == user.id)
+                and (user is None or user.id not in m["gone_for"])]
 
     def send(self, how, channel):
         authors = [u for u in self.users if self.of(channel, u)]
         if not authors:
             return
         author = self.random.choice(authors)
-        message = {"author": author.id, "silent": how == "silent", "parent": None, "shown": how == "shown", "deleted": False, "restricted": ()}
+        message = {"author": author.id, "silent": how == "silent", "parent": None, "shown": how == "shown", "deleted": False, "restricted": (),
+                   "gone_for": set()}
         fields = {"silent": True} if how == "silent" else {}
         parent = None
         if how == "restricted":
@@ -130,6 +134,13 @@ class Day:
             for other in self.messages[channel.cid] if what == "hard" else ():
                 if other["parent"] == message["id"]:
                     other["deleted"] = "hard"
+
+    def delete_for_me(self, channel, user):
+        found = self.visible(channel, user, deleted=(False, "soft"))[-8:]
+        if found:
+            message = self.random.choice(found)[1]
+            user.delete(f"/messages/{message['id']}", query={"delete_for_me": True}).ok(200)
+            message["gone_for"].add(user.id)
 
     def read(self, what, channel, user):
         member, newest = self.of(channel, user), len(self.messages[channel.cid]) - 1
@@ -196,6 +207,9 @@ class Day:
             self.send(what, channel)
         elif what in ("edit", "delete", "hard", "undelete"):
             self.change_message(what, channel)
+        elif what == "for_me":
+            if self.of(channel, user):
+                self.delete_for_me(channel, user)
         elif what in ("add", "remove", "invite", "accept"):
             self.membership(what, channel, user)
         elif self.of(channel, user) is None and what != "truncate":

@@ -297,6 +297,32 @@ static void test_filters_by_actor(void **state)
 	client_free(none);
 }
 
+static void test_all_but_some(void **state)
+{
+	struct world *w = *state;
+	struct client *ann = member(w, ANN), *bob = member(w, BOB), *cat = member(w, CAT), *none = visitor(w, 0);
+	world_watch(w, ann, CHANNEL);
+	world_watch(w, none, CHANNEL);
+	struct event *e = message(w, 0);
+	e->only = malloc(sizeof *e->only);
+	assert_non_null(e->only);
+	e->only[0] = BOB;
+	e->only_count = 1;
+	e->flags |= EVENT_ALL_BUT;
+	world_deliver(w, e);
+	assert_int_equal(client_took(ann, "message.new"), 1);
+	assert_int_equal(client_took(none, "message.new"), 1);
+	assert_int_equal(client_took(cat, "notification.message_new"), 1);
+	assert_int_equal(client_drain(bob), 0);
+	world_deliver(w, message(w, 0));
+	client_drain(bob);
+	assert_int_equal(client_int(bob, 0, "total_unread_count"), 1); /* what he does not get does not count */
+	client_free(ann);
+	client_free(bob);
+	client_free(cat);
+	client_free(none);
+}
+
 static void test_restricted_visibility(void **state)
 {
 	struct world *w = *state;
@@ -650,12 +676,13 @@ int main(void)
 		T(test_member_not_watching_gets_the_notification_and_the_reverse), T(test_counts_are_those_of_the_receiver),
 		T(test_seq_only_for_those_who_asked_and_only_of_durable_events), T(test_own_class),
 		T(test_own_events_tell_threads), T(test_presence_class), T(test_presence_ends_with_the_channel_that_brought_it),
-		T(test_filters_by_actor), T(test_restricted_visibility), T(test_notify_class), T(test_drop_watch),
-		T(test_close_sessions), T(test_close_sessions_of_everybody), T(test_close_sessions_of_old_tokens),
-		T(test_a_snapshot_older_than_the_ring_is_refused), T(test_crowds_thin_typing_and_watching),
-		T(test_disconnect_announces), T(test_invisible_users_are_never_announced),
-		T(test_subscribing_needs_the_right_session), T(test_repeated_watch_is_not_announced_again),
-		T(test_open_catches_up), T(test_event_in_the_snapshot_and_still_under_way),
-		T(test_deactivated_between_snapshot_and_open), T(test_close_from_any_thread) };
+		T(test_filters_by_actor), T(test_restricted_visibility), T(test_all_but_some), T(test_notify_class),
+		T(test_drop_watch), T(test_close_sessions), T(test_close_sessions_of_everybody),
+		T(test_close_sessions_of_old_tokens), T(test_a_snapshot_older_than_the_ring_is_refused),
+		T(test_crowds_thin_typing_and_watching), T(test_disconnect_announces),
+		T(test_invisible_users_are_never_announced), T(test_subscribing_needs_the_right_session),
+		T(test_repeated_watch_is_not_announced_again), T(test_open_catches_up),
+		T(test_event_in_the_snapshot_and_still_under_way), T(test_deactivated_between_snapshot_and_open),
+		T(test_close_from_any_thread) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

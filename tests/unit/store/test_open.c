@@ -180,7 +180,7 @@ static void format_1_becomes_the_newest(void **state)
 	store_close(f->store);
 	f->store = NULL;
 	raw(f, "beck.db",
-		"DROP TABLE message_history; PRAGMA user_version = 1; "
+		"DROP TABLE message_history; DROP TABLE deleted_for_me; PRAGMA user_version = 1; "
 		"INSERT INTO messages (app, id, channel_pk, user_pk, type, text, created_at, updated_at, content_hash) "
 		"VALUES (1, 'old', 1, 1, 'regular', 'kept', 7, 7, '')");
 	fixture_open(f, true);

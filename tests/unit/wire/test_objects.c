@@ -250,6 +250,8 @@ static void members(void **state)
 	assert_span(shown(m, "status"), "rejected");
 	m.invite_accepted_at = 4;
 	assert_span(shown(m, "status"), "member");
+	assert_null(json_get(v, "deleted_messages"));
+	m.deleted_messages = SPAN("[\"a\",\"b\"]");
 	m.pinned_at = m.archived_at = m.ban_expires = 5;
 	m.banned = m.shadow_banned = m.muted = true;
 	member_write(begin(), DIALECT_2, &m);
@@ -258,6 +260,36 @@ static void members(void **state)
 	assert_json(json_get(v, "pinned_at"), "5000");
 	assert_true(yyjson_get_bool(json_get(v, "notifications_muted")));
 	assert_true(yyjson_get_bool(json_get(v, "is_moderator")));
+	assert_json(json_get(v, "deleted_messages"), "[\"a\",\"b\"]");
+}
+
+static void message_versions(void **state)
+{
+	(void)state;
+	struct message_version ver = { .pk = 7,
+		.message_id = SPAN("m1"),
+		.written_by = SPAN("bob"),
+		.text = SPAN("old"),
+		.custom = SPAN("{\"color\":\"red\"}"),
+		.written_at = 1 };
+	message_version_write(begin(), DIALECT_1, &ver);
+	yyjson_val *v = written();
+	assert_span(json_span(json_get(v, "message_id")), "m1");
+	assert_span(json_span(json_get(v, "message_updated_by_id")), "bob");
+	assert_span(json_span(json_get(v, "message_updated_at")), "1970-01-01T00:00:00.000001Z");
+	assert_json(json_get(v, "attachments"), "[]");
+	assert_json(json_get(v, "color"), "\"red\"");
+	assert_json(json_get(v, "is_deleted"), "false");
+	assert_null(json_get(v, "custom"));
+	ver = (struct message_version){
+		.message_id = SPAN("m1"), .written_by = SPAN_NONE, .text = SPAN(""), .written_at = 1, .is_deleted = true
+	};
+	message_version_write(begin(), DIALECT_2, &ver);
+	v = written();
+	assert_span(json_span(json_get(v, "message_updated_by_id")), ""); /* erased since */
+	assert_json(json_get(v, "message_updated_at"), "1000");
+	assert_json(json_get(v, "custom"), "{}");
+	assert_json(json_get(v, "is_deleted"), "true");
 }
 
 static void messages(void **state)
@@ -469,7 +501,7 @@ int main(void)
 {
 #define U(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = { U(users_by_view), U(users_in_dialect_2), U(an_invisible_user_looks_offline),
-		U(members_without_braces_go_on), U(devices), U(channels), U(members), U(messages), U(reads), U(collecting),
-		U(merging), U(paths), U(paths_keep_the_depth), U(without_memory_the_arena_says_so) };
+		U(members_without_braces_go_on), U(devices), U(channels), U(members), U(messages), U(message_versions), U(reads),
+		U(collecting), U(merging), U(paths), U(paths_keep_the_depth), U(without_memory_the_arena_says_so) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

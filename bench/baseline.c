@@ -19,13 +19,14 @@
 #include "wire/ws.h"
 
 #define FRAME_MAX 65536
-#define QUEUE_MAX 64
+#define WRITE_MAX 64   /* frames in one writev */
+#define RING      4096 /* frames kept for those who are slower than the posters */
 
 struct peer {
 	int fd;
 	bool is_ws, is_blocked;
-	size_t sent; /* of the frame in front */
-	unsigned queued;
+	uint64_t next; /* number of the frame to send */
+	size_t sent;   /* of it */
 	struct peer *next_ws;
 	char in[4096];
 	size_t in_n;
@@ -33,18 +34,28 @@ struct peer {
 
 static int epoll_fd;
 static struct peer *websockets;
-static unsigned pending; /* frames posted in this turn */
-static unsigned char frame[FRAME_MAX + 10];
+static unsigned char *ring; /* frame k at (k % RING) * frame_n */
+static uint64_t posted;     /* frames made */
 static size_t frame_n, payload_n;
 static char body[1100];
 
+static unsigned char *frame_at(uint64_t k) { return ring + (k % RING) * frame_n; }
+
 static void make_frame(struct span post_body)
 {
+	unsigned char *frame = frame_at(posted++);
 	size_t n = ws_head(frame, WS_TEXT, payload_n, false);
 	memset(frame + n, ' ', payload_n);
 	/* the posted body goes in front, so that a receiver finds the sender's time in it */
 	memcpy(frame + n, post_body.p, post_body.n < payload_n ? post_body.n : payload_n);
-	frame_n = n + payload_n;
+}
+
+static void make_ring(void)
+{
+	unsigned char head[10];
+	frame_n = ws_head(head, WS_TEXT, payload_n, false) + payload_n;
+	ring = malloc(RING * frame_n);
+	if (!ring) exit(1);
 }
 
 static void send_all(int fd, const char *p, size_t n)
@@ -66,6 +77,7 @@ static void upgrade(struct peer *p, struct span head)
 		accept);
 	send_all(p->fd, answer, (size_t)n);
 	p->is_ws = true;
+	p->next = posted;
 	p->next_ws = websockets;
 	websockets = p;
 	/* the first event that the load program waits for */
@@ -90,7 +102,6 @@ static size_t request(struct peer *p)
 		upgrade(p, span_make(p->in, head_n));
 	} else if (p->in[0] == 'P') {
 		make_frame(span_make(p->in + head_n, body_n));
-		pending++;
 		int n = snprintf(answer, sizeof answer,
 			"HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}");
 		send_all(p->fd, answer, (size_t)n);
@@ -104,17 +115,22 @@ static size_t request(struct peer *p)
 
 static void flush_ws(struct peer *p)
 {
-	struct iovec iov[QUEUE_MAX];
-	unsigned n = p->queued < QUEUE_MAX ? p->queued : QUEUE_MAX;
-	for (unsigned i = 0; i < n; i++) iov[i] = (struct iovec){ frame, frame_n };
+	struct iovec iov[WRITE_MAX];
+	uint64_t queued = posted - p->next;
+	int n = queued < WRITE_MAX ? (int)queued : WRITE_MAX;
 	if (n == 0) return;
-	iov[0] = (struct iovec){ frame + p->sent, frame_n - p->sent };
-	ssize_t wrote = writev(p->fd, iov, (int)n);
+	if (queued > RING) {
+		fputs("baseline: a reader is too slow\n", stderr);
+		exit(1);
+	}
+	for (int i = 0; i < n; i++) iov[i] = (struct iovec){ frame_at(p->next + (unsigned)i), frame_n };
+	iov[0] = (struct iovec){ frame_at(p->next) + p->sent, frame_n - p->sent };
+	ssize_t wrote = writev(p->fd, iov, n);
 	if (wrote < 0) wrote = 0;
 	size_t total = p->sent + (size_t)wrote;
-	p->queued -= (unsigned)(total / frame_n);
+	p->next += total / frame_n;
 	p->sent = total % frame_n;
-	bool blocked = p->queued > 0;
+	bool blocked = p->next < posted;
 	if (blocked != p->is_blocked) {
 		struct epoll_event ev = { .events = EPOLLIN | (blocked ? EPOLLOUT : 0u), .data.ptr = p };
 		epoll_ctl(epoll_fd, EPOLL_CTL_MOD, p->fd, &ev);
@@ -169,6 +185,7 @@ int main(int argc, char **argv)
 	if (argc != 3 || !span_to_i64(span_str(argv[1]), &port) || !span_to_i64(span_str(argv[2]), &bytes)) return 2;
 	if (bytes < 1 || bytes > FRAME_MAX) return 2;
 	payload_n = (size_t)bytes;
+	make_ring();
 	memset(body, 'x', 1024);
 	memcpy(body, "{\"user\":\"", 9);
 	memcpy(body + 1022, "\"}", 3);
@@ -186,7 +203,7 @@ int main(int argc, char **argv)
 	epoll_ctl(epoll_fd, EPOLL_CTL_ADD, listener, &ev);
 	puts("baseline ready");
 	fflush(stdout);
-	for (;;) {
+	for (uint64_t flushed = 0;;) {
 		struct epoll_event got[256];
 		int n = epoll_wait(epoll_fd, got, 256, -1);
 		for (int i = 0; i < n; i++) {
@@ -198,11 +215,9 @@ int main(int argc, char **argv)
 				if (got[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR)) readable(p);
 			}
 		}
-		if (!pending) continue;
-		for (struct peer *p = websockets; p; p = p->next_ws) {
-			p->queued += pending;
+		if (posted == flushed) continue;
+		for (struct peer *p = websockets; p; p = p->next_ws)
 			if (!p->is_blocked) flush_ws(p);
-		}
-		pending = 0;
+		flushed = posted;
 	}
 }

@@ -1,9 +1,8 @@
 // A peer to stand beside: node with the `ws` package, doing what bench_baseline does. GET with Upgrade: a WebSocket that is sent
 // everything posted. POST: 201 at once, and a frame of BYTES to every WebSocket.
-//   node peer_ws.js PORT BYTES
+//   node ws.js PORT BYTES
 const http = require("http");
-const path = require("path");
-const WebSocket = require(path.join(__dirname, "../tests/peers/node_modules/ws"));
+const WebSocket = require("ws");
 
 const [port, bytes] = process.argv.slice(2).map(Number);
 const sockets = new WebSocket.Server({ noServer: true, perMessageDeflate: false });

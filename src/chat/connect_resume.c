@@ -35,13 +35,15 @@ static enum err check_shape(struct chat_ctx *c, yyjson_val *place)
 	return e == ERR_OK ? check_strings(c, json_get(place, "presence"), "presence") : e;
 }
 
-/* A position that the log no longer reaches back to, or that was never given out (another history: restored from a backup). */
+/* A position that the log no longer reaches back to, that was never given out, or that another history gave out. */
 static enum err find_gap(struct chat_ctx *c, struct session_start *s)
 {
 	int64_t floor;
+	bool foreign = false;
 	enum err e = store_event_floor(c->tx, &floor);
+	if (e == ERR_OK) e = store_event_is_foreign(c->tx, s->resume_seq, &foreign);
 	if (e != ERR_OK) return chat_store_fail(c, e);
-	s->gap = s->resume_seq < floor || s->resume_seq > s->snapshot_pos;
+	s->gap = s->resume_seq < floor || s->resume_seq > s->snapshot_pos || foreign;
 	return ERR_OK;
 }
 

@@ -236,11 +236,18 @@ static void write_members(struct jsonw *w, yyjson_val *obj, yyjson_val *but_not_
 	}
 }
 
+/* {"resume_from": {"seq": ...}}, or that object alone. */
+static yyjson_val *resume_of(yyjson_val *extra)
+{
+	yyjson_val *wrapped = json_get(extra, "resume_from");
+	return wrapped || !json_get(extra, "seq") ? wrapped : extra;
+}
+
 /* payload, what extra.json puts over it, and extra.resume_from. */
 static void write_merged(struct buf *out, yyjson_val *payload, yyjson_val *extra)
 {
 	struct jsonw w;
-	yyjson_val *over = json_get(extra, "json"), *resume = json_get(extra, "resume_from");
+	yyjson_val *over = json_get(extra, "json"), *resume = resume_of(extra);
 	if (!yyjson_is_obj(over)) over = NULL;
 	jsonw_init(&w, out);
 	jsonw_obj_begin(&w);
@@ -276,6 +283,8 @@ bool exchange_merge_payload(struct exchange *ex, struct span extra_text, const c
 	yyjson_val *payload = span_empty(json) ? NULL : parse_object(a, json, why);
 	yyjson_val *extra = parse_object(a, extra_text, why);
 	if (!extra || (!span_empty(json) && !payload)) return false;
+	*why = "an object with resume_from, or json, is needed";
+	if (!json_get(extra, "json") && !resume_of(extra)) return false;
 	struct buf merged, query;
 	buf_init(&merged, (size_t)LIMIT_REPLY_BYTES);
 	buf_init(&query, (size_t)LIMIT_REPLY_BYTES);

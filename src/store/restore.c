@@ -97,12 +97,13 @@ static enum err copy_backup(const struct store_restore_options *o, const char *t
 }
 
 /* ---- what makes it a new store ---- */
-static enum err new_epoch(struct store *s, const struct rng *rng, struct arena *a, struct span *why)
+static enum err new_epoch(struct store *s, struct arena *a, struct span *why)
 {
 	struct store_tx *tx;
 	enum err e = store_batch_begin(s, &tx);
 	if (e == ERR_OK) {
-		e = migrate_set_epoch(tx, rng);
+		e = migrate_set_epoch(tx, s->rng);
+		if (e == ERR_OK) e = events_leap(tx, clock_wall_us(s->clock));
 		if (e != ERR_OK) {
 			store_batch_abort(tx);
 		} else if (store_batch_commit(tx) != STORE_COMMITTED) {
@@ -126,7 +127,7 @@ static enum err finish(const struct store_restore_options *o, const char *file, 
 	struct store_options so = { .folder = o->folder, .vfs = o->vfs, .readers = 0, .clock = o->clock, .rng = o->rng };
 	struct store *s = store_open_file(&so, file, a, why);
 	if (!s) return ERR_INTERNAL;
-	enum err e = new_epoch(s, o->rng, a, why);
+	enum err e = new_epoch(s, a, why);
 	int64_t erased = 0;
 	if (e == ERR_OK && span_given(o->erasures_from)) e = reerase(s, o->erasures_from, o->vfs, a, &erased, why);
 	/* the bytes too */

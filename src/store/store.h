@@ -111,6 +111,8 @@ enum err store_app_create(
 enum err store_app_set_settings(struct store_tx *tx, int64_t app, struct span settings, int64_t now) BECK_WARN_UNUSED;
 enum err store_app_add_secret(struct store_tx *tx, int64_t app, struct span secret, int64_t now) BECK_WARN_UNUSED;
 /* Keeps the newest `keep` secrets active. */
+/* Was it rotated out, and is not active again? */
+enum err store_app_is_retired(struct store_tx *tx, int64_t app, struct span secret, bool *retired) BECK_WARN_UNUSED;
 enum err store_app_retire_secrets(struct store_tx *tx, int64_t app, int keep, int64_t now) BECK_WARN_UNUSED;
 /* A number that changes with every change of applications and their secrets. */
 enum err store_app_mark(struct store_tx *tx, int64_t *mark) BECK_WARN_UNUSED;
@@ -176,6 +178,8 @@ struct store_event {
 enum err store_event_add(struct store_tx *tx, struct store_event *e) BECK_WARN_UNUSED;
 enum err store_event_head(struct store_tx *tx, int64_t *pos) BECK_WARN_UNUSED;  /* newest position given out, 0 = none */
 enum err store_event_floor(struct store_tx *tx, int64_t *pos) BECK_WARN_UNUSED; /* resume from a position below it is a gap */
+/* Whether `pos` belongs to another history: one that went on from a backup of this store while this one was restored from it. */
+enum err store_event_is_foreign(struct store_tx *tx, int64_t pos, bool *foreign) BECK_WARN_UNUSED;
 /* What a session listens to beside the user's own channels and stream. */
 struct store_interest {
 	const int64_t *channels; /* watched */

@@ -113,6 +113,17 @@ enum err store_app_retire_secrets(struct store_tx *tx, int64_t app, int keep, in
 	return sql_run(s);
 }
 
+enum err store_app_is_retired(struct store_tx *tx, int64_t app, struct span secret, bool *retired)
+{
+	int64_t one;
+	struct sql_stmt *s =
+		sql_prepare(tx, "SELECT 1 FROM app_secrets WHERE app = ?1 AND secret = ?2 AND retired_at <> 0 AND "
+				"NOT EXISTS (SELECT 1 FROM app_secrets WHERE app = ?1 AND secret = ?2 AND retired_at = 0)");
+	sql_int(s, 1, app);
+	sql_text(s, 2, secret);
+	return sql_get_int(s, &one, retired);
+}
+
 /* ---- channel types ---- */
 enum err store_type_list(struct store_tx *tx, int64_t app, struct arena *a, struct store_channel_type **out, size_t *n)
 {

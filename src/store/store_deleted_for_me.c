@@ -13,8 +13,7 @@ static enum err raise_exceptions(struct store_tx *tx, const struct message *m)
 	return sql_run(s);
 }
 
-enum err store_own_delete_add(
-	struct store_tx *tx, int64_t app, const struct message *m, int64_t user_pk, int64_t at, bool *added)
+enum err store_own_delete_add(struct store_tx *tx, int64_t app, const struct message *m, int64_t user_pk, int64_t at, bool *added)
 {
 	struct sql_stmt *s = sql_prepare(tx, "INSERT INTO deleted_for_me (user_pk, message_pk, app, channel_pk, created_at) "
 					     "VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (user_pk, message_pk) DO NOTHING");
@@ -84,10 +83,10 @@ enum err store_own_delete_ids(struct store_tx *tx, int64_t channel_pk, int64_t u
 {
 	struct buf b;
 	buf_init(&b, (size_t)LIMIT_REPLY_BYTES);
-	struct sql_stmt *s =
-		sql_prepare(tx, "SELECT id FROM (SELECT m.id, d.created_at, d.message_pk FROM deleted_for_me d JOIN messages m ON "
-				"m.pk = d.message_pk WHERE d.channel_pk = ?1 AND d.user_pk = ?2 "
-				"ORDER BY d.created_at DESC, d.message_pk DESC LIMIT ?3) x ORDER BY created_at, message_pk");
+	struct sql_stmt *s = sql_prepare(tx,
+		"SELECT id FROM (SELECT m.id, d.created_at, d.message_pk FROM deleted_for_me d JOIN messages m ON "
+		"m.pk = d.message_pk WHERE d.channel_pk = ?1 AND d.user_pk = ?2 "
+		"ORDER BY d.created_at DESC, d.message_pk DESC LIMIT ?3) x ORDER BY created_at, message_pk");
 	sql_int(s, 1, channel_pk);
 	sql_int(s, 2, user_pk);
 	sql_int(s, 3, LIMIT_DELETED_MESSAGES);

@@ -44,6 +44,60 @@ enum err store_event_floor(struct store_tx *tx, int64_t *pos)
 	return e;
 }
 
+/* ---- other histories ----
+ * After a restore two servers may have gone on from one backup, and clients come with positions of either. A restored log leaps
+ * to (seconds since 1970) << 20: beyond all that was given out before that second, as long as that was less than a million events
+ * a second, and below 2^53, which is as far as numbers go in JavaScript, until 2242. What it leapt over is kept in meta, a row
+ * per leap: 'events_hole:' || (first position given out after it) -> last one before it. */
+#define HOLE_TO   "CAST(substr(key, 13) AS BIGINT)"
+#define HOLE_FROM "CAST(value AS BIGINT)"
+#define HOLES     " FROM meta WHERE key LIKE 'events_hole:%' "
+
+static enum err keep_hole(struct store_tx *tx, int64_t from, int64_t to)
+{
+	struct sql_stmt *s =
+		sql_prepare(tx, "INSERT INTO meta (key, value) VALUES ('events_hole:' || CAST(?2 AS TEXT), CAST(?1 AS TEXT))");
+	sql_int(s, 1, from);
+	sql_int(s, 2, to);
+	return sql_run(s);
+}
+
+enum err events_leap(struct store_tx *tx, int64_t now_us)
+{
+	const int64_t least = INT64_C(1) << 32; /* should the clock stand in the past */
+	int64_t from, to = now_us / 1000000 << 20;
+	enum err e = store_event_head(tx, &from);
+	if (e != ERR_OK) return e;
+	if (to < from + least) to = from + least;
+	e = keep_hole(tx, from, to);
+	if (e != ERR_OK) return e;
+	struct sql_stmt *s = sql_prepare(tx, "UPDATE sqlite_sequence SET seq = ?1 WHERE name = 'events'");
+	sql_int(s, 1, to);
+	e = sql_run(s);
+	if (e != ERR_OK || sql_changes(tx) > 0) return e;
+	s = sql_prepare(tx, "INSERT INTO sqlite_sequence (name, seq) VALUES ('events', ?1)");
+	sql_int(s, 1, to);
+	return sql_run(s);
+}
+
+enum err store_event_is_foreign(struct store_tx *tx, int64_t pos, bool *foreign)
+{
+	int64_t one;
+	struct sql_stmt *s = sql_prepare(tx, "SELECT 1" HOLES "AND " HOLE_FROM " < ?1 AND ?1 < " HOLE_TO " LIMIT 1");
+	sql_int(s, 1, pos);
+	return sql_get_int(s, &one, foreign);
+}
+
+/* What `rows` rows before `last` is: over each hole on the way it is as much further. */
+static enum err rows_before(struct store_tx *tx, int64_t last, int64_t rows, int64_t *pos)
+{
+	struct sql_stmt *s = sql_prepare(tx, "SELECT " HOLE_FROM ", " HOLE_TO HOLES "ORDER BY 2 DESC");
+	*pos = last - rows;
+	while (sql_step(s) == SQL_ROW)
+		if (*pos <= sql_col_int(s, 1) && sql_col_int(s, 1) <= last) *pos -= sql_col_int(s, 1) - sql_col_int(s, 0);
+	return sql_done(s);
+}
+
 /* ---- pruning ---- */
 static enum err set_floor(struct store_tx *tx, int64_t pos)
 {
@@ -84,8 +138,7 @@ static enum err last_beyond(struct store_tx *tx, const struct log_ends *ends, in
 	enum err e = sql_get_int(s, &mean, NULL);
 	if (e != ERR_OK) return e;
 	int64_t keep_rows = keep_bytes / (mean + ROW_OVERHEAD_BYTES);
-	*pos = ends->last - keep_rows;
-	return ERR_OK;
+	return rows_before(tx, ends->last, keep_rows, pos);
 }
 
 enum err store_events_prune(struct store_tx *tx, int64_t before_us, int64_t keep_bytes, int64_t slice, bool *more)

@@ -59,6 +59,8 @@ enum err migrate_run(struct store *s, struct store_tx *tx, const char *copy_path
 /* Ours and not newer? is_new: nothing is in it yet. */
 enum err migrate_inspect(struct store_tx *tx, bool *is_new, int *version, struct arena *a, struct span *why) BECK_WARN_UNUSED;
 int migrate_newest(void);
+/* store_events.c. The log goes on from a position that no other history of this store has reached. */
+enum err events_leap(struct store_tx *tx, int64_t now_us) BECK_WARN_UNUSED;
 enum err migrate_set_epoch(struct store_tx *tx, const struct rng *rng) BECK_WARN_UNUSED;
 
 /* backup.c. Copies the whole database of one connection into a file that must not exist yet, as of one moment. */

@@ -1,10 +1,13 @@
 """Beck's own addition: `resume` in the connect payload. What a session missed comes complete, once, in order, or a gap is said."""
+import json
 import os
+import shutil
+import subprocess
 import threading
 
 import pytest
 
-from beck import ConnectRefused, LongPollSession, WebSocketSession, uid, wait_until
+from beck import BECKD, Beckd, ConnectRefused, LongPollSession, WebSocketSession, uid, wait_until
 
 pytestmark = pytest.mark.quick
 EVENTS = int(os.environ.get("BECK_TEST_EVENTS", "20000"))
@@ -576,3 +579,75 @@ def test_a_rewound_poll_tells_of_followed_users_again(app):
     for _ in range(2):
         events = session.poll(seq=start).json["events"]
         assert profile_events([e for e in events if e["type"] != "health.check"]) == [("user.updated", bob.id)]
+
+
+# ---- another history ----
+
+def restored(server, backup, name):
+    target = server.data.with_name(server.data.name + name)
+    subprocess.run([BECKD, "restore", str(backup), "--data", str(target)], check=True, timeout=60, capture_output=True)
+    other = Beckd(key=server.key, secret=server.secret, data=target)
+    other.own_data = True
+    return other
+
+
+def place_of(session):
+    return {"connection_id": session.id, "seq": session.last_seq, "watch": [], "presence": []}
+
+
+def test_a_position_from_before_a_restore_is_a_gap_though_the_new_log_has_passed_it(spawn, transport):
+    """The log of a restored store leaps: what the lost history gave out can never be taken for its own."""
+    server = spawn()
+    scene = Scene(server.main, transport, watch=False)
+    scene.away(4)
+    scene.session.settle()
+    before = place_of(scene.session)
+    backup = server.data.with_name(server.data.name + "-backup")
+    subprocess.run([BECKD, "backup", str(backup), "--data", str(server.data)], check=True, timeout=60, capture_output=True)
+    scene.away(6)  # in the history that is lost
+    scene.session.settle()
+    lost = place_of(scene.session)
+    assert lost["seq"] > before["seq"]
+    scene.session.close()
+    server.stop()
+    with restored(server, backup, "-restored") as other:
+        ann, bob = other.main.as_user(scene.ann.id), other.main.as_user(scene.bob.id)
+        channel = other.main.channel(bob, ann)
+        sent = [bob.send(channel, f"after {n}")["id"] for n in range(30)]
+        new = ann.connect(transport, resume=True, resume_from=lost)
+        assert new.first.get("gap") is True and new.first["seq"] > lost["seq"] + 2**31
+        new.close()
+        # what both histories have in common is no gap: all that came after it is given
+        new = ann.connect(transport, resume=True, resume_from=before)
+        assert "gap" not in new.first
+        got = [e["message"]["id"] for e in new.settle() if e["type"] in ("message.new", "notification.message_new")]
+        assert got == sent
+        assert new.last_seq < 2**53
+        place = place_of(new)
+        new.close()
+        other.stop()
+        with restored(other, backup, "-twice") as third:  # a sister from the same backup
+            user = third.main.as_user(ann.id)
+            new = user.connect(transport, resume=True, resume_from=place)
+            assert new.first.get("gap") is True
+    shutil.rmtree(backup)
+
+
+@pytest.mark.parametrize("body", ["wrapped", "bare"])
+def test_a_poll_that_resumes_takes_the_object_wrapped_or_bare(app, body):
+    scene = Scene(app, "longpoll")
+    place = scene.session.resume_from(watch=[scene.watched])
+    scene.session.close()
+    sent = scene.away(4)
+    base = {"user_id": scene.ann.id, "user_details": {"id": scene.ann.id}, "resume": True}
+    new = LongPollSession(scene.ann, base, body={"resume_from": place} if body == "wrapped" else place)
+    app.sessions.append(new)
+    got = [e["message"]["id"] for e in new.settle() if e["type"] in ("message.new", "notification.message_new")]
+    assert got == sent
+
+
+def test_a_poll_with_a_body_that_resumes_nothing_is_refused(app):
+    """It was a fresh session, and what was missed was lost without a word."""
+    ann = app.user()
+    payload = json.dumps({"user_id": ann.id, "user_details": {"id": ann.id}, "resume": True})
+    ann.request("POST", "/longpoll", {"sequence": 3}, query={"json": payload}).fails(400, 4)

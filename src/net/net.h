@@ -102,6 +102,7 @@ struct net_listen_options {
 	uint16_t port;       /* 0 = the system picks; see net_listener_port */
 	struct net_tls *tls; /* borrowed; NULL = plain */
 	int backlog;
+	int is_first; /* 1 = a server's first listener on this address: fails when anybody listens there, another beckd too */
 	int proxy_v2; /* 1 = a PROXY v2 header is demanded from trusted peers; others speak directly (operations.md) */
 	struct span trusted_proxies; /* comma-separated addresses and CIDRs; read by net_listen only */
 	/* On the loop's thread. Returns 0 and sets events with net_stream_set, or -1 to have it closed at once. */

@@ -81,18 +81,37 @@ static socklen_t fill_address(const char *host, uint16_t port, struct sockaddr_s
 	return uv_ip6_addr(host, port, in6) == 0 ? sizeof *in6 : 0;
 }
 
-/* The descriptor, or -1 with errno. TCP_NODELAY is inherited by accepted sockets, which saves a call for each. */
-static int open_socket(const struct sockaddr_storage *address, socklen_t n, int backlog)
+/* A bound descriptor, or -1 with errno. TCP_NODELAY is inherited by accepted sockets, which saves a call for each. */
+static int bind_socket(const struct sockaddr_storage *address, socklen_t n, bool may_share)
 {
-	int on = 1, off = 0;
+	int on = 1, off = 0, share = may_share;
 	int fd = socket(address->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0) return -1;
 	if (address->ss_family == AF_INET6) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
-		setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) == 0 &&
-		bind(fd, (const struct sockaddr *)address, n) == 0 && listen(fd, backlog > 0 ? backlog : SOMAXCONN) == 0)
+		setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &share, sizeof share) == 0 &&
+		bind(fd, (const struct sockaddr *)address, n) == 0)
 		return fd;
+	int kept = errno;
+	close(fd);
+	errno = kept;
+	return -1;
+}
+
+/* Sockets with SO_REUSEPORT share an address with those of any process of the same user; one without it tells whether there are
+ * any. */
+static bool is_free(const struct sockaddr_storage *address, socklen_t n)
+{
+	int fd = bind_socket(address, n, false);
+	if (fd >= 0) close(fd);
+	return fd >= 0;
+}
+
+static int open_socket(const struct sockaddr_storage *address, socklen_t n, int backlog)
+{
+	int fd = bind_socket(address, n, true);
+	if (fd < 0 || listen(fd, backlog > 0 ? backlog : SOMAXCONN) == 0) return fd;
 	int kept = errno;
 	close(fd);
 	errno = kept;
@@ -119,7 +138,7 @@ static bool start(struct uv_listener *ls, const struct net_listen_options *o, co
 	if (!n) return false;
 	*why = "trusted proxies: not a list of addresses and CIDRs, or too many";
 	if (!net_cidrs_parse(o->trusted_proxies, ls->trusted, UV_TRUSTED_MAX, &ls->trusted_n)) return false;
-	ls->fd = open_socket(&address, n, o->backlog);
+	ls->fd = o->is_first && o->port && !is_free(&address, n) ? -1 : open_socket(&address, n, o->backlog);
 	*why = ls->fd < 0 ? strerror(errno) : "cannot watch the socket"; /* glibc's texts of known numbers are constants */
 	if (ls->fd < 0) return false;
 	ls->base.port = bound_port(ls->fd);

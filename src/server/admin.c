@@ -7,6 +7,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "chat/chat.h"
+#include "server/beckd.h"
 #include "store/store.h"
 #include "wire/jwt.h"
 
@@ -171,6 +172,25 @@ static enum err app_rotate(struct store_tx *tx, const struct args *o, struct are
 	return e == ERR_OK ? find_app(tx, a, o->key, app) : e;
 }
 
+/* The file that a server left beside the database tells the first application's secret: it goes with the rotation. */
+static bool update_kept(const struct args *o, struct arena *a, struct store *s, const struct store_app *app, struct span secret)
+{
+	struct span path = arena_printf(a, "%.*s/api_secret", SPAN_FMT(o->data)), why = SPAN("out of memory");
+	struct store_app *apps = NULL;
+	struct store_tx *tx;
+	size_t n = 0;
+	if (path.p && access(path.p, F_OK) != 0) return true;
+	enum err e = store_read_begin(s, 0, 0, &tx);
+	if (e == ERR_OK) {
+		e = store_app_list(tx, a, &apps, &n);
+		store_read_end(tx);
+	}
+	if (e == ERR_OK && n > 0 && apps[0].pk != app->pk) return true;
+	if (e == ERR_OK && beckd_keep_secret(o->data, secret, a, &why)) return true;
+	(void)failed("app", why);
+	return false;
+}
+
 typedef enum err app_change(struct store_tx *, const struct args *, struct arena *, struct store_app *, struct span *);
 
 static int change_app(const struct args *o, struct arena *a, struct store *s, app_change *change)
@@ -190,7 +210,7 @@ static int change_app(const struct args *o, struct arena *a, struct store *s, ap
 	}
 	if (store_batch_commit(tx) != STORE_COMMITTED) return failed("app", SPAN("could not be committed; look with `app list`"));
 	print_app(&app, secret, o->json);
-	return 0;
+	return change != app_rotate || update_kept(o, a, s, &app, secret) ? 0 : 1;
 }
 
 static int list_apps(const struct args *o, struct arena *a, struct store *s)

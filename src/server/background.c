@@ -52,6 +52,7 @@ static bool duty(struct beckd *d, int64_t app, enum err (*rule)(struct duty_job 
 	j->seen_count = n;
 	j->own.job.run = duty_run;
 	j->own.job.done = duty_done;
+	j->own.job.is_duty = true;
 	bool queued = workers_write(d->workers, &j->own.job);
 	while (queued && !d->env.is_threaded && workers_step_lane(d->workers)) {
 	}

@@ -212,6 +212,7 @@ static bool listen_on(struct beckd *d, struct beckd_loop *l, struct span *why)
 		.port = d->port ? d->port : d->config.listen_port,
 		.tls = d->tls,
 		.backlog = 4096,
+		.is_first = l->index == 0,
 		.proxy_v2 = d->config.proxy_v2,
 		.trusted_proxies = d->config.trusted_proxies,
 		.on_accept = conn_host_accept,

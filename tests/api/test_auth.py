@@ -393,6 +393,26 @@ def test_development_token_works_in_development_mode(fast_app, transport):
     caller.get("/users", payload={}).ok(200)
 
 
+def test_development_mode_verifies_what_is_no_development_token(fast_app, ann, transport):
+    """A backend that signs wrongly is to notice before it goes into production."""
+    wrong = fast_app.as_user("wrong-" + transport)
+    wrong.token = jwt({"user_id": wrong.id}, "wrong")
+    probe(fast_app, wrong.token).fails(401, 43)
+    wrong.refused(transport).fails(401, 43)
+
+
+def test_an_application_may_ask_for_no_checks_in_development_mode(spawn):
+    app = spawn("--dev").main
+    app.api.patch("/app", {"disable_auth_checks": True}).ok()
+    caller = app.as_user("anybody")
+    caller.token = jwt({"user_id": caller.id, "exp": 1}, "wrong")
+    caller.get("/users", payload={}).ok(200)
+    app.api.patch("/app", {"disable_auth_checks": False}).ok()
+    caller.get("/users", payload={}).fails(401, 43)
+    caller.token = dev_token(caller.id)
+    caller.get("/users", payload={}).fails(401, 43)
+
+
 def test_development_mode_still_wants_a_token(fast_app):
     fast_app.client(None).get("/users", payload={}).fails(401, 5)
 

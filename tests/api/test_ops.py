@@ -1,5 +1,6 @@
 """DESIGN.md §10 and the operator's side: health, metrics, usage, drain, restart, logs, options."""
 import http.client
+import json
 import os
 import pathlib
 import re
@@ -11,7 +12,7 @@ import time
 
 import pytest
 
-from beck import BECK, BECKD, ROOT, Beckd, ConnectRefused, uid, wait_until
+from beck import BECK, BECKD, ROOT, Beckd, ConnectRefused, jwt, uid, wait_until
 
 
 # ---- health ----
@@ -546,3 +547,64 @@ def test_a_taken_metrics_address_is_said(spawn, tmp_path):
         out = subprocess.run([BECKD, "--data", str(tmp_path), "--listen", "127.0.0.1:0", "--metrics-listen", f"127.0.0.1:{taken.getsockname()[1]}"],
                              capture_output=True, timeout=20, check=False)
     assert out.returncode == 1 and b"metrics-listen: cannot listen" in out.stderr
+
+
+# ---- one address, one server ----
+
+def test_an_address_in_use_by_another_server_is_refused(spawn, tmp_path):
+    first = spawn()
+    other = run("--listen", f"127.0.0.1:{first.port}", "--data", str(tmp_path / "data"), BECK_API_SECRET="s" * 32)
+    assert other.returncode == 1 and b"in use" in other.stderr and b"ready" not in other.stdout
+    metrics = run("--listen", "127.0.0.1:0", "--metrics-listen", f"127.0.0.1:{first.port}", "--data", str(tmp_path / "data2"), BECK_API_SECRET="s" * 32)
+    assert metrics.returncode == 1 and b"in use" in metrics.stderr
+    first.main.user().get("/app").ok(200)
+
+
+# ---- secrets that were rotated out ----
+
+def rotate(server, *args):
+    out = subprocess.run([BECK, "app", "rotate", "--data", str(server.data), "--key", server.key, "--json", *args], capture_output=True, timeout=20, check=True)
+    return json.loads(out.stdout)["secret"]
+
+
+def test_a_rotated_out_secret_does_not_come_back_with_a_restart(spawn):
+    server = spawn()
+    fresh = rotate(server)
+    server.stop()
+    again = run("--listen", "127.0.0.1:0", "--data", str(server.data), "--api-key", server.key, BECK_API_SECRET=server.secret)
+    assert again.returncode == 1 and b"rotated out" in again.stderr and b"ready" not in again.stdout
+    old, server.secret = server.secret, fresh
+    server.start()
+    assert server.main.client(jwt({"server": True}, old)).get("/app").status == 401
+    assert server.main.client(jwt({"server": True}, fresh)).get("/app").status == 200
+
+
+def test_the_kept_secret_goes_with_a_rotation(tmp_path):
+    data = tmp_path / "data"
+    server = subprocess.Popen([BECKD, "--listen", "127.0.0.1:0", "--data", str(data)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    try:
+        host, port = server.stdout.readline().decode().rsplit("/", 1)[1].strip().split(":")
+        address = (host, int(port))
+        kept = data / "api_secret"
+        first = kept.read_text().strip()
+        key = subprocess.run([BECK, "app", "list", "--data", str(data), "--first-key"], capture_output=True, timeout=20, check=True).stdout.decode().strip()
+        out = subprocess.run([BECK, "app", "rotate", "--data", str(data), "--key", key, "--json"], capture_output=True, timeout=20, check=True)
+        assert kept.read_text().strip() == json.loads(out.stdout)["secret"] != first
+        assert kept.stat().st_mode & 0o777 == 0o600
+        assert sorted(p.name for p in data.iterdir() if p.name.startswith("api_secret")) == ["api_secret"]
+
+        def answers(secret):
+            return ask(address, f"/app?api_key={key}", headers={"Authorization": jwt({"server": True}, secret), "Stream-Auth-Type": "jwt"})[0].status
+        wait_until(lambda: answers(first) == 401, "the old secret is out")
+        assert answers(kept.read_text().strip()) == 200
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+def test_duties_of_an_idle_server_count_as_no_writes(spawn):
+    app = spawn().main
+    checkpoints = metric(app, "beck_checkpoints_total")
+    writes, commits = metric(app, "beck_writes_total"), metric(app, "beck_commits_total")
+    wait_until(lambda: metric(app, "beck_checkpoints_total") > checkpoints + 1, "duties ran")
+    assert (metric(app, "beck_writes_total"), metric(app, "beck_commits_total")) == (writes, commits)

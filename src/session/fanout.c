@@ -1,6 +1,7 @@
 /* One event to those sessions of this loop that get it (contract: connection-and-users-events.md 1). Order: totals move; frames
  * and tails are made as receivers need them; then what the event ends, ends. */
 #include "session/hub.h"
+#include "wire/dialect2.h"
 
 enum view { VIEW_BODY, VIEW_NOTIFY, VIEW_NONE };
 enum { TAILS_KEPT = 8, THIN_US = 5000000 };
@@ -10,7 +11,8 @@ struct fan {
 	struct event *e;
 	bool is_filtered; /* by actor or by `only`: the receiver's user matters */
 	bool has_counts, wants_member;
-	struct frame *frames[2][2]; /* by view, by seq */
+	struct frame *frames[2][2][2]; /* by view, by seq, by dialect */
+	struct blob *rewritten[2];     /* bodies in dialect 2, by view */
 	/* Receivers with the same totals share a tail: by seq, by hash of the totals. */
 	struct {
 		struct counts counts;
@@ -28,11 +30,11 @@ static void fan_begin(struct fan *f, struct session_hub *h, struct event *e)
 
 static void fan_end(struct fan *f)
 {
-	for (int seq = 0; seq < 2; seq++) {
-		frame_unref(f->frames[VIEW_BODY][seq]);
-		frame_unref(f->frames[VIEW_NOTIFY][seq]);
-		for (int i = 0; f->has_counts && i < TAILS_KEPT; i++) tail_unref(&f->h->tails, f->tails[seq][i].tail);
-	}
+	for (int i = 0; i < 8; i++) frame_unref(f->frames[i >> 2][i >> 1 & 1][i & 1]);
+	blob_unref(f->rewritten[VIEW_BODY]);
+	blob_unref(f->rewritten[VIEW_NOTIFY]);
+	for (int i = 0; f->has_counts && i < 2 * TAILS_KEPT; i++)
+		tail_unref(&f->h->tails, f->tails[i / TAILS_KEPT][i % TAILS_KEPT].tail);
 }
 
 /* Starting and stopping are two values of one thing. */
@@ -48,12 +50,23 @@ static enum frame_counts counts_of(const struct fan *f)
 	return f->wants_member ? FRAME_COUNTS : FRAME_COUNTS_AND_THREADS;
 }
 
-static struct frame *fan_frame(struct fan *f, enum view view, bool seq)
+/* NULL without memory. */
+static struct blob *fan_body(struct fan *f, enum view view, bool in_dialect_2)
+{
+	struct blob *body = view == VIEW_BODY ? f->e->body : f->e->notify;
+	if (!in_dialect_2) return body;
+	if (!f->rewritten[view]) f->rewritten[view] = event_in_dialect_2(body);
+	return f->rewritten[view];
+}
+
+static struct frame *fan_frame(struct fan *f, enum view view, const struct session *s)
 {
 	const struct event *e = f->e;
-	struct frame **at = &f->frames[view][seq];
+	bool seq = s->wants_seq, in_dialect_2 = s->dialect == DIALECT_2;
+	struct frame **at = &f->frames[view][seq][in_dialect_2];
 	if (*at) return *at;
-	struct frame *fr = frame_make(view == VIEW_BODY ? e->body : e->notify, counts_of(f), e->pos, seq && e->pos ? e->pos : -1);
+	struct blob *body = fan_body(f, view, in_dialect_2);
+	struct frame *fr = body ? frame_make(body, counts_of(f), e->pos, seq && e->pos ? e->pos : -1) : NULL;
 	if (!fr) return NULL;
 	fr->is_droppable = e->flags & EVENT_DROPPABLE;
 	/* Watching events are about their actor, presence about its user. */
@@ -103,7 +116,7 @@ static inline void fan_give(struct fan *f, struct session *s, enum view view)
 	if (e->pos && e->pos <= s->floor) return;
 	if (f->is_filtered && !passes(f, s->user)) return;
 	bool seq = s->wants_seq;
-	struct frame *fr = fan_frame(f, view, seq);
+	struct frame *fr = fan_frame(f, view, s);
 	struct tail *t = NULL;
 	if (fr && f->has_counts && sees_counts(f, s->user)) {
 		t = fan_tail(f, fr, s->user, seq);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "session/hub.h"
+#include "wire/dialect2.h"
 
 enum { HELD_MAX = 512 };
 
@@ -124,7 +125,9 @@ static bool give_event(struct session *s, const struct event *e)
 	bool has_counts = (e->flags & EVENT_HAS_COUNTS) && u->is_known && (is_own || totals_is_member(u, e->channel));
 	enum frame_counts counts = !has_counts ? FRAME_NO_COUNTS : is_own ? FRAME_COUNTS_AND_THREADS : FRAME_COUNTS;
 	struct counts c = { u->total_unread, u->unread_channels, u->unread_threads };
-	struct frame *f = frame_make(e->body, counts, e->pos, s->wants_seq ? e->pos : -1);
+	struct blob *body = s->dialect == DIALECT_2 ? event_in_dialect_2(e->body) : blob_ref(e->body);
+	struct frame *f = body ? frame_make(body, counts, e->pos, s->wants_seq ? e->pos : -1) : NULL;
+	blob_unref(body);
 	struct tail *t = f && has_counts ? tail_make(tails, f, &c) : NULL;
 	if (!f || (has_counts && !t)) {
 		frame_unref(f);

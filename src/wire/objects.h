@@ -1,4 +1,5 @@
 /* The contract's objects: the structs that the store fills and the rules read, and their JSON in both dialects.
+ * A key that a writer gains stands in wire/dialect2.c as well, or it is custom data to sessions of dialect 2.
  * All spans live in the request's arena. Times in microseconds, 0 = not set. JSON-valued fields are compact, validated text. */
 #ifndef BECK_WIRE_OBJECTS_H
 #define BECK_WIRE_OBJECTS_H

@@ -465,10 +465,10 @@ class User(Client):
         super().__init__(app.server, app.key, token, auth_type)
         self.app, self.id = app, id
 
-    def connect(self, transport="ws", details=None, **payload):
-        """An open session, after its first health.check. Raises ConnectRefused."""
+    def connect(self, transport="ws", details=None, prefix="", **payload):
+        """An open session, after its first health.check. Raises ConnectRefused. `prefix` "/api/v2": in dialect 2."""
         kind = {"ws": WebSocketSession, "longpoll": LongPollSession}[transport]
-        session = kind(self, {"user_id": self.id, "user_details": {"id": self.id, **(details or {})}, **payload})
+        session = kind(self, {"user_id": self.id, "user_details": {"id": self.id, **(details or {})}, **payload}, prefix=prefix)
         self.app.sessions.append(session)
         return session
 
@@ -527,7 +527,8 @@ class ConnectRefused(Exception):
 class Session:
     """One open connection, whatever carries it. Events are kept until an expect takes them, in order of arrival."""
 
-    def __init__(self, user, payload):
+    def __init__(self, user, payload, prefix=""):
+        self.prefix = prefix
         self.user, self.app, self.payload = user, user.app, payload
         self._events, self._changed = [], threading.Condition()
         self.received = []     # everything that ever came, in order
@@ -537,7 +538,7 @@ class Session:
         self.last_seq = 0
 
     def _begin(self, first):
-        check_first_event(first)
+        check_first_event(first, self.prefix)
         self.first, self.id, self.me = first, first["connection_id"], first["me"]
         self.last_seq = first.get("seq", 0)
 
@@ -583,7 +584,7 @@ class Session:
             return None
         event = self._wait(find, f"{self.user.id}: {type} {fields or ''}", timeout or WAIT)
         if type != "health.check":
-            assert TIMESTAMP.match(event["created_at"]), event
+            check_time(event["created_at"], self.prefix)
         return event
 
     def until(self, type, timeout=None):
@@ -623,12 +624,16 @@ class Session:
         return {"connection_id": self.id, "seq": self.last_seq, "watch": [c.cid for c in watch], "presence": [name_of(p) for p in presence]}
 
 
-def check_first_event(event):
+def check_time(value, prefix=""):
+    assert type(value) is int if prefix else TIMESTAMP.match(value), value
+
+
+def check_first_event(event, prefix=""):
     """The shape of the first health.check, on every connect of every test."""
     assert event.get("type") == "health.check", event
     assert event.get("cid") == "*", event
     assert isinstance(event.get("connection_id"), str) and 16 <= len(event["connection_id"]) <= 64, event
-    assert TIMESTAMP.match(event["created_at"]), event
+    check_time(event["created_at"], prefix)
     assert isinstance(event.get("me"), dict) and event["me"]["online"] is True, event
 
 
@@ -667,10 +672,10 @@ def connect_query(user, payload):
 class WebSocketSession(Session):
     transport = "ws"
 
-    def __init__(self, user, payload, frame=None, headers=None, query=None, pause=False):
-        super().__init__(user, payload)
+    def __init__(self, user, payload, frame=None, headers=None, query=None, pause=False, prefix=""):
+        super().__init__(user, payload, prefix)
         query = connect_query(user, payload) if query is None else query
-        url = f"ws://{user.server.host}:{user.server.port}/connect?{urllib.parse.urlencode(query)}"
+        url = f"ws://{user.server.host}:{user.server.port}{prefix}/connect?{urllib.parse.urlencode(query)}"
         self.socket = loop().run(self._open(url, frame, headers))
         self._resumed = asyncio.Event()
         if not pause:
@@ -726,8 +731,8 @@ class LongPollSession(Session):
     """Polls in a thread until closed. With auto=False the test polls itself by poll()."""
     transport = "longpoll"
 
-    def __init__(self, user, payload, body=None, auto=True, query=None, method=None):
-        super().__init__(user, payload)
+    def __init__(self, user, payload, body=None, auto=True, query=None, method=None, prefix=""):
+        super().__init__(user, payload, prefix)
         self._stop = threading.Event()
         self._connection = None
         self._query = {k: v for k, v in connect_query(user, payload).items() if k != "json"}
@@ -747,7 +752,7 @@ class LongPollSession(Session):
             self._connection = connection
         head = {"Content-Type": "application/json"} if body is not None else {}
         try:
-            connection.request(method, "/longpoll?" + urllib.parse.urlencode(query), json.dumps(body) if body is not None else None, head)
+            connection.request(method, self.prefix + "/longpoll?" + urllib.parse.urlencode(query), json.dumps(body) if body is not None else None, head)
             reply = connection.getresponse()
             return Reply(reply.status, reply.headers, reply.read(), f"{method} /longpoll")
         finally:

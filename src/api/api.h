@@ -25,6 +25,7 @@ enum api_auth_flag {
 	API_QUERY_AUTH = 16, /* token and kind may stand in the query */
 	API_ROOT_ONLY = 32,  /* not under /api/v2 */
 	API_CHAT = 64,       /* in dialect 2 under /api/v2/chat instead of /api/v2 */
+	API_SLOW = 128,      /* a read that may take long (filters, many rows): no other waits behind it */
 };
 
 struct api_route {

@@ -4,6 +4,7 @@
 #define S      API_SERVER_ONLY
 #define C      API_CLIENT_ONLY
 #define CHAT   API_CHAT
+#define SLOW   API_SLOW
 #define GET    HTTP_M_GET
 #define POST   HTTP_M_POST
 #define PUT    HTTP_M_PUT
@@ -18,7 +19,7 @@ const struct api_route api_routes[] = {
 	{ "LongPoll", GET, "/longpoll", READ, API_QUERY_AUTH | API_CLIENT_ONLY, api_long_poll },
 	{ "LongPoll", POST, "/longpoll", READ, API_QUERY_AUTH | API_CLIENT_ONLY, api_long_poll },
 	/* users */
-	{ "QueryUsers", GET, "/users", READ, 0, api_query_users },
+	{ "QueryUsers", GET, "/users", READ, SLOW, api_query_users },
 	{ "UpdateUsers", POST, "/users", WRITE, 0, api_update_users },
 	{ "UpdateUsersPartial", PATCH, "/users", WRITE, 0, api_update_users_partial },
 	{ "CreateGuest", POST, "/guest", WRITE, API_KEY_ONLY, api_create_guest },
@@ -41,8 +42,8 @@ const struct api_route api_routes[] = {
 	{ "GetRateLimits", GET, "/rate_limits", READ, S, api_get_rate_limits },
 	{ "GetTask", GET, "/tasks/{task}", READ, S, api_get_task },
 	/* channels */
-	{ "QueryChannels", POST, "/channels", READ, CHAT, api_query_channels },
-	{ "QueryChannels", GET, "/channels", READ, CHAT, api_query_channels },
+	{ "QueryChannels", POST, "/channels", READ, CHAT | SLOW, api_query_channels },
+	{ "QueryChannels", GET, "/channels", READ, CHAT | SLOW, api_query_channels },
 	{ "DeleteChannels", POST, "/channels/delete", WRITE, S | CHAT, api_delete_channels },
 	{ "UpdateChannelsBatch", PUT, "/channels/batch", WRITE, S | CHAT, api_update_channels_batch },
 	{ "MarkChannelsRead", POST, "/channels/read", WRITE, CHAT, api_mark_channels_read },
@@ -57,7 +58,7 @@ const struct api_route api_routes[] = {
 	{ "HideChannel", POST, "/channels/{type}/{id}/hide", WRITE, CHAT, api_hide_channel },
 	{ "ShowChannel", POST, "/channels/{type}/{id}/show", WRITE, CHAT, api_show_channel },
 	{ "StopWatchingChannel", POST, "/channels/{type}/{id}/stop-watching", READ, C | CHAT, api_stop_watching_channel },
-	{ "QueryMembers", GET, "/members", READ, CHAT, api_query_members },
+	{ "QueryMembers", GET, "/members", READ, CHAT | SLOW, api_query_members },
 	{ "UpdateMemberPartial", PATCH, "/channels/{type}/{id}/member/{user}", WRITE, API_ROOT_ONLY, api_update_member_partial },
 	{ "UpdateMemberPartial", PATCH, "/channels/{type}/{id}/member", WRITE, CHAT, api_update_member_partial },
 	/* messages */
@@ -72,7 +73,7 @@ const struct api_route api_routes[] = {
 	{ "CommitMessage", POST, "/messages/{message}/commit", WRITE, S | CHAT, api_commit_message },
 	{ "QueryMessageHistory", POST, "/messages/history", READ, S | CHAT, api_message_history },
 	{ "GetReplies", GET, "/messages/{message}/replies", READ, CHAT, api_get_replies },
-	{ "QueryThreads", POST, "/threads", READ, CHAT, api_query_threads },
+	{ "QueryThreads", POST, "/threads", READ, CHAT | SLOW, api_query_threads },
 	{ "GetThread", GET, "/threads/{message}", READ, CHAT, api_get_thread },
 	/* read state, events */
 	{ "MarkRead", POST, "/channels/{type}/{id}/read", WRITE, CHAT, api_mark_read },
@@ -80,7 +81,7 @@ const struct api_route api_routes[] = {
 	{ "UnreadCounts", GET, "/unread", READ, CHAT, api_unread_counts },
 	{ "UnreadCountsBatch", POST, "/unread_batch", READ, S | CHAT, api_unread_counts_batch },
 	{ "SendEvent", POST, "/channels/{type}/{id}/event", READ, CHAT, api_send_event },
-	{ "Sync", POST, "/sync", READ, CHAT, api_sync },
+	{ "Sync", POST, "/sync", READ, CHAT | SLOW, api_sync },
 	/* Beck's own */
 	{ "Health", GET, "/beck/health", READ, API_PUBLIC | API_ROOT_ONLY, api_health },
 	{ "Metrics", GET, "/beck/metrics", READ, S | API_ROOT_ONLY, api_metrics },

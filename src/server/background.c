@@ -3,9 +3,9 @@
  * disk). */
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/limits.h"
+#include "base/lock.h"
 #include "base/log.h"
 #include "chat/background.h"
 #include "server/beckd.h"
@@ -134,14 +134,7 @@ void beckd_background_round(struct beckd *d, bool is_last)
 /* Waits on the condition for `ms` or until the end. Returns whether to go on. */
 static bool pause_ms(struct beckd *d, int64_t ms)
 {
-	struct timespec at;
-	(void)timespec_get(&at, TIME_UTC);
-	at.tv_sec += ms / 1000;
-	at.tv_nsec += (ms % 1000) * 1000000;
-	if (at.tv_nsec >= 1000000000) {
-		at.tv_sec++;
-		at.tv_nsec -= 1000000000;
-	}
+	struct timespec at = cond_until(ms * 1000);
 	pthread_mutex_lock(&d->lock);
 	int rc = 0;
 	while (!d->is_stopping && rc == 0) rc = pthread_cond_timedwait(&d->wake, &d->lock, &at);

@@ -6,11 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/embedded.h"
 #include "base/limits.h"
+#include "base/lock.h"
 #include "base/log.h"
 
 static const char *content_type(struct span name)
@@ -157,7 +157,7 @@ struct beckd *beckd_create(const struct config *c, struct arena *a, const struct
 	if (!d->config.readers) d->config.readers = (int)(cores < 32 ? cores * 2 : 64);
 	d->loop_count = (unsigned)d->config.loops;
 	pthread_mutex_init(&d->lock, NULL);
-	pthread_cond_init(&d->wake, NULL);
+	cond_init(&d->wake);
 
 	*why = SPAN("out of memory");
 	d->loops = calloc(d->loop_count, sizeof *d->loops);
@@ -293,9 +293,7 @@ void beckd_drain(struct beckd *d)
 	while (d->draining) {
 		int64_t left = until - clock_mono_us(d->clock);
 		if (left <= 0) break;
-		struct timespec at;
-		(void)timespec_get(&at, TIME_UTC);
-		at.tv_sec += left / 1000000 + 1;
+		struct timespec at = cond_until(left + 1000);
 		pthread_cond_timedwait(&d->wake, &d->lock, &at);
 	}
 	if (d->draining) LOG_WRN("drain took too long", "loops=%u", d->draining);

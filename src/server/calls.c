@@ -100,6 +100,7 @@ bool beckd_submit(void *ctx, struct api_call *call)
 	struct call_job *j = arena_new(&call->arena, struct call_job);
 	if (!j) return false;
 	j->job = (struct job){ .chat = &call->chat, .app = call->app ? call->app->pk : 0, .run = run, .done = done };
+	j->job.is_slow = (call->route->flags & API_SLOW) != 0;
 	j->call = call;
 	j->d = d;
 	call->chat.chat = &d->chat;

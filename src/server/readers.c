@@ -10,7 +10,8 @@ static bool call_reader(struct workers *w, int64_t now_us)
 {
 	if (w->is_reader_called || w->idle_readers == 0 || list_empty(&w->reads)) return false;
 	bool none_works = w->idle_readers == w->o.readers, is_stuck = now_us - w->last_read_us > LIMIT_READ_STUCK_US;
-	w->is_reader_called = none_works || is_stuck || (int64_t)w->read_count * w->recent_read_us > LIMIT_READ_CALL_US;
+	w->is_reader_called =
+		none_works || is_stuck || w->slow_reads > 0 || (int64_t)w->read_count * w->recent_read_us > LIMIT_READ_CALL_US;
 	return w->is_reader_called;
 }
 
@@ -91,6 +92,16 @@ static void run_read(struct read_turn *t, struct job *j, int64_t now_us)
 	finish_read(t, j);
 }
 
+/* Before it the answers of this turn go home, and after it others need not call a reader for what this one can do. */
+static void run_slow(struct read_turn *t, struct job *j, int64_t now_us)
+{
+	give_back(t);
+	run_read(t, j, now_us);
+	pthread_mutex_lock(&t->w->lock);
+	t->w->slow_reads--;
+	pthread_mutex_unlock(&t->w->lock);
+}
+
 /* The next job of this turn, with a snapshot it may use still open or none; NULL: the turn is over. */
 static struct job *next_read(struct read_turn *t, int64_t now_us, int64_t took_us)
 {
@@ -101,6 +112,7 @@ static struct job *next_read(struct read_turn *t, int64_t now_us, int64_t took_u
 	struct job *j = n ? BECK_CONTAINER(n, struct job, node) : NULL;
 	bool is_newer = j && j->serial > t->newest;
 	if (is_newer) t->newest = w->read_serial;
+	w->slow_reads += j && j->is_slow;
 	w->read_count -= j != NULL;
 	w->stats.reads += j != NULL;
 	w->last_read_us = now_us;
@@ -120,7 +132,11 @@ bool workers_step_reader(struct workers *w, int reader)
 	list_init(&t.finished);
 	struct job *j;
 	while ((j = next_read(&t, now, now - before)) != NULL) {
-		run_read(&t, j, now);
+		if (j->is_slow) {
+			run_slow(&t, j, now);
+		} else {
+			run_read(&t, j, now);
+		}
 		before = now;
 		now = clock_mono_us(w->o.clock);
 	}

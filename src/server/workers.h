@@ -22,6 +22,7 @@ struct job {
 	int64_t app;           /* for fair turns on the lane */
 	uint64_t serial;       /* the workers': place among all reads */
 	bool is_duty;          /* the server's own, not counted */
+	bool is_slow;          /* a read that may take long: others must not wait behind it */
 	enum job_next next;    /* as run left it */
 	enum job_next (*run)(struct job *j);
 	/* The error in chat->error is final (a broken batch puts 503 there). Not called after JOB_TO_LANE. */

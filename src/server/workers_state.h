@@ -21,6 +21,7 @@ struct workers {
 	struct list reads;
 	uint64_t read_serial; /* of the newest read ever queued */
 	int idle_readers;     /* asleep, or on their way out of it */
+	int slow_reads;       /* being run that may take long: who runs them is not counted on */
 	bool is_reader_called, is_lane_idle;
 	int64_t last_read_us;   /* when a reader last took a job */
 	int64_t recent_read_us; /* how long reads take: the longest, fading */

@@ -1,6 +1,5 @@
 /* Lets a checkpoint that begins the log anew have the store for itself. */
-#include <time.h>
-
+#include "base/lock.h"
 #include "store/store_state.h"
 
 void gate_enter_read(struct store *s)
@@ -45,11 +44,7 @@ void gate_copy(struct store *s, int delta)
 /* With the lock held. */
 static bool reads_end(struct store *s, int64_t patience_ms)
 {
-	struct timespec until;
-	(void)timespec_get(&until, TIME_UTC);
-	until.tv_nsec += (long)(patience_ms % 1000) * 1000000;
-	until.tv_sec += patience_ms / 1000 + until.tv_nsec / 1000000000;
-	until.tv_nsec %= 1000000000;
+	struct timespec until = cond_until(patience_ms * 1000);
 	int rc = 0;
 	while (s->reads_active > 0 && rc == 0)
 		rc = patience_ms > 0 ? pthread_cond_timedwait(&s->gate_moved, &s->gate_lock, &until)

@@ -178,7 +178,7 @@ struct store *store_open_file(const struct store_options *o, const char *file, s
 	s->is_work_file = strcmp(file, STORE_FILE) != 0;
 	arena_init(&s->own, OWN_BYTES);
 	short_lock_init(&s->gate_lock);
-	pthread_cond_init(&s->gate_moved, NULL);
+	cond_init(&s->gate_moved);
 	if (place(s, o, file, a, why) && make_clean(s, why) && open_lane(s, o->is_shared, a, why) == ERR_OK &&
 		open_rest(s, o->readers, a, why) == ERR_OK)
 		return s;

@@ -1,5 +1,7 @@
 """PITFALLS.md: one test for each line that concerns the server, named after the line. The lines about client libraries alone
 (token provider, several sockets from one client, closing the fallback before the token is forgotten) are tested with those."""
+import select
+import socket
 import threading
 import time
 
@@ -331,3 +333,23 @@ def test_a_session_that_is_closed_is_offline_for_all(app):
     session = ann.connect()
     session.drop()
     wait_until(lambda: app.stored(ann.id)["online"] is False, "offline")
+
+
+def test_a_cheap_read_does_not_wait_behind_a_slow_one(spawn):
+    """Readers wake each other sparingly; one at work on a long query is not counted on. By order of the answers, not by time."""
+    app = spawn("--readers", "4", "--loops", "1").main
+    for at in range(0, 15000, 100):
+        users = {f"u{n}": {"id": f"u{n}", "k": "x" * 300} for n in range(at, at + 100)}
+        app.api.post("/users", {"users": users}).ok()
+    filters = {"slow": {"$or": [{f"no{n}": {"$eq": "x"}} for n in range(18)]}, "cheap": {"id": "u2"}}
+    user = app.as_user("u1")
+    asked = {name: f"GET {user.target('/users', payload={'filter_conditions': f, 'limit': 1})} HTTP/1.1\r\nHost: x\r\nAuthorization: {user.token}\r\n"
+                   f"Stream-Auth-Type: jwt\r\n\r\n".encode() for name, f in filters.items()}
+    with socket.create_connection((app.server.host, app.server.port)) as slow, socket.create_connection((app.server.host, app.server.port)) as cheap:
+        for turn in range(20):
+            for name in ("slow", "cheap") if turn % 2 else ("cheap", "slow"):
+                (slow if name == "slow" else cheap).sendall(asked[name])
+            first, _, _ = select.select([slow, cheap], [], [], 20)
+            assert first == [cheap]
+            assert cheap.recv(65536).startswith(b"HTTP/1.1 200")
+            assert slow.recv(65536).startswith(b"HTTP/1.1 200")

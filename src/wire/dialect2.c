@@ -124,7 +124,8 @@ static const struct field member_fields[] = {
 	{ "updated_at", TIME, 0 },
 	{ NULL, 0, 0 },
 };
-static const struct field sender_fields[] = { /* a message's `member` */
+static const struct field sender_fields[] = {
+	/* a message's `member` */
 	{ "channel_role", AS_IS, 0 },
 	{ "notifications_muted", AS_IS, 0 },
 	{ NULL, 0, 0 },

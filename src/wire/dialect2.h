@@ -1,5 +1,5 @@
-/* Events are encoded once, in dialect 1. For sessions of dialect 2 the text is rewritten, where such a session is there to need it:
- * custom data moves into `custom` of the event and of each object in it, times become nanoseconds. */
+/* Events are encoded once, in dialect 1. For sessions of dialect 2 the text is rewritten, where such a session is there to need
+ * it: custom data moves into `custom` of the event and of each object in it, times become nanoseconds. */
 #ifndef BECK_WIRE_DIALECT2_H
 #define BECK_WIRE_DIALECT2_H
 

@@ -1,4 +1,5 @@
-/* Rewriting must give what the writers of dialect 2 give: a key that a writer has and the tables have not would end in `custom`. */
+/* Rewriting must give what the writers of dialect 2 give: a key that a writer has and the tables have not would end in `custom`.
+ */
 #include "../base/cm.h"
 
 #include "base/limits.h"
@@ -76,7 +77,8 @@ static struct user full_user(const char *id)
 		.language = SPAN("de"),
 		.teams = SPAN("[\"red\"]"),
 		.teams_role = SPAN("{\"red\":\"admin\"}"),
-		.custom = SPAN("{\"age\":7,\"since\":\"2001-01-01T00:00:00Z\",\"deep\":{\"created_at\":\"2001-01-01T00:00:00Z\"}}"),
+		.custom =
+			SPAN("{\"age\":7,\"since\":\"2001-01-01T00:00:00Z\",\"deep\":{\"created_at\":\"2001-01-01T00:00:00Z\"}}"),
 		.created_at = 1,
 		.updated_at = 2,
 		.last_active = 9,
@@ -163,7 +165,9 @@ static void messages(void **state)
 	(void)state;
 	struct user named[2] = { full_user("a"), full_user("b") };
 	struct member sender = { .channel_role = SPAN("channel_member"), .custom = SPAN("{\"nick\":\"B\"}") };
-	struct message quoted = { .id = SPAN("q"), .text = SPAN("old"), .custom = SPAN("{\"x\":null}"), .user = full_user("eve") };
+	struct message quoted = {
+		.id = SPAN("q"), .text = SPAN("old"), .custom = SPAN("{\"x\":null}"), .user = full_user("eve")
+	};
 	struct message m = { .id = SPAN("m1"),
 		.cid = SPAN("m:x"),
 		.type = SPAN("reply"),
@@ -208,7 +212,8 @@ static void events(void **state)
 	static const struct {
 		const char *from, *to;
 	} cases[] = {
-		{ "{\"type\":\"x\",\"created_at\":\"1970-01-01T00:00:00.000001Z\"", "{\"type\":\"x\",\"created_at\":1000,\"custom\":{}}" },
+		{ "{\"type\":\"x\",\"created_at\":\"1970-01-01T00:00:00.000001Z\"",
+			"{\"type\":\"x\",\"created_at\":1000,\"custom\":{}}" },
 		{ "{\"type\":\"x\",\"level\":3,\"at\":\"1970-01-01T00:00:00Z\",\"more\":{\"user\":1}",
 			"{\"type\":\"x\",\"custom\":{\"level\":3,\"at\":\"1970-01-01T00:00:00Z\",\"more\":{\"user\":1}}}" },
 		/* never: a time that cannot be absent */

@@ -2,8 +2,10 @@
  *   "resume": true
  *   "resume_from": {"seq": n, "connection_id": "..", "watch": ["type:id", ..], "presence": ["user", ..]} */
 #include "base/limits.h"
+#include "base/map.h"
 #include "chat/channels.h"
 #include "chat/connect.h"
+#include "chat/user_rules.h"
 #include "wire/ids.h"
 
 static bool is_given(yyjson_val *v) { return v != NULL && !yyjson_is_null(v); }
@@ -54,14 +56,28 @@ static bool listed(const int64_t *pks, size_t n, int64_t pk)
 	return false;
 }
 
+/* What find_watches learns for find_presence. */
+struct resumed {
+	struct chat_ctx *c;
+	struct session_start *s;
+	int64_t *telling; /* watched channels that tell who comes and goes */
+	size_t telling_count;
+	bool may_search, is_read;
+	struct u64map members; /* of those: user -> channel. Read when a search would not do */
+};
+
 /* Channels that he may still read; the others are left out without a word, as their rows in the log are. */
-static enum err find_watches(struct chat_ctx *c, yyjson_val *list, struct session_start *s)
+static enum err find_watches(struct resumed *r, yyjson_val *list)
 {
-	size_t i, n, max = (size_t)LIMIT_WATCHES_PER_SESSION;
+	struct chat_ctx *c = r->c;
+	struct session_start *s = r->s;
+	size_t i, n, max = (size_t)LIMIT_WATCHES_PER_SESSION,
+		     most = yyjson_arr_size(list) < max ? yyjson_arr_size(list) + 1 : max;
 	yyjson_val *v;
 	struct span type, id;
-	s->watch = arena_array(c->arena, int64_t, yyjson_arr_size(list) < max ? yyjson_arr_size(list) + 1 : max);
-	if (s->watch == NULL) return chat_store_fail(c, ERR_UNAVAILABLE);
+	s->watch = arena_array(c->arena, int64_t, most);
+	r->telling = arena_array(c->arena, int64_t, most);
+	if (arena_failed(c->arena)) return chat_store_fail(c, ERR_UNAVAILABLE);
 	yyjson_arr_foreach(list, i, n, v)
 	{
 		struct channel_ctx x;
@@ -73,41 +89,113 @@ static enum err find_watches(struct chat_ctx *c, yyjson_val *list, struct sessio
 			continue;
 		}
 		if (e != ERR_OK) return e;
-		if (!listed(s->watch, s->watch_count, x.ch.pk)) s->watch[s->watch_count++] = x.ch.pk;
+		if (listed(s->watch, s->watch_count, x.ch.pk)) continue;
+		s->watch[s->watch_count++] = x.ch.pk;
+		if (x.effective.connect_events) r->telling[r->telling_count++] = x.ch.pk;
 	}
 	return ERR_OK;
+}
+
+/* ---- presence: of those whom a call could still make him follow. The others are left out without a word too. ---- */
+
+static bool follow(struct session_start *s, int64_t user, int64_t cause)
+{
+	if (listed(s->presence, s->presence_count, user)) return true;
+	if (s->presence_count == (size_t)LIMIT_PRESENCE_PER_SESSION) return false;
+	s->presence_causes[s->presence_count] = cause;
+	s->presence[s->presence_count++] = user;
+	return true;
+}
+
+/* As far as a query of channels with `presence` goes. */
+static enum err read_members(struct resumed *r)
+{
+	enum { MEMBERS_MAX = 100 };
+	struct chat_ctx *c = r->c;
+	r->is_read = true;
+	for (size_t i = 0; i < r->telling_count; i++) {
+		int64_t *pks;
+		size_t n;
+		enum err e = store_members_pks(c->tx, r->telling[i], MEMBERS_MAX, c->arena, &pks, &n);
+		if (e != ERR_OK) return chat_store_fail(c, e);
+		for (size_t k = 0; k < n; k++)
+			if (!u64map_put(&r->members, (uint64_t)pks[k], &r->telling[i]))
+				return chat_store_fail(c, ERR_UNAVAILABLE);
+	}
+	return ERR_OK;
+}
+
+/* *cause: 0 = he may search for him; else the watched channel that shows him. */
+static enum err may_follow(struct resumed *r, const struct user *u, bool *may, int64_t *cause)
+{
+	*cause = 0;
+	*may = r->may_search && chat_user_is_near(r->c, u);
+	if (*may) return ERR_OK;
+	enum err e = r->is_read ? ERR_OK : read_members(r);
+	const int64_t *channel = e == ERR_OK && u->pk != r->c->me.pk ? u64map_get(&r->members, (uint64_t)u->pk) : NULL;
+	*may = channel != NULL;
+	if (channel != NULL) *cause = *channel;
+	return e;
 }
 
 /* Of those who were deleted meanwhile too: he is to learn it. */
-static enum err find_gone(struct chat_ctx *c, struct span id, size_t max, struct session_start *s)
+static enum err follow_gone(struct resumed *r, struct span id)
 {
 	int64_t pks[4];
 	size_t n = 0;
-	enum err e = store_users_gone(c->tx, c->app->pk, id, s->resume_seq, BECK_COUNT(pks), pks, &n);
-	if (e != ERR_OK) return chat_store_fail(c, e);
-	for (size_t i = 0; i < n && s->presence_count < max; i++)
-		if (!listed(s->presence, s->presence_count, pks[i])) s->presence[s->presence_count++] = pks[i];
+	enum err e = store_users_gone(r->c->tx, r->c->app->pk, id, r->s->resume_seq, BECK_COUNT(pks), pks, &n);
+	if (e != ERR_OK) return chat_store_fail(r->c, e);
+	for (size_t i = 0; i < n; i++)
+		if (!follow(r->s, pks[i], 0)) break;
 	return ERR_OK;
 }
 
-static enum err find_presence(struct chat_ctx *c, yyjson_val *list, struct session_start *s)
+static enum err follow_one(struct resumed *r, struct span id)
 {
+	struct chat_ctx *c = r->c;
+	struct user u;
+	bool may;
+	int64_t cause;
+	enum err e = store_user_get(c->tx, c->app->pk, id, c->arena, &u);
+	bool is_there = e == ERR_OK;
+	if (!is_there && e != ERR_NOT_FOUND) return chat_store_fail(c, e);
+	/* With the row it is forgotten which teams somebody was in. */
+	if (r->may_search && (is_there ? chat_user_is_near(c, &u) : !c->app->multi_tenant_enabled)) {
+		e = follow_gone(r, id);
+		if (e != ERR_OK) return e;
+	}
+	if (!is_there || u.deleted_at != 0) return ERR_OK;
+	e = may_follow(r, &u, &may, &cause);
+	if (e == ERR_OK && may) (void)follow(r->s, u.pk, cause);
+	return e;
+}
+
+static enum err find_presence(struct resumed *r, yyjson_val *list)
+{
+	struct session_start *s = r->s;
 	size_t i, n, max = (size_t)LIMIT_PRESENCE_PER_SESSION;
 	yyjson_val *v;
-	s->presence = arena_array(c->arena, int64_t, max);
-	if (s->presence == NULL) return chat_store_fail(c, ERR_UNAVAILABLE);
+	s->presence = arena_array(r->c->arena, int64_t, max);
+	s->presence_causes = arena_array(r->c->arena, int64_t, max);
+	if (arena_failed(r->c->arena)) return chat_store_fail(r->c, ERR_UNAVAILABLE);
+	r->may_search = chat_may_search_users(r->c);
 	yyjson_arr_foreach(list, i, n, v)
 	{
-		struct user u;
 		if (s->presence_count == max) break;
-		enum err e = find_gone(c, json_span(v), max, s);
+		enum err e = follow_one(r, json_span(v));
 		if (e != ERR_OK) return e;
-		e = store_user_get(c->tx, c->app->pk, json_span(v), c->arena, &u);
-		if (e == ERR_NOT_FOUND || s->presence_count == max) continue;
-		if (e != ERR_OK) return chat_store_fail(c, e);
-		if (u.deleted_at == 0 && !listed(s->presence, s->presence_count, u.pk)) s->presence[s->presence_count++] = u.pk;
 	}
 	return ERR_OK;
+}
+
+static enum err find_subscriptions(struct chat_ctx *c, yyjson_val *place, struct session_start *s)
+{
+	struct resumed r = { .c = c, .s = s };
+	u64map_init(&r.members);
+	enum err e = find_watches(&r, json_get(place, "watch"));
+	if (e == ERR_OK) e = find_presence(&r, json_get(place, "presence"));
+	u64map_deinit(&r.members);
+	return e;
 }
 
 enum err connect_resume(struct chat_ctx *c, yyjson_val *payload, struct session_start *out)
@@ -127,6 +215,5 @@ enum err connect_resume(struct chat_ctx *c, yyjson_val *payload, struct session_
 		out->gap = true;
 	else
 		e = find_gap(c, out);
-	if (e == ERR_OK) e = find_watches(c, json_get(place, "watch"), out);
-	return e == ERR_OK ? find_presence(c, json_get(place, "presence"), out) : e;
+	return e == ERR_OK ? find_subscriptions(c, place, out) : e;
 }

@@ -116,19 +116,50 @@ static yyjson_val *within_teams(struct chat_ctx *c, yyjson_val *filter)
 	return out;
 }
 
+static yyjson_val *teams_of(const struct chat_ctx *c, const struct user *u)
+{
+	const char *why;
+	size_t at;
+	return span_given(u->teams) ? json_parse(c->arena, u->teams, &why, &at) : NULL;
+}
+
+bool chat_user_is_near(const struct chat_ctx *c, const struct user *u)
+{
+	size_t i, k, n, m;
+	yyjson_val *own, *his;
+	if (!c->app->multi_tenant_enabled || chat_is_server(c)) return true;
+	if (!span_given(c->me.teams)) return !span_given(u->teams);
+	yyjson_val *mine = teams_of(c, &c->me), *theirs = teams_of(c, u);
+	yyjson_arr_foreach(mine, i, n, own)
+	{
+		yyjson_arr_foreach(theirs, k, m, his)
+		{
+			if (span_eq(json_span(own), json_span(his))) return true;
+		}
+	}
+	return false;
+}
+
+static bool is_barred(const struct chat_ctx *c)
+{
+	size_t i, n;
+	yyjson_val *role;
+	if (chat_is_server(c)) return false;
+	yyjson_arr_foreach(json_get(c->app->settings, "user_search_disallowed_roles"), i, n, role)
+	{
+		if (span_eq(json_span(role), c->me.role)) return true;
+	}
+	return false;
+}
+
+bool chat_may_search_users(const struct chat_ctx *c) { return chat_may(c, "search-user") && !is_barred(c); }
+
 static enum err check_rights(struct chat_ctx *c)
 {
 	if (!chat_may(c, "search-user"))
 		return chat_fail(c, ERR_NOT_ALLOWED, NULL, "user %.*s with role %.*s may not search users", SPAN_FMT(c->me.id),
 			SPAN_FMT(c->me.role));
-	size_t i, n;
-	yyjson_val *role;
-	if (chat_is_server(c)) return ERR_OK;
-	yyjson_arr_foreach(json_get(c->app->settings, "user_search_disallowed_roles"), i, n, role)
-	{
-		if (span_eq(json_span(role), c->me.role))
-			return chat_fail(c, ERR_NOT_ALLOWED, NULL, "role %.*s may not search users", SPAN_FMT(c->me.role));
-	}
+	if (is_barred(c)) return chat_fail(c, ERR_NOT_ALLOWED, NULL, "role %.*s may not search users", SPAN_FMT(c->me.role));
 	return ERR_OK;
 }
 

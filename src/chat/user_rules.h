@@ -29,6 +29,10 @@ struct user_list {
 	struct user *items;
 	size_t n;
 };
+/* May the caller query users at all? */
+bool chat_may_search_users(const struct chat_ctx *c);
+/* Would a query that says nothing of teams show him this user? */
+bool chat_user_is_near(const struct chat_ctx *c, const struct user *u);
 enum err chat_query_users(struct chat_ctx *c, yyjson_val *payload, struct user_list *out) BECK_WARN_UNUSED;
 enum err chat_create_guest(struct chat_ctx *c, yyjson_val *body, struct jsonw *w) BECK_WARN_UNUSED;
 /* A user as replies about users show him: with the lists and counts where the caller may see them. */

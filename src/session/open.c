@@ -66,7 +66,7 @@ static void go(struct session *s, const struct session_start *start, bool is_new
 	session_give_always(s, hello, NULL);
 	watch_again(s, start);
 	for (size_t i = 0; i < start->presence_count; i++)
-		if (!session_follow(s, start->presence[i], 0)) break;
+		if (!session_follow(s, start->presence[i], start->presence_causes ? start->presence_causes[i] : 0)) break;
 	struct event *closing = catch_up(s, start->snapshot_pos, is_new_user);
 	if (s->replay) {
 		replay_go_on(s);

@@ -99,8 +99,9 @@ struct session_start {
 	int64_t resume_seq;
 	int64_t *watch; /* channels checked anew by the rule */
 	size_t watch_count;
-	int64_t *presence; /* users */
+	int64_t *presence; /* users, checked likewise */
 	size_t presence_count;
+	int64_t *presence_causes;      /* per user the watched channel that brings him, 0 = none; NULL: none for all */
 	struct span old_connection_id; /* ends when the replay is through; not given = none */
 };
 /* CONNECTING -> LIVE or REPLAY; queues the first health.check. ERR_RATE_LIMIT: too many connections; ERR_UNAVAILABLE: no memory;

@@ -269,6 +269,62 @@ def test_new_id_and_the_old_session_ends(app, before, after):
     scene.session.expect_closed()
 
 
+def heard_of(session, *users, marker=None):
+    """Those of them whose profile changes the session is told."""
+    for user in users:
+        user.update(mood=uid("mood"))
+    about = {e["user"]["id"] for e in session.settle(marker) if e["type"] == "user.updated"}
+    return [u for u in users if u.id in about]
+
+
+def test_anonymous_follow_by_resume_only_whom_they_could_follow(app, transport):
+    host, bob = app.users(2)
+    live, private = app.channel(host, type="livestream"), app.channel(bob)
+    anyone = app.anonymous()
+    anyone.get("/users", payload={"filter_conditions": {"id": bob.id}, "presence": True}, query={"connection_id": "x"}).fails(403, 17)
+    place = {"seq": 0, "watch": [live.cid, private.cid], "presence": [bob.id, host.id]}
+    session = anyone.connect(transport, resume=True, resume_from=place)
+    assert heard_of(session, host, bob, marker=live.marker) == [host]
+    bob.connect()
+    session.expect_none("user.presence.changed", marker=live.marker)
+
+
+def test_who_may_not_search_follows_by_resume_whom_his_channels_show(own_app, transport):
+    ann, bob, eve, gone = own_app.users(4)
+    shared, quiet = own_app.channel(bob, ann), uid("quiet")
+    own_app.api.post("/channeltypes", {"name": quiet, "connect_events": False}).ok()
+    silent = own_app.channel(eve, ann, type=quiet)
+    session = ann.connect(transport, resume=True)
+    own_app.api.patch("/app", {"user_search_disallowed_roles": ["user"]}).ok()
+    own_app.api.delete(f"/users/{gone.id}").ok()
+    ann.get("/users", payload={"filter_conditions": {"id": eve.id}}).fails(403, 17)
+    back = resume(session, transport, watch=[shared, silent], presence=[bob, eve, gone, ann])
+    assert heard_of(back, bob, eve) == [bob]
+    back.expect_none("user.deleted")
+    ann.stop_watching(back, shared).ok()
+    assert heard_of(back, bob, eve) == []
+    assert heard_of(resume(back, transport, presence=[bob]), bob) == []
+
+
+def test_presence_by_resume_keeps_to_teams(own_app):
+    own_app.api.patch("/app", {"multi_tenant_enabled": True}).ok()
+    ann, red = own_app.users(2, teams=["red"])
+    blue, none = own_app.user(teams=["blue"]), own_app.user()
+    session = ann.connect(resume=True)
+    assert heard_of(resume(session, "ws", presence=[red, blue, none]), red, blue, none) == [red]
+    assert heard_of(none.connect(resume=True, resume_from={"seq": 0, "presence": [red.id, none.id]}), red, none) == [none]
+
+
+def test_presence_by_resume_tells_no_deletion_in_other_teams(own_app):
+    own_app.api.patch("/app", {"multi_tenant_enabled": True}).ok()
+    ann, red, blue = own_app.user(teams=["red"]), own_app.user(teams=["red"]), own_app.user(teams=["blue"])
+    session = ann.connect(resume=True)
+    own_app.api.delete(f"/users/{red.id}").ok()
+    own_app.api.delete(f"/users/{blue.id}").ok()
+    events = resume(session, "ws", presence=[red, blue]).settle()
+    assert [e["user"]["id"] for e in events if e["type"] == "user.deleted"] == [red.id]
+
+
 def test_presence_does_not_flicker(app, transport):
     scene = Scene(app, transport)
     observer = app.user("observer").connect()

@@ -111,6 +111,27 @@ def connects(user):
         return None
 
 
+@pytest.mark.parametrize("kinds", [("ws",) * 3, ("ws", "longpoll", "ws")], ids="-".join)
+def test_3_connections_of_one_user_of_a_development_application(own_app, kinds):
+    """An application's own flag, whatever the server's mode."""
+    assert limit("CONNS_PER_USER_DEV") == len(kinds)
+    user = own_app.user()
+    own_app.api.patch("/app", {"development": True}).ok(200)
+    sessions = [user.connect(kind) for kind in kinds]
+    for transport in ("ws", "longpoll"):
+        user.refused(transport).fails(429, 9)
+    sessions[0].close()
+    wait_until(lambda: connects(user), "a place is free")
+    own_app.api.patch("/app", {"development": False}).ok(200)
+    wait_until(lambda: connects(user), "the limit of production is back")
+
+
+def test_a_server_started_with_dev_keeps_the_limit_of_production(fast_app):
+    user = fast_app.user()
+    for _ in range(limit("CONNS_PER_USER_DEV") + 2):
+        user.connect()
+
+
 def test_refused_connect_changes_nothing(app):
     user = app.user()
     for _ in range(limit("CONNS_PER_USER")):

@@ -38,15 +38,36 @@ enum user_view chat_user_view(const struct chat_ctx *c, const struct user *u)
 	return c->caller == CALLER_USER && u->pk != 0 && u->pk == c->me.pk ? USER_VIEW_SELF : USER_VIEW_COMMON;
 }
 
-static enum err apply_one(struct chat_ctx *c, yyjson_val *settings, const char *key, int8_t *out)
+int8_t *user_privacy_field(struct user *u, struct span name)
 {
-	yyjson_val *v = json_get(settings, key);
-	if (v == NULL || yyjson_is_null(v)) return ERR_OK;
-	yyjson_val *enabled = json_get(v, "enabled");
+	if (span_is(name, "typing_indicators")) return &u->privacy_typing;
+	if (span_is(name, "read_receipts")) return &u->privacy_read;
+	return span_is(name, "delivery_receipts") ? &u->privacy_delivery : NULL;
+}
+
+/* A misspelt setting would leave its user visible who believes that he is not: it is refused. */
+enum err user_privacy_set(struct chat_ctx *c, struct user *u, struct span name, yyjson_val *v)
+{
+	int8_t *out = user_privacy_field(u, name);
+	if (out == NULL)
+		return chat_fail(c, ERR_INPUT, "privacy_settings",
+			"privacy_settings.%.*s is not known; there are typing_indicators, read_receipts and delivery_receipts",
+			SPAN_FMT(name));
+	if (yyjson_is_null(v)) return ERR_OK;
+	size_t i, n;
+	yyjson_val *key, *enabled;
+	yyjson_obj_foreach(v, i, n, key, enabled)
+	{
+		if (!span_is(json_span(key), "enabled"))
+			return chat_fail(c, ERR_INPUT, "privacy_settings",
+				"privacy_settings.%.*s.%.*s is not known; there is enabled", SPAN_FMT(name),
+				SPAN_FMT(json_span(key)));
+	}
+	enabled = json_get(v, "enabled");
 	if (yyjson_is_obj(v) && (enabled == NULL || yyjson_is_null(enabled))) return ERR_OK;
 	if (!yyjson_is_bool(enabled))
-		return chat_fail(
-			c, ERR_INPUT, "privacy_settings", "privacy_settings.%s must be an object with a boolean enabled", key);
+		return chat_fail(c, ERR_INPUT, "privacy_settings",
+			"privacy_settings.%.*s must be an object with a boolean enabled", SPAN_FMT(name));
 	*out = yyjson_get_bool(enabled) ? TRI_ON : TRI_OFF;
 	return ERR_OK;
 }
@@ -55,7 +76,13 @@ enum err user_privacy_apply(struct chat_ctx *c, struct user *u, yyjson_val *v)
 {
 	if (v == NULL || yyjson_is_null(v)) return ERR_OK;
 	if (!yyjson_is_obj(v)) return chat_fail(c, ERR_INPUT, "privacy_settings", "privacy_settings must be an object");
-	enum err e = apply_one(c, v, "typing_indicators", &u->privacy_typing);
-	if (e == ERR_OK) e = apply_one(c, v, "read_receipts", &u->privacy_read);
-	return e == ERR_OK ? apply_one(c, v, "delivery_receipts", &u->privacy_delivery) : e;
+	enum err e = ERR_OK;
+	size_t i, n;
+	yyjson_val *name, *one;
+	yyjson_obj_foreach(v, i, n, name, one)
+	{
+		e = user_privacy_set(c, u, json_span(name), one);
+		if (e != ERR_OK) break;
+	}
+	return e;
 }

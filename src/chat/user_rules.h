@@ -11,7 +11,9 @@
 /* ---- user objects of requests (user_apply.c) ---- */
 /* Key of a user object that is never custom data. */
 bool user_key_reserved(struct span key);
-/* privacy_settings of a request: given sub-settings overwrite, the others stay. */
+/* privacy_settings of a request: given sub-settings overwrite, the others stay; a name or key that there is not is refused. */
+int8_t *user_privacy_field(struct user *u, struct span name); /* NULL: no setting has that name */
+enum err user_privacy_set(struct chat_ctx *c, struct user *u, struct span name, yyjson_val *v) BECK_WARN_UNUSED;
 enum err user_privacy_apply(struct chat_ctx *c, struct user *u, yyjson_val *v) BECK_WARN_UNUSED;
 /* last_active as it will be when the batch of the last second is written. */
 void user_seen(struct chat_ctx *c, struct user *u);

@@ -184,27 +184,19 @@ static enum err check_paths(struct chat_ctx *c, yyjson_val *set, yyjson_val *uns
 	return ERR_OK;
 }
 
-static int8_t *privacy_field(struct user *u, struct span name)
-{
-	if (span_is(name, "typing_indicators")) return &u->privacy_typing;
-	if (span_is(name, "read_receipts")) return &u->privacy_read;
-	return span_is(name, "delivery_receipts") ? &u->privacy_delivery : NULL;
-}
-
 /* privacy_settings.<name>[.enabled]; value NULL unsets. */
 static enum err privacy_path(struct chat_ctx *c, struct user *u, struct span path, yyjson_val *value)
 {
 	struct span rest = span_skip(path, path_head(path).n + 1), name = path_head(rest);
 	bool whole = name.n == rest.n;
-	int8_t *field = privacy_field(u, name);
+	int8_t *field = user_privacy_field(u, name);
 	if (field == NULL || (!whole && !span_is(span_skip(rest, name.n + 1), "enabled")))
 		return chat_fail(c, ERR_INPUT, "privacy_settings", "%.*s is no privacy setting", SPAN_FMT(path));
-	if (value != NULL && whole)
-		value = json_get(value, "enabled");
-	else if (value == NULL) {
+	if (value == NULL) {
 		*field = TRI_UNSET;
 		return ERR_OK;
 	}
+	if (whole) return user_privacy_set(c, u, name, value);
 	if (!yyjson_is_bool(value)) return chat_fail(c, ERR_INPUT, "privacy_settings", "%.*s must be a boolean", SPAN_FMT(path));
 	*field = yyjson_get_bool(value) ? TRI_ON : TRI_OFF;
 	return ERR_OK;

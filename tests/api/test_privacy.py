@@ -247,3 +247,47 @@ def test_settings_survive_a_restart(spawn):
     hide(bob, read_receipts=True)
     server.restart()
     assert bob.connect().me["privacy_settings"] == {"read_receipts": {"enabled": False}}
+
+
+# ---- what is no setting ----
+
+BAD_SETTINGS = [
+    ({"typing": False}, "privacy_settings.typing"),
+    ({"typing_indicator": {"enabled": False}}, "privacy_settings.typing_indicator"),
+    ({"read_receipts": {"enabled": False}, "": {}}, "privacy_settings."),
+    ({"read_receipts": {"enable": False}}, "privacy_settings.read_receipts.enable"),
+    ({"read_receipts": {"enabled": False, "since": 1}}, "privacy_settings.read_receipts.since"),
+    ({"read_receipts": {"enabled": "no"}}, "privacy_settings.read_receipts"),
+    ({"delivery_receipts": False}, "privacy_settings.delivery_receipts"),
+    ({"typing_indicators": [False]}, "privacy_settings.typing_indicators"),
+    ([], "privacy_settings"),
+    ("off", "privacy_settings"),
+]
+
+
+@pytest.mark.parametrize("settings,named", BAD_SETTINGS, ids=lambda v: str(v).replace(" ", ""))
+def test_misspelt_settings_are_refused_by_name(app, transport, settings, named):
+    """Else the user would believe that he is hidden."""
+    bob = app.user("bob")
+    refusals = [app.api.post("/users", {"users": {bob.id: {"id": bob.id, "privacy_settings": settings}}}).fails(400, 4),
+                bob.patch("/users", {"users": [{"id": bob.id, "set": {"privacy_settings": settings}}]}).fails(400, 4),
+                bob.refused(transport, {"privacy_settings": settings}).fails(400, 4)]
+    for refusal in refusals:
+        assert named in refusal["message"], refusal
+    assert "privacy_settings" not in app.stored(bob.id)
+
+
+@pytest.mark.parametrize("path,value", [("typing", False), ("typing.enabled", False), ("read_receipts.enable", False), ("read_receipts", False),
+                                        ("read_receipts", {"enabled": False, "since": 1}), ("read_receipts.enabled", "no")])
+def test_misspelt_paths_are_refused_by_name(app, path, value):
+    bob = app.user("bob")
+    refusal = bob.patch("/users", {"users": [{"id": bob.id, "set": {f"privacy_settings.{path}": value}}]}).fails(400, 4)
+    assert f"privacy_settings.{path.split('.')[0]}" in refusal["message"]
+    assert "privacy_settings" not in app.stored(bob.id)
+
+
+def test_settings_may_be_left_out_or_null(app):
+    bob = app.user("bob", privacy_settings={"read_receipts": {"enabled": False}})
+    for settings in (None, {}, {"read_receipts": None}, {"read_receipts": {}}, {"read_receipts": {"enabled": None}}):
+        app.api.post("/users", {"users": {bob.id: {"id": bob.id, "privacy_settings": settings}}}).ok(201)
+        assert app.stored(bob.id)["privacy_settings"] == {"read_receipts": {"enabled": False}}

@@ -224,8 +224,12 @@ bool exchange_answer_local(struct exchange *ex)
 		answer_options(ex);
 		return true;
 	}
-	if (!span_starts(r->path, SPAN("/console")) || !ops->asset || r->method != HTTP_M_GET) return false;
-	if (span_is(r->path, "/console")) {
+	if (!ops->asset || r->method != HTTP_M_GET) return false;
+	if (span_is(r->path, "/")) { /* a person with a browser: API clients ask for other paths */
+		exchange_answer(ex, 302, SPAN_NONE, SPAN_NONE, ANSWER_PAGE, SPAN("Location: /console/\r\n"));
+	} else if (!span_starts(r->path, SPAN("/console"))) {
+		return false;
+	} else if (span_is(r->path, "/console")) {
 		exchange_answer(ex, 308, SPAN_NONE, SPAN_NONE, ANSWER_PAGE, SPAN("Location: /console/\r\n"));
 	} else if (ops->asset(ops->ctx, r->path, &bytes, &type)) {
 		exchange_answer(ex, 200, type, bytes, ANSWER_PAGE, SPAN_NONE);

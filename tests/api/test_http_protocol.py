@@ -216,7 +216,7 @@ def test_method_that_a_path_does_not_have_is_404_16(raw, ann, method, path):
     check_error(reply.json, reply.status, reply.json["code"])
 
 
-@pytest.mark.parametrize("path", ["/", "/nothing", "/channels/messaging", "/users/../app", "/channels/messaging/x/nothing", "/%2e%2e/app"])
+@pytest.mark.parametrize("path", ["//", "/nothing", "/channels/messaging", "/users/../app", "/channels/messaging/x/nothing", "/%2e%2e/app"])
 def test_unknown_path_is_404_16(ann, path):
     ann.get(path).fails(404, 16)
 

@@ -384,6 +384,30 @@ def test_console_page_is_served_with_a_policy(app):
     assert b"http://" not in reply.body.replace(b"http://www.w3.org", b"") and b"cdn" not in reply.body.lower()
 
 
+def test_the_bare_address_leads_to_the_console(app):
+    """A person with a browser; API clients ask for other paths."""
+    caller = app.client(None, None)
+    caller.key = None
+    for method in ("GET", "HEAD"):
+        reply = caller.request(method, "/")
+        assert (reply.status, reply.headers["Location"], reply.body) == (302, "/console/", b"")
+    assert caller.get("/console").headers["Location"] == "/console/"
+    caller.post("/").fails(404, 16)
+    caller.get("/api/v2/").fails(404, 16)
+
+
+def test_what_the_console_hides_is_hidden(app):
+    """`form { display: grid }` would beat the browser's own rule for [hidden]: after signing in the form would stay."""
+    style = app.client(None, None).get("/console/console.css")
+    assert style.status == 200 and style.headers["Content-Type"].startswith("text/css")
+    rules = re.sub(rb"\s+", b" ", style.body)
+    assert rules.count(b"[hidden]") == 1 and b"[hidden] { display: none !important; }" in rules
+    script = app.client(None, None).get("/console/console.js").body
+    page = app.client(None, None).get("/console/").body
+    for name in (b"sign-in", b"usage", b"forget"):
+        assert b'by("' + name + b'").hidden = ' in script and b'id="' + name + b'"' in page
+
+
 @pytest.mark.parametrize("path", ["/console/../../etc/passwd", "/console/%2e%2e/%2e%2e/etc/passwd", "/console//etc/passwd", "/console/no-such-file"])
 def test_console_serves_nothing_else(app, path):
     assert app.client(None, None).get(path).status == 404
@@ -509,7 +533,7 @@ def test_metrics_on_an_address_of_their_own(spawn):
     assert metrics(app)
 
 
-@pytest.mark.parametrize("method,path", [("GET", "/app"), ("GET", "/beck/usage"), ("GET", "/console/"), ("GET", "/connect"), ("GET", "/longpoll"),
+@pytest.mark.parametrize("method,path", [("GET", "/app"), ("GET", "/beck/usage"), ("GET", "/console/"), ("GET", "/"), ("GET", "/connect"), ("GET", "/longpoll"),
                                          ("POST", "/beck/metrics"), ("OPTIONS", "/users"), ("GET", "/api/v2/beck/metrics")])
 def test_the_metrics_listener_serves_nothing_else(spawn, method, path):
     server = spawn("--metrics-listen", "127.0.0.1:0")

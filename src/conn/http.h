@@ -77,8 +77,8 @@ void exchange_ready(struct exchange *ex);
 /* The connection is gone, or the answer was written whole: frees it, now or when its call comes home. */
 void exchange_leave(struct exchange *ex, bool was_sent);
 /* The connect payload of a request, with resume_from of a body or first frame put in: rewritten as the query's `json`. False: not
- * JSON of the right shape (then *why says so). */
-bool exchange_merge_payload(struct exchange *ex, struct span extra, const char **why);
+ * JSON of the right shape (then *why says so; `what` is how it calls the extra). */
+bool exchange_merge_payload(struct exchange *ex, const char *what, struct span extra, const char **why);
 bool exchange_path_is(const struct exchange *ex, const char *path); /* in either dialect */
 
 #endif

@@ -214,12 +214,15 @@ void exchange_start(struct exchange *ex)
 
 /* ---- the connect payload ---- */
 
-static yyjson_val *parse_object(struct arena *a, struct span text, const char **why)
+static yyjson_val *parse_object(struct arena *a, const char *what, struct span text, const char **why)
 {
 	size_t at;
-	yyjson_val *v = json_parse(a, text, why, &at);
+	const char *reason;
+	yyjson_val *v = json_parse(a, text, &reason, &at);
 	if (v && yyjson_is_obj(v)) return v;
-	if (v) *why = "an object is needed";
+	struct span said = v ? arena_printf(a, "%s must be a JSON object", what)
+			     : arena_printf(a, "%s is not acceptable JSON: %s at byte %zu", what, reason, at);
+	*why = said.p ? said.p : "out of memory";
 	return NULL;
 }
 
@@ -273,16 +276,17 @@ static void write_query(struct buf *out, const struct url_query *q, struct span 
 	}
 }
 
-bool exchange_merge_payload(struct exchange *ex, struct span extra_text, const char **why)
+bool exchange_merge_payload(struct exchange *ex, const char *what, struct span extra_text, const char **why)
 {
 	struct arena *a = &ex->call.arena;
 	struct url_query q;
 	*why = "the query string is malformed";
 	if (!url_query_parse(a, ex->call.http.query, &q)) return false;
 	struct span json = url_query_get(&q, "json");
-	yyjson_val *payload = span_empty(json) ? NULL : parse_object(a, json, why);
-	yyjson_val *extra = parse_object(a, extra_text, why);
-	if (!extra || (!span_empty(json) && !payload)) return false;
+	yyjson_val *payload = span_empty(json) ? NULL : parse_object(a, "json of the query", json, why);
+	if (!span_empty(json) && !payload) return false;
+	yyjson_val *extra = parse_object(a, what, extra_text, why);
+	if (!extra) return false;
 	*why = "an object with resume_from, or json, is needed";
 	if (!json_get(extra, "json") && !resume_of(extra)) return false;
 	struct buf merged, query;

@@ -31,7 +31,7 @@ static void start_connect(struct exchange *ex)
 {
 	const char *why;
 	struct span body = ex->call.http.body;
-	if (body.n && !exchange_merge_payload(ex, body, &why)) {
+	if (body.n && !exchange_merge_payload(ex, "the body", body, &why)) {
 		exchange_fail(ex, ERR_INPUT, why);
 	} else if (api_prepare_connect(ex->host->chat, &ex->call) != ERR_OK) {
 		exchange_finish(ex);

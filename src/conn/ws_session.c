@@ -140,7 +140,7 @@ static void session_ws_message(struct conn *c, enum ws_opcode op, struct span pa
 		return;
 	}
 	if (c->ws->awaits_frame) {
-		if (exchange_merge_payload(c->ws->opening, payload, &why)) {
+		if (exchange_merge_payload(c->ws->opening, "the first frame", payload, &why)) {
 			run_connect(c);
 		} else {
 			refuse_opening(c, ERR_INPUT, why);

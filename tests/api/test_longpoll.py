@@ -296,3 +296,14 @@ def test_events_of_every_kind_come_by_long_poll(app):
     assert by_transport[0] == by_transport[1]
     assert {"message.new", "typing.start", "message.updated", "message.read", "message.deleted", "channel.updated", "member.added",
             "notification.mark_read", "notification.added_to_channel"} <= {t for t, _ in by_transport[0]}
+
+
+@pytest.mark.parametrize("body,says", [(b"hello", "the body is not acceptable JSON"), (b"[]", "the body must be a JSON object")])
+@pytest.mark.parametrize("query", [{}, {"json": '{"user_details":{"id":"x"}}'}], ids=["alone", "beside-json"])
+def test_a_bad_body_is_named(app, ann, query, body, says):
+    """The payload may come in the query as well: which of the two is wrong is said."""
+    assert ann.post("/longpoll", body, query=query).fails(400, 4)["message"].startswith(f"LongPoll failed with error: \"{says}")
+
+
+def test_bad_json_of_the_query_is_named(app, ann):
+    assert "json of the query is not acceptable JSON" in ann.post("/longpoll", {"json": {}}, query={"json": "hello"}).fails(400, 4)["message"]

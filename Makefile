@@ -10,18 +10,20 @@ QUIET = --log-level=WARNING
 help:
 	@sed -n 's/^## //p' Makefile
 
-## make run         build and start the server (development mode, loopback, data in ./data)
+## make run         build and start the server (development mode, loopback; BECK_DATA=./data BECK_LISTEN=127.0.0.1:8800)
 run: build
 	@tools/run-dev
 
 ## make build       release build: programs in build/bin
 build:
 	@tools/install-deps
+	@echo "compiling: the server and its tool, into build/bin"
 	@cmake $(QUIET) --preset release >/dev/null && cmake --build build -j $(JOBS) -- --no-print-directory -s
 
 ## make dev         debug build with ASan and UBSan in build/dev
 dev:
 	@tools/install-deps test
+	@echo "compiling: everything with sanitizers, into build/dev/bin"
 	@cmake $(QUIET) --preset dev >/dev/null && cmake --build build/dev -j $(JOBS) -- --no-print-directory -s
 
 tsan:

@@ -29,6 +29,7 @@ struct conn_addresses;
 struct conn_addresses *conn_addresses_create(const struct rng *rng) BECK_WARN_UNUSED;
 void conn_addresses_destroy(struct conn_addresses *a); /* after every conn_host that uses it */
 
+enum { CONN_TRUSTED_MAX = 64 }; /* entries of trusted_proxies */
 struct conn_settings {
 	struct conn_addresses *addresses; /* shared by the loops; NULL = this loop counts alone */
 	bool deflate;                     /* permessage-deflate may be negotiated */

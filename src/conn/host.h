@@ -9,7 +9,7 @@
 #include "net/addr.h"
 #include "wire/ws.h"
 
-enum { CONN_TRUSTED_MAX = 64, CONN_LINGER_MS = 2000 };
+enum { CONN_LINGER_MS = 2000 };
 
 struct conn;
 struct exchange;

@@ -90,11 +90,11 @@ int net_stream_is_tls(const struct net_stream *s);
 
 /* ---- listeners ---- */
 struct net_tls; /* an SSL_CTX that can be replaced while running */
-/* NULL with *why (a literal or OpenSSL's reason) on failure. TLS 1.2 and later; buffers released when idle; session tickets on.
- */
-struct net_tls *net_tls_create(const char *cert_file, const char *key_file, const char **why) BECK_WARN_UNUSED;
+enum { NET_TLS_WHY_BYTES = 1024 };
+/* NULL on failure, and `why` names the file and the reason. TLS 1.2 and later; buffers released when idle; session tickets on. */
+struct net_tls *net_tls_create(const char *cert_file, const char *key_file, char why[NET_TLS_WHY_BYTES]) BECK_WARN_UNUSED;
 /* Reads the files again; on failure the old pair stays and false is returned. Any thread. */
-int net_tls_reload(struct net_tls *t, const char **why);
+int net_tls_reload(struct net_tls *t, char why[NET_TLS_WHY_BYTES]);
 void net_tls_destroy(struct net_tls *t);
 
 struct net_listen_options {

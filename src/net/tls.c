@@ -1,9 +1,14 @@
 #include "net/tls.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <openssl/err.h>
 #include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* The context is replaced as a whole; sessions that were made from the old one keep it alive by OpenSSL's own count. */
 struct net_tls {
@@ -12,11 +17,15 @@ struct net_tls {
 	char *cert_file, *key_file;
 };
 
-static const char *openssl_reason(void)
+static bool fails(char why[NET_TLS_WHY_BYTES], const char *format, ...) BECK_PRINTF(2, 3);
+static bool fails(char why[NET_TLS_WHY_BYTES], const char *format, ...)
 {
-	const char *reason = ERR_reason_error_string(ERR_peek_last_error());
+	va_list args;
+	va_start(args, format);
+	(void)vsnprintf(why, NET_TLS_WHY_BYTES, format, args);
+	va_end(args);
 	ERR_clear_error();
-	return reason ? reason : "TLS set-up failed";
+	return false;
 }
 
 /* We speak HTTP/1.1 and nothing else; a client that offers only other protocols goes on without ALPN. */
@@ -33,18 +42,65 @@ static int choose_protocol(
 	return SSL_TLSEXT_ERR_OK;
 }
 
-static bool load_files(SSL_CTX *ctx, const char *cert_file, const char *key_file)
+/* OpenSSL tells of a missing file and of a folder in words of its own: the system's are looked for first. */
+static bool can_read(const char *what, const char *file, char why[NET_TLS_WHY_BYTES])
 {
-	return SSL_CTX_use_certificate_chain_file(ctx, cert_file) == 1 &&
-	       SSL_CTX_use_PrivateKey_file(ctx, key_file, SSL_FILETYPE_PEM) == 1 && SSL_CTX_check_private_key(ctx) == 1;
+	char byte;
+	int fd = open(file, O_RDONLY | O_CLOEXEC);
+	bool ok = fd >= 0 && read(fd, &byte, 1) >= 0;
+	int error = errno;
+	if (fd >= 0) (void)close(fd);
+	return ok || fails(why, "TLS %s %s: %s", what, file, strerror(error));
 }
 
-static SSL_CTX *context_make(const char *cert_file, const char *key_file, const char **why)
+/* A file that was read and refused. What libssl itself says is about a good file that may not be used ("ee key too small"); the
+ * rest are layers of the PEM and ASN.1 readers. */
+static bool fails_to_load(const char *what, const char *kind, const char *file, char why[NET_TLS_WHY_BYTES])
+{
+	unsigned long first = ERR_peek_error();
+	const char *reason = ERR_GET_LIB(first) == ERR_LIB_SSL ? ERR_reason_error_string(first) : NULL;
+	if (reason) return fails(why, "TLS %s %s: %s", what, file, reason);
+	return fails(why, "TLS %s %s is not a PEM %s", what, file, kind);
+}
+
+/* Nobody is there to type a password: OpenSSL's own answer is to ask at the terminal. */
+static int no_password(char *buf, int size, int for_writing, void *was_asked)
+{
+	(void)buf;
+	(void)size;
+	(void)for_writing;
+	if (was_asked) *(bool *)was_asked = true;
+	return -1;
+}
+
+static bool load_certificate(SSL_CTX *ctx, const char *file, char why[NET_TLS_WHY_BYTES])
+{
+	if (!can_read("certificate", file, why)) return false;
+	return SSL_CTX_use_certificate_chain_file(ctx, file) == 1 || fails_to_load("certificate", "certificate", file, why);
+}
+
+static bool load_key(SSL_CTX *ctx, const char *cert_file, const char *file, char why[NET_TLS_WHY_BYTES])
+{
+	bool is_encrypted = false;
+	if (!can_read("key", file, why)) return false;
+	SSL_CTX_set_default_passwd_cb(ctx, no_password);
+	SSL_CTX_set_default_passwd_cb_userdata(ctx, &is_encrypted);
+	bool ok = SSL_CTX_use_PrivateKey_file(ctx, file, SSL_FILETYPE_PEM) == 1;
+	SSL_CTX_set_default_passwd_cb_userdata(ctx, NULL);
+	if (is_encrypted) return fails(why, "TLS key %s is encrypted; an unencrypted one is needed", file);
+	if (!ok && ERR_GET_LIB(ERR_peek_last_error()) != ERR_LIB_X509) return fails_to_load("key", "private key", file, why);
+	if (!ok || SSL_CTX_check_private_key(ctx) != 1)
+		return fails(why, "TLS: the key %s does not belong to the certificate %s", file, cert_file);
+	return true;
+}
+
+static SSL_CTX *context_make(const char *cert_file, const char *key_file, char why[NET_TLS_WHY_BYTES])
 {
 	ERR_clear_error();
+	(void)fails(why, "TLS set-up failed");
 	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
-	if (!ctx || SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) != 1 || !load_files(ctx, cert_file, key_file)) {
-		*why = openssl_reason();
+	if (!ctx || SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) != 1 || !load_certificate(ctx, cert_file, why) ||
+		!load_key(ctx, cert_file, key_file, why)) {
 		SSL_CTX_free(ctx);
 		return NULL;
 	}
@@ -59,10 +115,10 @@ static SSL_CTX *context_make(const char *cert_file, const char *key_file, const 
 	return ctx;
 }
 
-struct net_tls *net_tls_create(const char *cert_file, const char *key_file, const char **why)
+struct net_tls *net_tls_create(const char *cert_file, const char *key_file, char why[NET_TLS_WHY_BYTES])
 {
 	struct net_tls *t = calloc(1, sizeof *t);
-	*why = "out of memory";
+	(void)fails(why, "out of memory");
 	if (!t) return NULL;
 	pthread_mutex_init(&t->lock, NULL);
 	t->cert_file = strdup(cert_file);
@@ -73,7 +129,7 @@ struct net_tls *net_tls_create(const char *cert_file, const char *key_file, cons
 	return NULL;
 }
 
-int net_tls_reload(struct net_tls *t, const char **why)
+int net_tls_reload(struct net_tls *t, char why[NET_TLS_WHY_BYTES])
 {
 	SSL_CTX *fresh = context_make(t->cert_file, t->key_file, why);
 	if (!fresh) return 0;

@@ -1,5 +1,6 @@
 #include "server/admin.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -16,9 +17,17 @@ struct args {
 	bool json, first_key, keep_old;
 };
 
-static int usage(void)
+/* One line that says what is wrong, then the forms there are. */
+static int usage(const char *format, ...) BECK_PRINTF(1, 2);
+static int usage(const char *format, ...)
 {
-	(void)fputs("usage: beckd backup DIR | check  [--data DIR]\n"
+	va_list args;
+	va_start(args, format);
+	(void)fputs("beckd: ", stderr);
+	(void)vfprintf(stderr, format, args);
+	va_end(args);
+	(void)fputs("\n\nusage: beckd [options]  (see beckd --help)\n"
+		    "       beckd backup DIR | check  [--data DIR]\n"
 		    "       beckd restore DIR [--data DIR] [--erasures-from DIR]\n"
 		    "       beckd app create --name NAME [--key KEY] [--json] [--data DIR]\n"
 		    "       beckd app list [--json | --first-key] [--data DIR]\n"
@@ -38,7 +47,10 @@ static bool parse(int argc, char **argv, struct args *out)
 				     : strcmp(a, "--erasures-from") == 0 ? &out->erasures_from
 									 : NULL;
 		if (value) {
-			if (i + 1 >= argc) return false;
+			if (i + 1 >= argc) {
+				(void)usage("%s needs a value", a);
+				return false;
+			}
 			*value = span_str(argv[++i]);
 		} else if (strcmp(a, "--json") == 0) {
 			out->json = true;
@@ -49,6 +61,7 @@ static bool parse(int argc, char **argv, struct args *out)
 		} else if (a[0] != '-' && !span_given(out->positional)) {
 			out->positional = span_str(a);
 		} else {
+			(void)usage(a[0] == '-' ? "unknown option %s" : "unexpected argument \"%s\"", a);
 			return false;
 		}
 	}
@@ -235,8 +248,9 @@ static int list_apps(const struct args *o, struct arena *a, struct store *s)
 static int do_app(const struct args *o, struct arena *a, const char *verb)
 {
 	app_change *change = strcmp(verb, "create") == 0 ? app_create : strcmp(verb, "rotate") == 0 ? app_rotate : NULL;
-	if (!change && strcmp(verb, "list") != 0) return usage();
-	if ((change == app_create && !span_given(o->name)) || (change == app_rotate && !span_given(o->key))) return usage();
+	if (!change && strcmp(verb, "list") != 0) return usage("app has no command \"%s\"", verb);
+	if (change == app_create && !span_given(o->name)) return usage("app create needs --name NAME");
+	if (change == app_rotate && !span_given(o->key)) return usage("app rotate needs --key KEY");
 	struct span why = SPAN("failed");
 	struct store *s = open_shared(o->data, a, &why);
 	if (!s) return failed("app", why);
@@ -245,23 +259,32 @@ static int do_app(const struct args *o, struct arena *a, const char *verb)
 	return status;
 }
 
+static bool is_command(const char *name)
+{
+	static const char *const names[] = { "backup", "restore", "check", "app" };
+	for (size_t i = 0; i < BECK_COUNT(names); i++)
+		if (strcmp(name, names[i]) == 0) return true;
+	return false;
+}
+
 int admin_main(int argc, char **argv)
 {
 	struct arena a;
 	struct args o;
 	const char *name = argv[0];
 	bool is_app = strcmp(name, "app") == 0;
-	if (is_app && argc < 2) return usage();
-	if (is_app ? !parse(argc - 1, argv + 1, &o) : !parse(argc, argv, &o)) return usage();
+	if (!is_command(name)) return usage("unknown command \"%s\"", name);
+	if (is_app && argc < 2) return usage("app needs a command: create, list or rotate");
+	if (is_app ? !parse(argc - 1, argv + 1, &o) : !parse(argc, argv, &o)) return 2;
 	bool wants_folder = strcmp(name, "backup") == 0 || strcmp(name, "restore") == 0;
-	if (wants_folder != span_given(o.positional)) return usage();
+	if (wants_folder && !span_given(o.positional)) return usage("%s needs a folder", name);
+	if (!wants_folder && span_given(o.positional)) return usage("unexpected argument \"%s\"", o.positional.p);
 	log_setup(STDERR_FILENO, LOG_WARN);
 	arena_init(&a, (size_t)LIMIT_ARENA_BYTES);
 	int status = strcmp(name, "backup") == 0    ? do_backup(&o, &a)
 		     : strcmp(name, "restore") == 0 ? do_restore(&o, &a)
-		     : strcmp(name, "check") == 0   ? do_check(&o, &a)
 		     : is_app                       ? do_app(&o, &a, argv[1])
-						    : usage();
+						    : do_check(&o, &a);
 	arena_deinit(&a);
 	return status;
 }

@@ -229,11 +229,11 @@ static bool listen_on(struct beckd *d, struct beckd_loop *l, struct span *why)
 
 bool beckd_start(struct beckd *d, struct span *why)
 {
-	const char *reason = NULL;
 	if (span_given(d->config.tls_cert)) {
-		d->tls = net_tls_create(d->config.tls_cert.p, d->config.tls_key.p, &reason);
+		char reason[NET_TLS_WHY_BYTES];
+		d->tls = net_tls_create(d->config.tls_cert.p, d->config.tls_key.p, reason);
 		if (!d->tls) {
-			*why = arena_printf(&d->arena, "TLS: %s", reason ? reason : "cannot use certificate or key");
+			*why = arena_printf(&d->arena, "%s", reason);
 			return false;
 		}
 	}

@@ -11,6 +11,8 @@
 
 #include "base/limits.h"
 #include "base/log.h"
+#include "conn/conn.h"
+#include "net/addr.h"
 
 const struct config_option config_options[] = {
 	{ "config", "FILE", NULL, "read options from this INI file (default: beckd.ini in the data folder, when it is there)" },
@@ -60,7 +62,8 @@ static int on_ini(void *ctx, const char *section, const char *name, const char *
 	struct loading *l = ctx;
 	int i = option_find(name, strlen(name));
 	if (i < 0 || strcmp(config_options[i].name, "config") == 0) {
-		l->why = arena_printf(l->arena, "unknown option \"%s\" in section [%s]", name, section);
+		l->why = *section ? arena_printf(l->arena, "unknown option \"%s\" in section [%s]", name, section)
+				  : arena_printf(l->arena, "unknown option \"%s\"", name);
 		return 0;
 	}
 	l->values[i] = arena_dup(l->arena, span_str(value));
@@ -197,6 +200,26 @@ static bool read_secret(struct loading *l, struct config *c)
 	return true;
 }
 
+static bool check_proxies(struct loading *l, struct span list)
+{
+	struct net_cidr one;
+	size_t n, count = 0;
+	while (list.n) {
+		size_t comma = span_find(list, ',');
+		struct span entry = span_make(list.p, comma);
+		list = span_skip(list, comma + 1);
+		while (span_starts(entry, SPAN(" "))) entry = span_skip(entry, 1);
+		if (!net_cidrs_parse(entry, &one, 1, &n)) {
+			l->why = arena_printf(l->arena, "trusted-proxies: \"%.*s\" is no address and no network like 10.0.0.0/8",
+				SPAN_FMT(entry));
+			return false;
+		}
+		count += n;
+	}
+	if (count > CONN_TRUSTED_MAX) l->why = arena_printf(l->arena, "trusted-proxies: more than %d networks", CONN_TRUSTED_MAX);
+	return count <= CONN_TRUSTED_MAX;
+}
+
 static bool is_loopback(struct span host)
 {
 	return span_starts(host, SPAN("127.")) || span_is(host, "::1") || span_is(host, "localhost");
@@ -220,7 +243,8 @@ static bool fill(struct loading *l, struct config *c)
 		!to_bool(l, "http-log", &c->http_log) || !to_int(l, "loops", 0, 64, &c->loops) ||
 		!to_int(l, "readers", 0, 256, &c->readers) ||
 		!to_int(l, "max-connections-per-address", 0, 10000000, &per_address) ||
-		!to_int(l, "time-scale", 1, 1000, &c->time_scale) || !read_secret(l, c)) {
+		!to_int(l, "time-scale", 1, 1000, &c->time_scale) || !read_secret(l, c) ||
+		!check_proxies(l, c->trusted_proxies)) {
 		return false;
 	}
 	c->max_connections_per_address = per_address ? per_address : LIMIT_CONNS_PER_ADDR;

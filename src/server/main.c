@@ -48,13 +48,13 @@ static void raise_descriptor_limit(void)
 
 static void reload(struct beckd *d)
 {
-	const char *why = NULL;
+	char why[NET_TLS_WHY_BYTES];
 	if (!d->tls) {
 		LOG_INF("nothing to reload", "tls=off");
-	} else if (net_tls_reload(d->tls, &why)) {
+	} else if (net_tls_reload(d->tls, why)) {
 		LOG_INF("TLS files reloaded", "cert=%s", d->config.tls_cert.p);
 	} else {
-		LOG_ERR("TLS files not reloaded, the old ones stay", "why=\"%s\"", why ? why : "");
+		LOG_ERR("TLS files not reloaded, the old ones stay", "why=\"%s\"", why);
 	}
 }
 
@@ -76,6 +76,7 @@ static int serve(int argc, char **argv)
 	arena_init(&a, (size_t)LIMIT_ARENA_BYTES);
 	if (!config_load(&config, &a, argc, argv, &why)) {
 		(void)fprintf(stderr, "beckd: %.*s\n", SPAN_FMT(why));
+		arena_deinit(&a);
 		return 2;
 	}
 	log_setup(STDERR_FILENO, (enum log_level)config.log_level);

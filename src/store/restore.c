@@ -31,11 +31,12 @@ static bool folder_is_empty(const char *path)
 	return empty;
 }
 
-static bool prepare_folder(const struct store_restore_options *o, struct arena *a, struct span *why)
+static bool prepare_folder(const struct store_restore_options *o, bool *was_made, struct arena *a, struct span *why)
 {
 	if (o->vfs) return true;
 	struct span path = arena_dup(a, o->folder);
-	if (path.p && mkdir(path.p, 0700) != 0 && errno != EEXIST) {
+	*was_made = path.p && mkdir(path.p, 0700) == 0;
+	if (path.p && !*was_made && errno != EEXIST) {
 		*why = arena_printf(a, "%.*s cannot be made", SPAN_FMT(o->folder));
 		return false;
 	}
@@ -143,7 +144,8 @@ static enum err finish(const struct store_restore_options *o, const char *file, 
 enum err store_restore_with(const struct store_restore_options *o, struct arena *a, struct span *why)
 {
 	*why = SPAN_NONE;
-	if (!prepare_folder(o, a, why)) return ERR_INPUT;
+	bool was_made = false;
+	if (!prepare_folder(o, &was_made, a, why)) return ERR_INPUT;
 	/* A VFS cannot rename: there the copy has its final name from the start. */
 	struct span final = arena_printf(a, "%.*s/beck.db", SPAN_FMT(o->folder));
 	struct span work = o->vfs ? final : arena_printf(a, "%.*s/" WORK_NAME, SPAN_FMT(o->folder));
@@ -154,7 +156,11 @@ enum err store_restore_with(const struct store_restore_options *o, struct arena 
 	}
 	enum err e = copy_backup(o, work.p, a, why);
 	if (e == ERR_OK) e = finish(o, o->vfs ? "beck.db" : WORK_NAME, a, why);
-	return e == ERR_OK && !o->vfs ? publish(o, work, final, a, why) : e;
+	if (e == ERR_OK && !o->vfs) e = publish(o, work, final, a, why);
+	/* What was copied stays, for it may be looked at or begun again; a folder with nothing in it was not there before. */
+	struct span folder = arena_dup(a, o->folder);
+	if (e != ERR_OK && was_made && folder.p) (void)rmdir(folder.p);
+	return e;
 }
 
 enum err store_restore(struct span from, struct span folder, struct arena *a, struct span *why)

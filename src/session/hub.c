@@ -75,6 +75,7 @@ struct session_hub *session_hub_create(
 	h->index = index;
 	h->registry = reg;
 	h->ops = ops;
+	rng_fill(net_rng(loop), h->id_seed, sizeof h->id_seed);
 	slab_init(&h->users, sizeof(struct hub_user));
 	u64map_init(&h->user_by_pk);
 	member_index_init(&h->members);

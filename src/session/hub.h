@@ -98,6 +98,7 @@ struct session_hub {
 	struct session **sessions; /* by slot */
 	uint32_t *free_slots;
 	uint32_t slot_count, slot_cap, free_slot_count;
+	uint64_t id_seed[2]; /* masks slots in connection ids */
 
 	struct slab users;
 	struct u64map user_by_pk;
@@ -134,8 +135,10 @@ void session_rest(struct session *s); /* the next health.check is due one interv
 void session_detach(struct session *s);
 
 /* ---- connection_id.c ---- */
-void connection_id_make(char out[CONNECTION_ID_BYTES + 1], unsigned node, unsigned loop, uint32_t slot, const struct rng *rng);
-bool connection_id_parse(struct span id, unsigned *node, unsigned *loop, uint32_t *slot);
+void connection_id_make(char out[CONNECTION_ID_BYTES + 1], unsigned node, unsigned loop, uint32_t slot, const uint64_t seed[2],
+	const struct rng *rng);
+/* Of an id that this hub has made; of others' any number. False: no id. */
+bool connection_id_slot(struct span id, const uint64_t seed[2], uint32_t *slot);
 
 /* ---- users.c ---- */
 struct hub_user *user_find(const struct session_hub *h, int64_t pk);

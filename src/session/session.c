@@ -36,7 +36,7 @@ struct session *session_create(struct session_hub *h, struct session_carrier *c,
 	s->carrier = c;
 	s->is_poll = is_poll;
 	queue_init(&s->queue);
-	connection_id_make(s->id, h->node, h->index, s->slot, net_rng(h->loop));
+	connection_id_make(s->id, h->node, h->index, s->slot, h->id_seed, net_rng(h->loop));
 	return s;
 }
 
@@ -69,7 +69,8 @@ struct session *session_find(struct session_hub *h, struct span id)
 {
 	unsigned node, loop;
 	uint32_t slot;
-	if (!connection_id_parse(id, &node, &loop, &slot) || node != h->node || loop != h->index || slot >= h->slot_count)
+	if (!connection_id_loop(id, &node, &loop) || !connection_id_slot(id, h->id_seed, &slot) || node != h->node ||
+		loop != h->index || slot >= h->slot_count)
 		return NULL;
 	struct session *s = h->sessions[slot];
 	bool is_open = s && (s->state == SESSION_LIVE || s->state == SESSION_REPLAY);

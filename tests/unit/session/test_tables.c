@@ -253,14 +253,19 @@ static void test_connection_ids(void **state)
 	unsigned node, loop;
 	uint32_t slot;
 	fake_time_init(&t, 5);
-	connection_id_make(id, 65535, 258, 0xfedcba98, &t.rng);
-	connection_id_make(other, 65535, 258, 0xfedcba98, &t.rng);
+	const uint64_t seed[2] = { 7, 8 }, foreign[2] = { 7, 9 };
+	connection_id_make(id, 65535, 258, 0xfedcba98, seed, &t.rng);
+	connection_id_make(other, 65535, 258, 0xfedcba98, seed, &t.rng);
 	assert_string_not_equal(id, other);
 	assert_int_equal(strlen(id), CONNECTION_ID_BYTES);
-	assert_true(connection_id_parse(span_str(id), &node, &loop, &slot));
+	assert_memory_not_equal(id + 6, other + 6, 5); /* the slot's bytes */
+	assert_true(connection_id_loop(span_str(id), &node, &loop));
+	assert_true(connection_id_slot(span_str(id), seed, &slot));
 	assert_int_equal(node, 65535);
 	assert_int_equal(loop, 258);
 	assert_int_equal(slot, 0xfedcba98);
+	assert_true(connection_id_slot(span_str(id), foreign, &slot));
+	assert_int_not_equal(slot, 0xfedcba98);
 	assert_false(connection_id_loop(SPAN(""), &node, &loop));
 	assert_false(connection_id_loop(SPAN("AAAA"), &node, &loop));
 	assert_false(connection_id_loop(span_make(id, CONNECTION_ID_BYTES - 1), &node, &loop));

@@ -95,6 +95,15 @@ static void reset(struct api_call *c)
 	if (!c->subscribe.done) memset(&c->subscribe, 0, sizeof c->subscribe);
 }
 
+/* What failed at our own bounds fails again however often it is tried. */
+static enum err too_large(struct api_call *c)
+{
+	if (!arena_is_full(&c->arena) && !c->reply.is_full) return ERR_UNAVAILABLE;
+	c->chat.error = (struct error){ .err = ERR_INPUT,
+		.message = SPAN("the answer would be too large: ask for fewer channels or messages") };
+	return ERR_INPUT;
+}
+
 static enum err run_rule(struct api_call *c)
 {
 	enum err e = auth_load(c);
@@ -102,9 +111,8 @@ static enum err run_rule(struct api_call *c)
 		e = chat_fail(
 			&c->chat, ERR_CONNECTION_ID, "connection_id", "there is no connection of yours with this connection_id");
 	if (e == ERR_OK) e = c->route->run(c);
-	if (e == ERR_OK && c->reply.failed)
-		e = chat_fail(&c->chat, ERR_UNAVAILABLE, NULL, "the reply is too large, or there is no memory for it");
-	return e;
+	if (e == ERR_OK && c->reply.failed) e = chat_store_fail(&c->chat, ERR_UNAVAILABLE);
+	return e == ERR_UNAVAILABLE ? too_large(c) : e;
 }
 
 enum api_next api_run(struct api_call *c)
@@ -147,9 +155,9 @@ void api_finish(struct api_call *c, int64_t now_us)
 {
 	int64_t took = now_us - c->started_us;
 	if (c->reply.max == 0) buf_init(&c->reply, (size_t)LIMIT_REPLY_BYTES);
-	if (c->chat.error.err == ERR_OK && c->reply.failed)
-		c->chat.error = (struct error){ .err = ERR_UNAVAILABLE,
-			.message = SPAN("the reply is too large, or there is no memory for it") };
+	if (c->chat.error.err == ERR_OK && c->reply.failed && too_large(c) == ERR_UNAVAILABLE)
+		c->chat.error =
+			(struct error){ .err = ERR_UNAVAILABLE, .message = err_text(ERR_UNAVAILABLE), .retry_after_s = 1 };
 	if (c->chat.error.err != ERR_OK) {
 		finish_error(c, took);
 		return;

@@ -66,13 +66,19 @@ void arena_reset(struct arena *a)
 	}
 	a->head = keep;
 	a->used_bytes = 0;
-	a->failed = false;
+	a->failed = a->is_full = false;
 }
 
 static void *arena_fail(struct arena *a)
 {
 	a->failed = true;
 	return NULL;
+}
+
+static void *arena_refuse(struct arena *a)
+{
+	a->is_full = true;
+	return arena_fail(a);
 }
 
 static struct arena_block *block_new(size_t cap)
@@ -120,7 +126,7 @@ static struct arena_block *block_for(struct arena *a, size_t need)
 void *arena_alloc(struct arena *a, size_t n)
 {
 	size_t need;
-	if (!round_up(n, &need) || need > a->max_bytes - a->used_bytes) return arena_fail(a);
+	if (!round_up(n, &need) || need > a->max_bytes - a->used_bytes) return arena_refuse(a);
 	struct arena_block *b = block_for(a, need);
 	if (!b) return arena_fail(a);
 	char *p = block_data(b) + b->used;
@@ -185,7 +191,7 @@ void *arena_realloc(struct arena *a, void *p, size_t old_n, size_t n)
 	if (n <= old_n) return p;
 	size_t old_need, need;
 	if (!round_up(old_n, &old_need) || !round_up(n, &need) || need - old_need > a->max_bytes - a->used_bytes)
-		return arena_fail(a);
+		return arena_refuse(a);
 	void *grown = grow_in_place(a, p, n, old_need, need);
 	if (grown) {
 		a->used_bytes += need - old_need;

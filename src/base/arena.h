@@ -12,13 +12,14 @@ struct arena_block;
 struct arena {
 	struct arena_block *head;
 	size_t used_bytes, max_bytes;
-	bool failed;
+	bool failed, is_full; /* is_full: past max_bytes, which no retry heals */
 };
 
 void arena_init(struct arena *a, size_t max_bytes);
 void arena_deinit(struct arena *a); /* a zeroed arena is fine */
 void arena_reset(struct arena *a);  /* keeps one small block */
 static inline bool arena_failed(const struct arena *a) { return a->failed; }
+static inline bool arena_is_full(const struct arena *a) { return a->is_full; }
 
 /* 16-byte aligned, not zeroed. */
 void *arena_alloc(struct arena *a, size_t n) BECK_WARN_UNUSED;

@@ -17,7 +17,7 @@ void buf_deinit(struct buf *b)
 void buf_clear(struct buf *b)
 {
 	b->n = 0;
-	b->failed = false;
+	b->failed = b->is_full = false;
 }
 
 static bool buf_fail(struct buf *b)
@@ -42,7 +42,10 @@ bool buf_reserve(struct buf *b, size_t extra)
 {
 	if (b->failed) return false;
 	if (BECK_LIKELY(extra <= b->cap - b->n)) return true;
-	if (extra > b->max - b->n) return buf_fail(b);
+	if (extra > b->max - b->n) {
+		b->is_full = true;
+		return buf_fail(b);
+	}
 	return buf_grow(b, b->n + extra);
 }
 

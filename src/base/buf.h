@@ -11,7 +11,7 @@
 struct buf {
 	char *p;
 	size_t n, cap, max;
-	bool failed;
+	bool failed, is_full; /* is_full: failed at max, not for want of memory */
 };
 
 void buf_init(struct buf *b, size_t max_bytes);

@@ -53,13 +53,10 @@ enum err chat_member_unread(struct chat_ctx *c, const struct channel *ch, struct
 /* Totals of the caller (me) for notification.mark_read, added_to_channel ... */
 enum err chat_totals(struct chat_ctx *c, int64_t user_pk, struct store_totals *out) BECK_WARN_UNUSED;
 
-/* Renders log rows as events for one viewer under present rights (resume and /sync). A row he may not see any more gives nothing.
- * watched: channels whose WATCH twin he gets; for other channels of his he gets the NOTIFY twin. */
-enum err chat_replay(struct chat_ctx *c, const struct store_event *rows, size_t n, const int64_t *watched, size_t watched_n,
-	struct event **out, size_t *out_n) BECK_WARN_UNUSED;
-/* One page of a resume: rows after `after`, rendered for this user (c->me becomes him). The caller owns the events; the array is
- * in the arena. *upto: everything up to there has been looked at; *at_head: that is the head of this snapshot. ERR_NOT_FOUND: the
- * user is gone. */
+/* One page of a resume: rows after `after`, rendered for this user (c->me becomes him) under present rights; one that he may not
+ * see any more gives nothing. It ends at LIMIT_REPLAY_PAGE rows or LIMIT_REPLAY_BYTES of events. The caller owns the events; the
+ * array is in the arena. *upto: everything up to there has been looked at; *at_head: that is the head of this snapshot.
+ * ERR_NOT_FOUND: the user is gone. */
 enum err chat_resume_page(struct chat_ctx *c, int64_t user, int64_t after, const struct store_interest *in,
 	struct event ***events, size_t *count, int64_t *upto, bool *at_head) BECK_WARN_UNUSED;
 /* A user's memberships and totals, and the log position of the snapshot they were read in. */

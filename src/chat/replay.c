@@ -46,8 +46,6 @@ static int64_t channel_of(const struct store_event *row) { return row->channel_p
 /* Distinct channels first, since rows point into the array that must not move. */
 static enum err load_channels(struct replay *r, const struct store_event *rows, size_t n)
 {
-	r->channels = arena_array(r->c->arena, struct replay_channel, n + 1);
-	if (!r->channels) return chat_store_fail(r->c, ERR_UNAVAILABLE);
 	enum err e = ERR_OK;
 	for (size_t i = 0; e == ERR_OK && i < n; i++) e = load_channel(r, channel_of(&rows[i]));
 	return e;
@@ -159,30 +157,62 @@ static enum err render_one(struct replay *r, const struct store_event *row, size
 	return e;
 }
 
-enum err replay_render(struct chat_ctx *c, const struct store_event *rows, size_t n, const struct replay_options *o,
-	struct event **out, size_t *out_n)
+/* What the rows speak of is loaded for so many at once: few enough for one arena, whatever their messages, quotes, parents and
+ * mentioned users weigh. */
+enum { ROWS_AT_ONCE = 16 };
+
+/* More may be rendered: bodies and channels are within bounds, or nothing is done yet. */
+static bool has_room(const struct replay *r, const struct replayed *out)
 {
-	struct replay r = { .c = c, .o = o };
-	size_t made = 0;
-	enum err e = load_channels(&r, rows, n);
-	if (e == ERR_OK) e = load_messages(&r, rows, n);
-	if (e == ERR_OK) e = load_people(&r, rows, n);
-	for (size_t i = 0; e == ERR_OK && i < n; i++) {
-		out[made] = NULL;
-		e = render_one(&r, &rows[i], i, &out[made]);
-		if (e == ERR_OK && out[made]) made++;
-	}
-	if (e != ERR_OK) {
-		while (made > 0) event_unref(out[--made]);
-		return e;
-	}
-	*out_n = made;
-	return ERR_OK;
+	return out->rows == 0 || (out->bytes < r->o->most_bytes && r->keep->used_bytes < r->keep->max_bytes / 2);
 }
 
-enum err chat_replay(struct chat_ctx *c, const struct store_event *rows, size_t n, const int64_t *watched, size_t watched_n,
-	struct event **out, size_t *out_n)
+static enum err render_rows(struct replay *r, const struct store_event *rows, size_t n, struct replayed *out)
 {
-	struct replay_options o = { .watched = watched, .watched_n = watched_n };
-	return replay_render(c, rows, n, &o, out, out_n);
+	enum err e = load_messages(r, rows, n);
+	if (e == ERR_OK) e = load_people(r, rows, n);
+	for (size_t i = 0; e == ERR_OK && i < n && has_room(r, out); i++) {
+		struct event *made = NULL;
+		e = render_one(r, &rows[i], i, &made);
+		if (e != ERR_OK) break;
+		out->rows++;
+		if (!made) continue;
+		out->events[out->n++] = made;
+		out->bytes += made->body->n;
+	}
+	return e;
+}
+
+/* The error's texts outlive the rows. */
+static void keep_error(struct chat_ctx *c)
+{
+	struct error *e = &c->error;
+	e->message = arena_dup(c->arena, e->message);
+	e->field = arena_dup(c->arena, e->field);
+	e->field_why = arena_dup(c->arena, e->field_why);
+}
+
+enum err replay_render(
+	struct chat_ctx *c, const struct store_event *rows, size_t n, const struct replay_options *o, struct replayed *out)
+{
+	struct arena in_hand;
+	struct replay r = { .c = c, .keep = c->arena, .o = o };
+	enum err e = ERR_OK;
+	out->n = out->rows = out->bytes = 0;
+	r.channels = arena_array(c->arena, struct replay_channel, n + 1);
+	if (!r.channels) return chat_store_fail(c, ERR_UNAVAILABLE);
+	arena_init(&in_hand, c->arena->max_bytes);
+	while (e == ERR_OK && out->rows < n && has_room(&r, out)) {
+		const struct store_event *next = rows + out->rows;
+		size_t left = n - out->rows, count = left < ROWS_AT_ONCE ? left : ROWS_AT_ONCE;
+		e = load_channels(&r, next, count);
+		c->arena = &in_hand;
+		if (e == ERR_OK) e = render_rows(&r, next, count, out);
+		c->arena = r.keep;
+		if (e != ERR_OK) keep_error(c);
+		arena_reset(&in_hand);
+	}
+	arena_deinit(&in_hand);
+	while (e != ERR_OK && out->n > 0) event_unref(out->events[--out->n]);
+	return e;
 }

@@ -7,11 +7,19 @@
 struct replay_options {
 	const int64_t *watched; /* channels whose own events he gets; for his others the twin for members */
 	size_t watched_n;
-	bool is_sync; /* every row's own event, and only types that /sync returns */
+	bool is_sync;      /* every row's own event, and only types that /sync returns */
+	size_t most_bytes; /* of event bodies, after which it stops between two rows */
 };
-/* Renders in order; rows that give nothing are left out. The caller owns the events (in the arena's array). */
+/* What came of it. The caller owns the events. */
+struct replayed {
+	struct event **events; /* the caller's array, of as many places as there are rows */
+	size_t n;
+	size_t rows; /* looked at: fewer than given when it stopped at most_bytes, but at least one */
+	size_t bytes;
+};
+/* Renders in order; rows that give nothing are left out. Fails: out has no events. */
 enum err replay_render(struct chat_ctx *c, const struct store_event *rows, size_t n, const struct replay_options *o,
-	struct event **out, size_t *out_n) BECK_WARN_UNUSED;
+	struct replayed *out) BECK_WARN_UNUSED;
 
 /* ---- inside: what rendering one row needs (replay.c makes it, replay_rows.c uses it) ---- */
 struct replay_channel {
@@ -20,7 +28,8 @@ struct replay_channel {
 	bool is_there, readable, watched;
 };
 struct replay {
-	struct chat_ctx *c;
+	struct chat_ctx *c; /* its arena: of the rows in hand, gone with them */
+	struct arena *keep; /* for what outlives them */
 	const struct replay_options *o;
 	struct replay_channel *channels;
 	size_t channel_count;

@@ -203,6 +203,9 @@ static void take_name(struct row *w)
 	struct channel *ch = &replay_channel(w->r, w->rc->pk)->x.ch;
 	struct span cid = json_span(json_get(w->data, "cid")), id = json_span(json_get(w->data, "id"));
 	if (w->type != EVENT_CHANNEL_DELETED || cid.n == 0 || id.n == 0) return;
+	cid = arena_dup(w->r->keep, cid);
+	id = arena_dup(w->r->keep, id);
+	if (!span_given(cid) || !span_given(id)) return;
 	ch->cid = cid;
 	ch->id = id;
 }

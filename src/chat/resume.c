@@ -1,6 +1,6 @@
 /* What the session layer asks of the rules: a page of the log for a session that resumes, and a user's totals anew. */
 #include "base/limits.h"
-#include "chat/message_parts.h"
+#include "chat/replay_parts.h"
 
 /* The user as he is now; gone or deactivated: ERR_NOT_FOUND, and his session ends. */
 static enum err become(struct chat_ctx *c, int64_t user)
@@ -25,15 +25,17 @@ enum err chat_resume_page(struct chat_ctx *c, int64_t user, int64_t after, const
 	if (e == ERR_OK)
 		e = store_events_for_user(c->tx, c->app->pk, user, in, after, head, LIMIT_REPLAY_PAGE, c->arena, &rows, &found);
 	if (e != ERR_OK) return chat_store_fail(c, e);
-	struct event **out = arena_array(c->arena, struct event *, found + 1);
-	if (!out) return chat_store_fail(c, ERR_UNAVAILABLE);
-	size_t made = 0;
-	e = chat_replay(c, rows, found, in->channels, in->channel_count, out, &made);
+	struct replay_options o = {
+		.watched = in->channels, .watched_n = in->channel_count, .most_bytes = (size_t)LIMIT_REPLAY_BYTES
+	};
+	struct replayed r = { .events = arena_array(c->arena, struct event *, found + 1) };
+	if (!r.events) return chat_store_fail(c, ERR_UNAVAILABLE);
+	e = replay_render(c, rows, found, &o, &r);
 	if (e != ERR_OK) return e;
-	bool is_full = found == (size_t)LIMIT_REPLAY_PAGE;
-	*events = out;
-	*count = made;
-	*upto = is_full ? rows[found - 1].pos : head > after ? head : after;
+	bool is_full = found == (size_t)LIMIT_REPLAY_PAGE || r.rows < found;
+	*events = r.events;
+	*count = r.n;
+	*upto = is_full ? rows[r.rows - 1].pos : head > after ? head : after;
 	*at_head = !is_full;
 	return ERR_OK;
 }

@@ -65,6 +65,13 @@ static enum err too_many(struct chat_ctx *c)
 		(long long)LIMIT_SYNC_EVENTS);
 }
 
+static enum err too_large(struct chat_ctx *c)
+{
+	return chat_fail(c, ERR_INPUT, "last_sync_at",
+		"the events since then are more than %lld bytes; use a more recent last_sync_at, or fewer channels",
+		(long long)LIMIT_SYNC_BYTES);
+}
+
 static bool is_hidden_read(const struct chat_ctx *c, const struct store_event *row)
 {
 	if (row->actor_pk == c->me.pk || !span_is(row->type, "message.read")) return false;
@@ -87,31 +94,28 @@ static enum err load_rows(struct chat_ctx *c, const struct sync_list *l, int64_t
 	return *n > (size_t)(LIMIT_SYNC_EVENTS * ROWS_PER_EVENT) ? too_many(c) : ERR_OK;
 }
 
-static enum err render(struct chat_ctx *c, const struct sync_list *l, int64_t since, struct event ***out, size_t *n)
+static enum err render(struct chat_ctx *c, const struct sync_list *l, int64_t since, struct replayed *out)
 {
 	struct store_event *rows = NULL;
 	size_t count = 0;
 	struct replay_options o = { .watched = l->pks, .watched_n = l->n, .is_sync = true };
-	*n = 0;
+	o.most_bytes = (size_t)LIMIT_SYNC_BYTES;
 	if (l->n == 0) return ERR_OK;
 	enum err e = load_rows(c, l, since, &rows, &count);
 	if (e != ERR_OK) return e;
-	*out = arena_array(c->arena, struct event *, count + 1);
-	if (!*out) return chat_store_fail(c, ERR_UNAVAILABLE);
-	return replay_render(c, rows, count, &o, *out, n);
+	out->events = arena_array(c->arena, struct event *, count + 1);
+	if (!out->events) return chat_store_fail(c, ERR_UNAVAILABLE);
+	e = replay_render(c, rows, count, &o, out);
+	if (e != ERR_OK) return e;
+	if (out->n > (size_t)LIMIT_SYNC_EVENTS) return too_many(c);
+	return out->rows < count || out->bytes > (size_t)LIMIT_SYNC_BYTES ? too_large(c) : ERR_OK;
 }
 
 /* A body lacks its closing brace, which sessions add with the counts. */
-static void write_event(struct chat_ctx *c, struct jsonw *w, struct span body)
+static void write_event(struct jsonw *w, struct span body)
 {
-	char *p = arena_alloc(c->arena, body.n + 1);
-	if (!p) {
-		w->out->failed = true;
-		return;
-	}
-	memcpy(p, body.p, body.n);
-	p[body.n] = '}';
-	jsonw_raw(w, span_make(p, body.n + 1));
+	jsonw_raw(w, body);
+	buf_add_char(w->out, '}');
 }
 
 static void write_removed(struct chat_ctx *c, struct jsonw *w, struct span cid)
@@ -138,7 +142,7 @@ static void write_answer(struct chat_ctx *c, struct jsonw *w, const struct sync_
 {
 	jsonw_key(w, "events");
 	jsonw_arr_begin(w);
-	for (size_t i = 0; i < n; i++) write_event(c, w, blob_span(events[i]->body));
+	for (size_t i = 0; i < n; i++) write_event(w, blob_span(events[i]->body));
 	for (size_t i = 0; i < l->inaccessible_n; i++) write_removed(c, w, l->inaccessible[i]);
 	jsonw_arr_end(w);
 	if (!with_inaccessible) return;
@@ -152,14 +156,12 @@ static enum err run(struct chat_ctx *c, yyjson_val *body, bool with_inaccessible
 {
 	int64_t since = 0;
 	struct sync_list l = { 0 };
-	struct event **events = NULL;
-	size_t n = 0;
+	struct replayed r = { 0 };
 	enum err e = take_since(c, json_get(body, "last_sync_at"), &since);
 	if (e == ERR_OK) e = take_channels(c, json_get(body, "channel_cids"), &l);
-	if (e == ERR_OK) e = render(c, &l, since, &events, &n);
-	if (e == ERR_OK && n > (size_t)LIMIT_SYNC_EVENTS) e = too_many(c);
-	if (e == ERR_OK) write_answer(c, w, &l, events, n, with_inaccessible);
-	for (size_t i = 0; i < n; i++) event_unref(events[i]);
+	if (e == ERR_OK) e = render(c, &l, since, &r);
+	if (e == ERR_OK) write_answer(c, w, &l, r.events, r.n, with_inaccessible);
+	for (size_t i = 0; i < r.n; i++) event_unref(r.events[i]);
 	return e;
 }
 

@@ -166,15 +166,28 @@ struct span exchange_operation(const struct exchange *ex)
 	return SPAN("Request");
 }
 
+/* The call's arena may be full of what made it fail: the reply's buffer has room for an error. */
+static struct span bare_error(struct exchange *ex, struct error *e, int64_t took)
+{
+	struct jsonw w;
+	struct buf *reply = &ex->call.reply;
+	buf_deinit(reply);
+	buf_init(reply, (size_t)LIMIT_REPLY_BYTES);
+	jsonw_init(&w, reply);
+	chat_error_write(ex->host->chat, &w, exchange_operation(ex), e, took);
+	if (!reply->failed) return buf_span(reply);
+	e->err = ERR_UNAVAILABLE;
+	return SPAN("{\"code\":-1,\"message\":\"out of memory\",\"StatusCode\":503,\"duration\":\"0.00ms\",\"more_info\":\"\","
+		    "\"details\":[],\"exception_fields\":{}}");
+}
+
 static void answer_error(struct exchange *ex)
 {
 	struct error *e = &ex->call.chat.error;
 	int64_t took = net_now_us(ex->host->loop) - ex->call.started_us;
 	if (!span_given(e->message)) e->message = err_text(e->err);
 	struct span body = api_error_json(ex->host->chat, &ex->call.arena, exchange_operation(ex).p, e, took);
-	if (!span_given(body))
-		body = SPAN("{\"code\":-1,\"message\":\"out of memory\",\"StatusCode\":500,\"duration\":\"0.00ms\","
-			    "\"more_info\":\"\",\"details\":[],\"exception_fields\":{}}");
+	if (!span_given(body)) body = bare_error(ex, e, took);
 	exchange_answer(ex, err_http(e->err), SPAN("application/json; charset=utf-8"), body, ANSWER_API, SPAN_NONE);
 }
 

@@ -33,15 +33,20 @@ void replay_end(struct session *s)
 	s->replay = NULL;
 }
 
+static bool is_crowded(const struct queue *held)
+{
+	return queue_waiting(held) >= HELD_MAX || held->bytes > (uint64_t)LIMIT_QUEUE_SOFT_BYTES;
+}
+
 void replay_hold(struct session *s, struct frame *f, struct tail *t)
 {
 	struct replay *r = s->replay;
 	struct tail_pool *tails = &s->hub->tails;
-	if (queue_waiting(&r->held) >= HELD_MAX) {
+	if (is_crowded(&r->held)) {
 		int64_t gone = queue_drop_durable(&r->held, tails, INT64_MAX);
 		if (gone > r->need) r->need = gone;
 	}
-	bool is_full = queue_waiting(&r->held) >= HELD_MAX;
+	bool is_full = is_crowded(&r->held);
 	if (!is_full && !f->is_droppable && queue_push(&r->held, f, t)) return;
 	tail_unref(tails, t);
 	if (is_full && !f->is_droppable && queue_replace(&r->held, tails, f)) {
@@ -91,10 +96,17 @@ static void go_live(struct session *s)
 	free(r);
 }
 
+/* Little enough waits that another page, of LIMIT_REPLAY_BYTES and one event at most, stays far from the hard limit, and a peer
+ * that reads on is soon under the soft one when live takes over. */
+static bool is_drained(const struct queue *q)
+{
+	return queue_waiting(q) <= LIMIT_POLL_BATCH && q->bytes <= (uint64_t)LIMIT_QUEUE_SOFT_BYTES / 4;
+}
+
 void replay_go_on(struct session *s)
 {
 	struct replay *r = s->replay;
-	if (!r || s->is_doomed || r->is_asked || queue_waiting(&s->queue) > LIMIT_POLL_BATCH) return;
+	if (!r || s->is_doomed || r->is_asked || !is_drained(&s->queue)) return;
 	if (r->at_head && r->upto >= r->need) {
 		go_live(s);
 	} else {

@@ -1,5 +1,6 @@
 /* Deleting, truncating, clearing; and what watching announces. */
 #include "chat/message_rules.h"
+#include "chat/replay_parts.h"
 #include "world.h"
 
 static enum err create(struct world *w, const char *who, const char *id, const char *body, struct channel_ctx *x)
@@ -84,20 +85,21 @@ static void test_end_is_replayed(void **state)
 	run_tasks(w);
 	struct store_event *rows;
 	struct event *out[32];
-	size_t n, made;
+	struct replayed r = { .events = out };
+	size_t n;
 	int64_t head, bob = world_user(w, "bob").pk;
 	assert_int_equal(store_event_head(w->tx, &head), ERR_OK);
 	assert_int_equal(
 		store_events_for_user(w->tx, w->app->pk, bob, &(struct store_interest){ 0 }, 0, head, 32, &w->arena, &rows, &n),
 		ERR_OK);
-	OK(AS(w, "bob", chat_replay(&w->c, rows, n, NULL, 0, out, &made)));
-	assert_int_equal(made, 1);
+	OK(AS(w, "bob", replay_render(&w->c, rows, n, &(struct replay_options){ .most_bytes = 1 << 20 }, &r)));
+	assert_int_equal(r.n, 1);
 	yyjson_val *body = body_of(w, out[0]);
 	assert_text(at(body, "type"), "notification.channel_deleted");
 	assert_text(at(body, "cid"), "messaging:one");
 	assert_text(at(json_get(body, "channel"), "id"), "one");
 	assert_false(has(json_get(body, "channel"), "name"));
-	for (size_t i = 0; i < made; i++) event_unref(out[i]);
+	for (size_t i = 0; i < r.n; i++) event_unref(out[i]);
 }
 
 static void test_soft_delete(void **state)

@@ -74,8 +74,11 @@ struct api_call {
 		int64_t *unwatch;
 		bool *last;
 		size_t unwatch_count;
-		int64_t *presence;
+		int64_t *presence, *presence_causes; /* causes: the channel that brings him, 0 = none; NULL: none for all */
 		size_t presence_count;
+		/* Written by the second run: the right is gone meanwhile, so the subscription is taken back. When that run fails,
+		 * all are. */
+		bool *lost, *presence_lost;
 	} subscribe;
 	/* connect (WebSocket and long poll): filled by the connect rule. session_start as an opaque pointer: api does not know
 	 * sessions' insides. */

@@ -5,36 +5,87 @@
 
 /* ---- subscriptions ---- */
 
-static bool alloc_subscription(struct api_call *c, size_t channels, size_t presence)
+enum err api_subscribe_room(struct api_call *c, size_t channels, size_t presence)
 {
 	struct arena *a = &c->arena;
 	c->subscribe.channels = arena_array(a, int64_t, channels + 1);
 	c->subscribe.quiet = arena_array(a, bool, channels + 1);
 	c->subscribe.first = arena_array(a, bool, channels + 1);
+	c->subscribe.lost = arena_array(a, bool, channels + 1);
 	c->subscribe.watcher_count = arena_array(a, int64_t, channels + 1);
 	c->subscribe.presence = arena_array(a, int64_t, presence + 1);
-	return !arena_failed(a);
+	c->subscribe.presence_causes = arena_array(a, int64_t, presence + 1);
+	c->subscribe.presence_lost = arena_array(a, bool, presence + 1);
+	return arena_failed(a) ? chat_store_fail(&c->chat, ERR_UNAVAILABLE) : ERR_OK;
+}
+
+static bool listed(const int64_t *pks, size_t n, int64_t pk)
+{
+	for (size_t i = 0; i < n; i++)
+		if (pks[i] == pk) return true;
+	return false;
+}
+
+void api_subscribe_keep(struct api_call *c, const struct channel_ctx *x, size_t n)
+{
+	for (size_t i = 0; i < c->subscribe.channel_count; i++) {
+		size_t k = 0;
+		while (k < n && x[k].ch.pk != c->subscribe.channels[i]) k++;
+		c->subscribe.lost[i] = k == n;
+	}
+}
+
+void api_subscribe_keep_users(struct api_call *c, const int64_t *pks, size_t n)
+{
+	for (size_t i = 0; i < c->subscribe.presence_count; i++)
+		c->subscribe.presence_lost[i] = !listed(pks, n, c->subscribe.presence[i]);
+}
+
+struct followed {
+	int64_t *pks, *causes;
+	size_t n;
+};
+
+static enum err list_followed(struct api_call *c, const struct channel_ctx *x, size_t n, const struct channel_want *want,
+	int64_t presence_max, struct followed *f)
+{
+	for (size_t i = 0; i < n; i++) {
+		int64_t left = LIMIT_PRESENCE_PER_SESSION - (int64_t)f->n;
+		enum err e = chat_presence_users(&c->chat, &x[i], want->members_limit, left < presence_max ? left : presence_max,
+			f->pks, f->causes, &f->n);
+		if (e != ERR_OK) return e;
+	}
+	return ERR_OK;
 }
 
 enum err api_subscribe_channels(
 	struct api_call *c, const struct channel_ctx *x, size_t n, const struct channel_want *want, int64_t presence_max)
 {
-	int64_t room = LIMIT_PRESENCE_PER_SESSION;
-	if (!alloc_subscription(c, n, (size_t)room)) return chat_store_fail(&c->chat, ERR_UNAVAILABLE);
-	for (size_t i = 0; i < n; i++) {
-		if (want->watch) {
-			c->subscribe.channels[i] = x[i].ch.pk;
-			c->subscribe.quiet[i] = !x[i].effective.connect_events;
-		}
-		if (!want->presence) continue;
-		int64_t left = room - (int64_t)c->subscribe.presence_count;
-		enum err e = chat_presence_users(&c->chat, &x[i], want->members_limit, left < presence_max ? left : presence_max,
-			c->subscribe.presence, &c->subscribe.presence_count);
-		if (e != ERR_OK) return e;
+	enum err e = api_subscribe_room(c, n, want->presence ? (size_t)LIMIT_PRESENCE_PER_SESSION : 0);
+	if (e != ERR_OK) return e;
+	for (size_t i = 0; want->watch && i < n; i++) {
+		c->subscribe.channels[i] = x[i].ch.pk;
+		c->subscribe.quiet[i] = !x[i].effective.connect_events;
 	}
+	struct followed f = { c->subscribe.presence, c->subscribe.presence_causes, 0 };
+	if (want->presence) e = list_followed(c, x, n, want, presence_max, &f);
+	if (e != ERR_OK) return e;
+	c->subscribe.presence_count = f.n;
 	c->subscribe.channel_count = want->watch ? n : 0;
 	c->subscribe.wanted = true;
 	return ERR_OK;
+}
+
+/* Whom a channel brought that is left out now, and no other one. */
+static enum err keep_followed(struct api_call *c, const struct channel_list *l)
+{
+	size_t most = (size_t)LIMIT_PRESENCE_PER_SESSION;
+	if (c->subscribe.presence_count == 0) return ERR_OK;
+	struct followed f = { arena_array(&c->arena, int64_t, most + 1), arena_array(&c->arena, int64_t, most + 1), 0 };
+	if (arena_failed(&c->arena)) return chat_store_fail(&c->chat, ERR_UNAVAILABLE);
+	enum err e = list_followed(c, l->items, l->n, &l->want, LIMIT_PRESENCE_PER_SESSION, &f);
+	if (e == ERR_OK) api_subscribe_keep_users(c, f.pks, f.n);
+	return e;
 }
 
 enum err api_check_connection(struct api_call *c)
@@ -162,7 +213,10 @@ static enum err query_again(struct api_call *c, yyjson_val *body, struct channel
 {
 	enum err e = api_check_connection(c);
 	if (e == ERR_OK) e = chat_reload_channels(&c->chat, body, c->subscribe.channels, c->subscribe.channel_count, l);
-	if (e == ERR_OK && !l->want.watch) return chat_query_channels(&c->chat, body, l); /* presence alone */
+	if (e == ERR_OK && !l->want.watch) e = chat_query_channels(&c->chat, body, l); /* presence alone */
+	if (e != ERR_OK) return e;
+	api_subscribe_keep(c, l->items, l->n);
+	e = keep_followed(c, l);
 	for (size_t i = 0; e == ERR_OK && i < l->n; i++) e = api_announce_watch(c, &l->items[i]);
 	return e;
 }

@@ -5,6 +5,11 @@
 #include "api/api.h"
 #include "chat/channel_rules.h"
 
+/* Room for so many, none in it. */
+enum err api_subscribe_room(struct api_call *c, size_t channels, size_t presence) BECK_WARN_UNUSED;
+/* Second run: only these are still the caller's to listen to. */
+void api_subscribe_keep(struct api_call *c, const struct channel_ctx *x, size_t n);
+void api_subscribe_keep_users(struct api_call *c, const int64_t *pks, size_t n);
 /* First run: rights are looked at; now the hub of the connection is to subscribe. `presence_max`: users per channel. */
 enum err api_subscribe_channels(struct api_call *c, const struct channel_ctx *x, size_t n, const struct channel_want *want,
 	int64_t presence_max) BECK_WARN_UNUSED;

@@ -1,40 +1,22 @@
 #include "api/handlers.h"
+#include "api/subscribe.h"
 #include "chat/channel_data.h"
 #include "chat/channel_rules.h"
 #include "chat/message_rules.h"
 
 static enum err ask_subscription(struct api_call *c, const struct channel_ctx *x, size_t n)
 {
-	struct arena *a = &c->arena;
-	c->subscribe.channels = arena_array(a, int64_t, n + 1);
-	c->subscribe.quiet = arena_array(a, bool, n + 1);
-	c->subscribe.first = arena_array(a, bool, n + 1);
-	c->subscribe.watcher_count = arena_array(a, int64_t, n + 1);
-	if (arena_failed(a)) return chat_store_fail(&c->chat, ERR_UNAVAILABLE);
-	for (size_t i = 0; i < n; i++) {
-		c->subscribe.channels[i] = x[i].ch.pk;
-		c->subscribe.quiet[i] = !x[i].effective.connect_events;
-	}
-	c->subscribe.channel_count = n;
-	c->subscribe.wanted = true;
-	return ERR_OK;
+	const struct channel_want want = { .watch = true };
+	return api_subscribe_channels(c, x, n, &want, 0);
 }
 
 /* After the subscription: it is told, and what happened before it is read. */
 static enum err announce(struct api_call *c, const struct channel_ctx *x, size_t n)
 {
-	if (!c->subscribe.found)
-		return chat_fail(&c->chat, ERR_CONNECTION_ID, "connection_id", "there is no connection %.*s",
-			SPAN_FMT(c->subscribe.connection_id));
-	for (size_t i = 0; i < c->subscribe.channel_count; i++) {
-		for (size_t k = 0; c->subscribe.first[i] && k < n; k++) {
-			if (x[k].ch.pk != c->subscribe.channels[i]) continue;
-			enum err e = chat_watch_announce(&c->chat, &x[k], true, c->subscribe.watcher_count[i]);
-			if (e != ERR_OK) return e;
-			break;
-		}
-	}
-	return ERR_OK;
+	enum err e = api_check_connection(c);
+	if (e == ERR_OK) api_subscribe_keep(c, x, n);
+	for (size_t i = 0; e == ERR_OK && i < n; i++) e = api_announce_watch(c, &x[i]);
+	return e;
 }
 
 enum err api_sync(struct api_call *c)

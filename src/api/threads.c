@@ -15,6 +15,7 @@ static enum err watch(struct api_call *c, const struct channel_ctx *x, size_t n)
 		return e == ERR_OK ? api_subscribe_channels(c, x, n, &want, 0) : e;
 	}
 	e = api_check_connection(c);
+	if (e == ERR_OK) api_subscribe_keep(c, x, n);
 	for (size_t i = 0; e == ERR_OK && i < n; i++) e = api_announce_watch(c, &x[i]);
 	return e;
 }

@@ -35,9 +35,10 @@ enum err chat_get_or_create(struct chat_ctx *c, struct span type, struct span id
 struct span chat_distinct_id(struct arena *a, const struct span *ids, size_t n, struct span team);
 
 /* ---- watching (channel_watch.c) ---- */
-/* Whom a `presence` of this channel subscribes, in order of joining; at most limit are added to pks[*n ..]. */
+/* Whom a `presence` of this channel subscribes, in order of joining; at most limit are added to pks[*n ..]. causes: the channel,
+ * or 0 for who is there already because of another one. */
 enum err chat_presence_users(struct chat_ctx *c, const struct channel_ctx *x, int64_t members_limit, int64_t limit, int64_t *pks,
-	size_t *n) BECK_WARN_UNUSED;
+	int64_t *causes, size_t *n) BECK_WARN_UNUSED;
 /* Records user.watching.start / stop of the caller; visible callers of types with connect_events only. */
 enum err chat_watch_announce(
 	struct chat_ctx *c, const struct channel_ctx *x, bool starts, int64_t watcher_count) BECK_WARN_UNUSED;

@@ -2,15 +2,15 @@
 #include "base/limits.h"
 #include "chat/channel_rules.h"
 
-static bool listed(const int64_t *pks, size_t n, int64_t pk)
+static size_t place_of(const int64_t *pks, size_t n, int64_t pk)
 {
-	for (size_t i = 0; i < n; i++)
-		if (pks[i] == pk) return true;
-	return false;
+	size_t i = 0;
+	while (i < n && pks[i] != pk) i++;
+	return i;
 }
 
-enum err chat_presence_users(
-	struct chat_ctx *c, const struct channel_ctx *x, int64_t members_limit, int64_t limit, int64_t *pks, size_t *n)
+enum err chat_presence_users(struct chat_ctx *c, const struct channel_ctx *x, int64_t members_limit, int64_t limit, int64_t *pks,
+	int64_t *causes, size_t *n)
 {
 	if (!x->effective.connect_events) return ERR_OK;
 	int64_t *members;
@@ -19,7 +19,10 @@ enum err chat_presence_users(
 	if (e != ERR_OK) return chat_store_fail(c, e);
 	size_t added = 0;
 	for (size_t i = 0; i < count && added < (size_t)limit; i++) {
-		if (members[i] == c->me.pk || listed(pks, *n, members[i])) continue;
+		size_t at = place_of(pks, *n, members[i]);
+		if (members[i] == c->me.pk) continue;
+		causes[at] = at == *n ? x->ch.pk : 0;
+		if (at < *n) continue;
 		pks[(*n)++] = members[i];
 		added++;
 	}

@@ -1,4 +1,4 @@
-/* api calls on workers: loop -> reader or lane (-> hub of a connection -> reader) -> loop. */
+/* api calls on workers: loop -> reader or lane (-> hub of a connection -> reader (-> hub, to take back)) -> loop. */
 #include <string.h>
 
 #include "base/limits.h"
@@ -35,18 +35,54 @@ static enum job_next run(struct job *job)
 	return JOB_DONE;
 }
 
-static void refuse(struct call_job *j)
+static void mark_refused(struct call_job *j)
 {
 	j->call->chat.error =
 		(struct error){ .err = ERR_UNAVAILABLE, .message = SPAN("too many requests are waiting"), .retry_after_s = 1 };
-	answer(j);
 }
+
+/* ---- subscriptions that the second run does not grant ---- */
+
+static void taken_back(struct session_subscribe *s) { answer(BECK_CONTAINER(s, struct call_job, subscribe)); }
+
+/* Leaves in the serials those to be taken back. Whether there are any. */
+static bool find_lost(struct call_job *j)
+{
+	const struct api_call *c = j->call;
+	struct session_subscribe *s = &j->subscribe;
+	bool all = c->chat.error.err != ERR_OK, any = false;
+	if (!c->subscribe.found) return false;
+	for (size_t i = 0; i < s->channel_count; i++) {
+		if (!all && !c->subscribe.lost[i]) s->watch_serials[i] = 0;
+		any |= s->watch_serials[i] != 0;
+	}
+	for (size_t i = 0; i < s->presence_count; i++) {
+		if (!all && !c->subscribe.presence_lost[i]) s->presence_serials[i] = 0;
+		any |= s->presence_serials[i] != 0;
+	}
+	return any;
+}
+
+/* The caller hears of the refusal when there is nothing more to hear. */
+static void finish(struct call_job *j)
+{
+	if (!find_lost(j)) {
+		answer(j);
+		return;
+	}
+	j->subscribe.done = taken_back;
+	session_hub_post_take_back(j->subscribe.hub, &j->subscribe);
+}
+
+/* ---- the way there ---- */
 
 /* Also on the hub's loop thread, after the subscriptions were made. */
 static void read_again(struct call_job *j)
 {
 	j->call->subscribe.done = true;
-	if (!workers_read(j->d->workers, &j->job)) refuse(j);
+	if (workers_read(j->d->workers, &j->job)) return;
+	mark_refused(j);
+	finish(j);
 }
 
 static void subscribed(struct session_subscribe *s)
@@ -75,11 +111,19 @@ static void subscribe(struct call_job *j)
 		.unwatch = c->subscribe.unwatch,
 		.unwatch_count = c->subscribe.unwatch_count,
 		.presence = c->subscribe.presence,
+		.presence_channels = c->subscribe.presence_causes,
 		.presence_count = c->subscribe.presence_count,
+		.watch_serials = arena_array(&c->arena, uint32_t, c->subscribe.channel_count + 1),
+		.presence_serials = arena_array(&c->arena, uint32_t, c->subscribe.presence_count + 1),
 		.first = c->subscribe.first,
 		.watcher_count = c->subscribe.watcher_count,
 		.last = c->subscribe.last,
 		.done = subscribed };
+	if (!s->watch_serials || !s->presence_serials) {
+		mark_refused(j);
+		answer(j);
+		return;
+	}
 	memcpy(s->connection_id, id.p, id.n);
 	session_hub_post_subscribe(j->d->loops[loop].hub, s);
 }
@@ -90,7 +134,7 @@ static void done(struct job *job)
 	if (job->next == JOB_LATER && job->chat->error.err == ERR_OK) {
 		subscribe(j);
 	} else {
-		answer(j);
+		finish(j);
 	}
 }
 

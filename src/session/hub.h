@@ -106,7 +106,8 @@ struct session_hub {
 	struct topic_table watches, presence;
 	struct ring ring;
 	struct tail_pool tails;
-	uint64_t mark; /* number of the fan-out under way */
+	uint64_t mark;   /* number of the fan-out under way */
+	uint32_t serial; /* of the newest subscription */
 
 	struct list health, slow, doomed;
 	struct net_timer ticker; /* runs while a session is open */
@@ -177,12 +178,15 @@ void session_ready(struct session *s);
 void session_watch_slowness(struct session *s);
 
 /* ---- subscribe.c ---- */
-/* False: at the limit, or without memory. Already watching: true, first false. */
-bool session_watch(struct session *s, int64_t channel, bool is_quiet, bool *first, int64_t *count);
+/* NULL: at the limit, or without memory. Already watching: first false. Nobody has asked for a new one yet: subscription_hold. */
+struct subscription *session_watch(struct session *s, int64_t channel, bool is_quiet, bool *first, int64_t *count);
 void session_unwatch(struct session *s, struct subscription *w, bool *last, int64_t *count);
-/* Ends one watch, announced when it was the user's last. */
+/* Ends one watch, announced when it was the user's last, and the presence that the channel brought. */
 void session_drop_watch(struct session *s, int64_t channel, bool is_told);
-bool session_follow(struct session *s, int64_t user, int64_t cause);
+/* NULL as above; held by the same call. */
+struct subscription *session_follow(struct session *s, int64_t user, int64_t cause);
+/* One more call wants it to stay. Returns the serial, by which the call may take it back. */
+uint32_t subscription_hold(struct subscription *sub);
 /* Ends all subscriptions and announces what is to be announced; `last`: it was the user's last session. */
 void session_unsubscribe_all(struct session *s, bool is_visible, bool last);
 /* The event's watcher begins to watch. */
@@ -190,6 +194,7 @@ void subscriptions_begin(struct session_hub *h, const struct event *e);
 /* EVENT_DROP_WATCH */
 void subscriptions_drop(struct session_hub *h, const struct event *e);
 void subscribe_run(struct session_hub *h, struct session_subscribe *r);
+void subscribe_take_back(struct session_hub *h, struct session_subscribe *r);
 
 /* ---- replay.c ---- */
 bool replay_begin(struct session *s, int64_t after, struct span old_id) BECK_WARN_UNUSED;

@@ -18,7 +18,9 @@ static void watch_again(struct session *s, const struct session_start *start)
 	for (size_t i = 0; i < most; i++) {
 		int64_t count;
 		bool first;
-		if (!session_watch(s, start->watch[i], false, &first, &count) || !first || !channels) continue;
+		struct subscription *w = session_watch(s, start->watch[i], false, &first, &count);
+		if (w) (void)subscription_hold(w);
+		if (!w || !first || !channels) continue;
 		channels[n] = start->watch[i];
 		counts[n++] = count;
 	}

@@ -36,6 +36,21 @@ void session_hub_post_subscribe(struct session_hub *h, struct session_subscribe 
 	net_post(h->loop, &s->message);
 }
 
+static void run_take_back(struct net_message *m)
+{
+	struct session_subscribe *r = BECK_CONTAINER(m, struct session_subscribe, message);
+	struct session_hub *h = r->hub;
+	subscribe_take_back(h, r);
+	hub_show_stats(h);
+}
+
+void session_hub_post_take_back(struct session_hub *h, struct session_subscribe *s)
+{
+	s->hub = h;
+	s->message.run = run_take_back;
+	net_post(h->loop, &s->message);
+}
+
 /* ---- pages of the log ---- */
 
 static void free_page(struct session_replay_page *p)

@@ -159,9 +159,15 @@ struct session_subscribe {
 	bool *first; /* per channel watched: to be announced: his first watching session, and he is visible (caller's memory) */
 	int64_t *watcher_count; /* per channel (watched, or when unwatching: unwatched) */
 	bool *last;             /* per channel unwatched: to be announced likewise */
+	/* Of what this call holds, per channel and per presence entry; 0 = nothing. May be NULL when nothing is ever taken back.
+	 */
+	uint32_t *watch_serials, *presence_serials;
 	void (*done)(struct session_subscribe *s);
 };
 void session_hub_post_subscribe(struct session_hub *h, struct session_subscribe *s);
+/* The same object again, when it came out that the caller may not listen: lets go of what serials other than 0 name. What no
+ * other call of the session asked for ends. Answers as above. */
+void session_hub_post_take_back(struct session_hub *h, struct session_subscribe *s);
 
 /* Private: what is on its way to a hub and is freed with it when it never arrives. */
 struct session_posted {

@@ -9,7 +9,23 @@ static bool is_visible(const struct session *s)
 	return s->user_pk && registry_is_visible(s->hub->registry, s->app, s->user_pk);
 }
 
-bool session_watch(struct session *s, int64_t channel, bool is_quiet, bool *first, int64_t *count)
+/* 0 is nobody's. */
+static uint32_t next_serial(struct session_hub *h) { return ++h->serial ? h->serial : ++h->serial; }
+
+/* At its largest a count is stuck: the subscription ends with the session. */
+uint32_t subscription_hold(struct subscription *sub)
+{
+	if (sub->calls < UINT16_MAX) sub->calls++;
+	return sub->serial;
+}
+
+/* True: nobody else asked for it. One of the same name that came later is another call's. */
+static bool let_go(struct subscription *sub, uint32_t serial)
+{
+	return sub && sub->serial == serial && sub->calls < UINT16_MAX && --sub->calls == 0;
+}
+
+struct subscription *session_watch(struct session *s, int64_t channel, bool is_quiet, bool *first, int64_t *count)
 {
 	struct session_hub *h = s->hub;
 	struct subscription *w = topic_subscription(&s->watches, channel);
@@ -17,19 +33,20 @@ bool session_watch(struct session *s, int64_t channel, bool is_quiet, bool *firs
 	if (w) {
 		w->is_quiet = w->is_quiet && is_quiet;
 		*count = registry_watcher_count(h->registry, s->app, channel);
-		return true;
+		return w;
 	}
 	if (s->watches.n >= LIMIT_WATCHES_PER_SESSION || !(w = topic_add(&h->watches, s, channel))) {
 		*count = registry_watcher_count(h->registry, s->app, channel);
-		return false;
+		return NULL;
 	}
 	w->is_quiet = is_quiet;
+	w->serial = next_serial(h);
 	bool visible = !s->user_pk || registry_is_visible(h->registry, s->app, s->user_pk);
-	if (registry_watch(h->registry, s->app, channel, s->user_pk, visible, first, count)) return true;
+	if (registry_watch(h->registry, s->app, channel, s->user_pk, visible, first, count)) return w;
 	topic_remove(&h->watches, s, w);
 	*first = false;
 	*count = registry_watcher_count(h->registry, s->app, channel);
-	return false;
+	return NULL;
 }
 
 void session_unwatch(struct session *s, struct subscription *w, bool *last, int64_t *count)
@@ -39,17 +56,18 @@ void session_unwatch(struct session *s, struct subscription *w, bool *last, int6
 	registry_unwatch(s->hub->registry, s->app, channel, s->user_pk, last, count);
 }
 
-bool session_follow(struct session *s, int64_t user, int64_t cause)
+struct subscription *session_follow(struct session *s, int64_t user, int64_t cause)
 {
 	struct subscription *p = topic_subscription(&s->presence, user);
 	if (p) {
 		if (p->cause != cause) p->cause = 0; /* brought by several: it stays as long as the session */
-		return true;
+	} else {
+		if (s->presence.n >= LIMIT_PRESENCE_PER_SESSION || !(p = topic_add(&s->hub->presence, s, user))) return NULL;
+		p->cause = cause;
+		p->serial = next_serial(s->hub);
 	}
-	if (s->presence.n >= LIMIT_PRESENCE_PER_SESSION) return false;
-	p = topic_add(&s->hub->presence, s, user);
-	if (p) p->cause = cause;
-	return p != NULL;
+	(void)subscription_hold(p);
+	return p;
 }
 
 static void unfollow_cause(struct session *s, int64_t channel)
@@ -87,6 +105,7 @@ void session_drop_watch(struct session *s, int64_t channel, bool is_told)
 	struct subscription *w = topic_subscription(&s->watches, channel);
 	bool last, is_quiet;
 	int64_t count;
+	unfollow_cause(s, channel);
 	if (!w) return;
 	is_quiet = w->is_quiet;
 	session_unwatch(s, w, &last, &count);
@@ -95,7 +114,7 @@ void session_drop_watch(struct session *s, int64_t channel, bool is_told)
 }
 
 /* Over a limit or without memory nothing happens: the request that follows says so. It also says whether its coming is anybody's
- * business; until then it is not. */
+ * business, until then it is not; and it holds the watch. */
 void subscriptions_begin(struct session_hub *h, const struct event *e)
 {
 	struct session *s = session_find(h, blob_span(e->watcher));
@@ -137,7 +156,10 @@ static void watch_list(struct session *s, struct session_subscribe *r)
 	for (size_t i = 0; i < r->channel_count; i++) {
 		bool first, is_quiet = r->quiet && r->quiet[i];
 		int64_t count;
-		(void)session_watch(s, r->channels[i], is_quiet, &first, &count); /* over a limit: the first ones, no error */
+		/* over a limit: the first ones, no error */
+		struct subscription *w = session_watch(s, r->channels[i], is_quiet, &first, &count);
+		uint32_t serial = w ? subscription_hold(w) : 0;
+		if (r->watch_serials) r->watch_serials[i] = serial;
 		if (r->first) r->first[i] = first && is_visible(s);
 		if (r->watcher_count) r->watcher_count[i] = count;
 	}
@@ -147,7 +169,9 @@ static void follow_list(struct session *s, const struct session_subscribe *r)
 {
 	for (size_t i = 0; i < r->presence_count; i++) {
 		int64_t cause = r->presence_channels ? r->presence_channels[i] : r->channel_count == 1 ? r->channels[0] : 0;
-		if (!session_follow(s, r->presence[i], cause)) return;
+		struct subscription *p = session_follow(s, r->presence[i], cause);
+		if (!p) return;
+		if (r->presence_serials) r->presence_serials[i] = p->serial;
 	}
 }
 
@@ -159,6 +183,21 @@ void subscribe_run(struct session_hub *h, struct session_subscribe *r)
 		unwatch_list(s, r);
 		watch_list(s, r);
 		follow_list(s, r);
+	}
+	r->done(r);
+}
+
+/* Nobody was told of these, so nobody is told of their end. */
+void subscribe_take_back(struct session_hub *h, struct session_subscribe *r)
+{
+	struct session *s = session_find(h, span_str(r->connection_id));
+	for (size_t i = 0; s && i < r->channel_count; i++) {
+		struct subscription *w = r->watch_serials[i] ? topic_subscription(&s->watches, r->channels[i]) : NULL;
+		if (let_go(w, r->watch_serials[i])) session_drop_watch(s, r->channels[i], false);
+	}
+	for (size_t i = 0; s && i < r->presence_count; i++) {
+		struct subscription *p = r->presence_serials[i] ? topic_subscription(&s->presence, r->presence[i]) : NULL;
+		if (let_go(p, r->presence_serials[i])) topic_remove(&h->presence, s, p);
 	}
 	r->done(r);
 }

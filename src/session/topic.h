@@ -19,9 +19,11 @@ struct topic {
 };
 struct subscription {
 	struct topic *topic;
-	int64_t cause; /* presence: the channel that brought it, 0 = none */
-	uint32_t at;   /* its place in the topic */
-	bool is_quiet; /* watching: nothing is announced */
+	int64_t cause;   /* presence: the channel that brought it, 0 = none */
+	uint32_t at;     /* its place in the topic */
+	uint32_t serial; /* of all subscriptions of this hub; no two that are taken for each other share it */
+	uint16_t calls;  /* that asked for it and did not take it back */
+	bool is_quiet;   /* watching: nothing is announced */
 };
 struct subscriptions {
 	struct subscription *items;

@@ -302,7 +302,7 @@ static void test_watching(void **state)
 	struct world *w = *state;
 	struct channel_ctx x;
 	bool first;
-	int64_t watchers = 0, pks[10];
+	int64_t watchers = 0, pks[10], causes[10];
 	size_t n = 0;
 	one(w);
 	assert_true(registry_watch(w->registry, w->app->pk, 1, world_user(w, "bob").pk, true, &first, &watchers));
@@ -320,9 +320,10 @@ static void test_watching(void **state)
 	assert_int_equal(store_user_put(w->tx, w->app->pk, &u, SPAN_NONE), ERR_OK);
 	OK(AS(w, "bob", chat_watch_announce(&w->c, &x, true, 1)));
 	assert_int_equal(w->c.event_count, 0);
-	OK(AS(w, "ann", chat_presence_users(&w->c, &x, 100, 10, pks, &n)));
+	OK(AS(w, "ann", chat_presence_users(&w->c, &x, 100, 10, pks, causes, &n)));
 	assert_int_equal(n, 1);
 	assert_int_equal(pks[0], u.pk);
+	assert_int_equal(causes[0], x.ch.pk);
 	registry_unwatch(w->registry, w->app->pk, 1, u.pk, &first, &watchers);
 }
 

@@ -7,6 +7,7 @@
 
 #include "../../support/hub_world.h"
 #include "base/limits.h"
+#include "session/hub.h"
 
 enum { ANN = 1, BOB = 2, CAT = 3, CHANNEL = 50, OTHER = 51 };
 
@@ -564,6 +565,68 @@ static void test_subscribing_needs_the_right_session(void **state)
 	client_free(ann);
 }
 
+/* A call that asked for CHANNEL and for BOB, and may have to take them back. */
+struct asking {
+	struct session_subscribe r;
+	int64_t channel, user;
+	uint32_t watch, presence;
+};
+
+static void ask(struct world *w, struct asking *a, const struct client *c)
+{
+	*a = (struct asking){ .channel = CHANNEL, .user = BOB };
+	a->r = (struct session_subscribe){ .channels = &a->channel,
+		.channel_count = 1,
+		.presence = &a->user,
+		.presence_count = 1,
+		.watch_serials = &a->watch,
+		.presence_serials = &a->presence };
+	world_subscribe(w, &a->r, c);
+	assert_true(a->r.found && a->watch && a->presence);
+}
+
+static void take_back(struct world *w, struct asking *a)
+{
+	session_hub_post_take_back(w->hub, &a->r);
+	fake_loop_turn(w->loop);
+}
+
+static bool listens(const struct world *w, const struct client *c)
+{
+	const struct session *s = c->session;
+	bool watches = topic_subscription(&s->watches, CHANNEL) != NULL;
+	assert_int_equal(topic_subscription(&s->presence, BOB) != NULL, watches);
+	assert_int_equal(registry_watcher_count(w->registry, WORLD_APP, CHANNEL), watches);
+	return watches;
+}
+
+static void test_refused_call_takes_its_subscriptions_back(void **state)
+{
+	struct world *w = *state;
+	struct client *ann = visitor(w, ANN);
+	struct asking one, two;
+	ask(w, &one, ann);
+	take_back(w, &one);
+	assert_false(listens(w, ann));
+	ask(w, &one, ann);
+	ask(w, &two, ann);
+	take_back(w, &one);
+	assert_true(listens(w, ann)); /* the other call has it still */
+	take_back(w, &two);
+	assert_false(listens(w, ann));
+	ask(w, &one, ann);
+	world_unwatch(w, ann, CHANNEL);
+	ask(w, &two, ann);
+	take_back(w, &one);
+	assert_true(listens(w, ann)); /* another subscription than the one it asked for */
+	one.watch = one.presence = 0;
+	take_back(w, &one);
+	assert_true(listens(w, ann));
+	assert_int_equal(world_count(w, ASKED_ENDED), 0);
+	client_free(ann);
+	take_back(w, &two); /* nobody is there any more */
+}
+
 static void test_repeated_watch_is_not_announced_again(void **state)
 {
 	struct world *w = *state;
@@ -681,8 +744,8 @@ int main(void)
 		T(test_close_sessions_of_old_tokens), T(test_a_snapshot_older_than_the_ring_is_refused),
 		T(test_crowds_thin_typing_and_watching), T(test_disconnect_announces),
 		T(test_invisible_users_are_never_announced), T(test_subscribing_needs_the_right_session),
-		T(test_repeated_watch_is_not_announced_again), T(test_open_catches_up),
-		T(test_event_in_the_snapshot_and_still_under_way), T(test_deactivated_between_snapshot_and_open),
-		T(test_close_from_any_thread) };
+		T(test_refused_call_takes_its_subscriptions_back), T(test_repeated_watch_is_not_announced_again),
+		T(test_open_catches_up), T(test_event_in_the_snapshot_and_still_under_way),
+		T(test_deactivated_between_snapshot_and_open), T(test_close_from_any_thread) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,6 +6,7 @@
 #include "api/auth.h"
 #include "api/handlers.h"
 #include "api/rates.h"
+#include "api/strangers.h"
 #include "base/limits.h"
 #include "base/utf8.h"
 
@@ -55,9 +56,24 @@ static bool is_blank(struct span s)
 	return s.n == 0 || span_is(s, "null");
 }
 
+static enum err admit(struct api_call *c)
+{
+	bool is_guest = c->route->run == api_create_guest, is_known = c->has_token && !is_guest;
+	if (c->chat.caller == CALLER_SERVER || is_known) return ERR_OK;
+	int wait_s = strangers_wait_s(
+		c->strangers, c->peer, is_guest ? STRANGER_GUEST : STRANGER_CALL, clock_mono_us(c->chat.chat->clock));
+	if (wait_s == 0) return ERR_OK;
+	enum err e = chat_fail(&c->chat, ERR_RATE_LIMIT, NULL,
+		is_guest ? "too many guests from this address; try again later"
+			 : "too many calls without a token from this address; try again later");
+	c->chat.error.retry_after_s = wait_s;
+	return e;
+}
+
 static enum err authenticate(struct api_call *c)
 {
 	enum err e = auth_prepare(c);
+	if (e == ERR_OK) e = admit(c);
 	if (e == ERR_OK) api_rate_count(c);
 	return e;
 }

@@ -54,7 +54,8 @@ struct api_call {
 	struct chat_ctx chat;
 	struct app *app; /* a reference */
 	struct jwt token;
-	struct token_cache *tokens; /* the loop's, for api_prepare*; NULL = none */
+	struct token_cache *tokens;  /* the loop's, for api_prepare*; NULL = none */
+	struct strangers *strangers; /* the server's, likewise; NULL = no limits */
 	bool has_token;
 	uint32_t calls_in_minute; /* of this operation, this one included; 1 for a client, who is told of no others */
 	/* reply: a JSON object without its closing brace is in `reply` (the edge adds duration and "}") */

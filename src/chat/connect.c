@@ -115,7 +115,7 @@ static enum err start_of(struct chat_ctx *c, const struct user *u, struct sessio
 		.user_id = u->id,
 		.invisible = u->invisible,
 		.dialect = c->dialect,
-		.connection_limit = u->pk == 0               ? 0
+		.connection_limit = u->pk == 0               ? LIMIT_ANON_PER_APP
 				    : c->app->is_development ? LIMIT_CONNS_PER_USER_DEV
 							     : LIMIT_CONNS_PER_USER };
 	if (u->pk != 0) return session_totals_fill(c, u->pk, out);

@@ -1,4 +1,4 @@
-/* Sockets per client address, counted over all loops: the system spreads one client's connections over them as it likes. */
+/* What each client address holds, counted over all loops: the system spreads one client's connections over them as it likes. */
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,17 +33,24 @@ void conn_addresses_destroy(struct conn_addresses *t)
 	free(t);
 }
 
-static struct conn_address *enter(struct conn_addresses *t, struct span peer, int64_t most)
+static void count(struct conn_address *a, unsigned what, int64_t n)
+{
+	if (what & ADDRESS_PLACE) a->count += n;
+	if (what & ADDRESS_ANONYMOUS) a->anonymous += n;
+}
+
+static struct conn_address *enter(struct conn_addresses *t, struct span peer, unsigned what, int64_t most)
 {
 	struct conn_address *a = map_get(&t->by_text, peer);
 	if (a) {
-		if (most && a->count >= most) return NULL;
-		a->count++;
+		if (what & ADDRESS_PLACE && a->count >= most) return NULL;
+		if (what & ADDRESS_ANONYMOUS && a->anonymous >= LIMIT_ANON_PER_ADDR) return NULL;
+		count(a, what, 1);
 		return a;
 	}
 	a = calloc(1, sizeof *a + peer.n + 1);
 	if (!a) return NULL;
-	a->count = 1;
+	count(a, what, 1);
 	a->text_n = (uint8_t)peer.n;
 	memcpy(a->text, peer.p, peer.n);
 	if (map_put(&t->by_text, span_make(a->text, peer.n), a)) return a;
@@ -51,20 +58,31 @@ static struct conn_address *enter(struct conn_addresses *t, struct span peer, in
 	return NULL;
 }
 
-struct conn_address *conn_host_address(struct conn_host *h, struct span peer)
+static bool is_counted(const struct conn_host *h, struct span peer)
 {
-	pthread_mutex_lock(&h->addresses->lock);
-	struct conn_address *a =
-		enter(h->addresses, peer, h->settings.max_per_address ? h->settings.max_per_address : LIMIT_CONNS_PER_ADDR);
-	pthread_mutex_unlock(&h->addresses->lock);
-	return a;
+	struct net_addr a;
+	return !h->trusted_n || !net_addr_parse(peer, false, &a) || !net_cidrs_match(h->trusted, h->trusted_n, &a);
 }
 
-void conn_host_address_leave(struct conn_host *h, struct conn_address *a)
+bool conn_host_enter(struct conn_host *h, struct span peer, unsigned what, struct conn_place *out)
 {
-	if (!a) return;
+	*out = (struct conn_place){ .what = what };
+	if (!what || !is_counted(h, peer)) return true;
+	int64_t most = h->settings.max_per_address ? h->settings.max_per_address : LIMIT_CONNS_PER_ADDR;
 	pthread_mutex_lock(&h->addresses->lock);
-	if (--a->count == 0) {
+	out->address = enter(h->addresses, peer, what, most);
+	pthread_mutex_unlock(&h->addresses->lock);
+	return out->address != NULL;
+}
+
+void conn_host_leave(struct conn_host *h, struct conn_place *p)
+{
+	struct conn_address *a = p->address;
+	if (!a) return;
+	p->address = NULL;
+	pthread_mutex_lock(&h->addresses->lock);
+	count(a, p->what, -1);
+	if (!a->count && !a->anonymous) {
 		map_remove(&h->addresses->by_text, span_make(a->text, a->text_n));
 		free(a);
 	}

@@ -29,8 +29,7 @@ static void let_go(struct conn *c)
 	net_defer_cancel(&c->flush);
 	conn_http_end(c);
 	conn_ws_end(c);
-	conn_host_address_leave(h, c->address);
-	c->address = NULL;
+	conn_host_leave(h, &c->place);
 	conn_count(&h->counters.open, -1);
 }
 
@@ -169,21 +168,13 @@ static void on_closed(void *ctx, struct net_stream *s)
 	conn_host_left(h);
 }
 
-static bool counts_by_address(const struct conn_host *h, struct span peer)
-{
-	struct net_addr a;
-	return !h->trusted_n || !net_addr_parse(peer, false, &a) || !net_cidrs_match(h->trusted, h->trusted_n, &a);
-}
-
 int conn_host_accept(void *host, struct net_stream *s)
 {
 	static const struct net_stream_events events = { on_read, on_writable, on_error, on_closed };
 	struct conn_host *h = host;
 	struct span peer = net_stream_peer(s);
 	struct conn *c = h->is_draining ? NULL : calloc(1, sizeof *c);
-	bool counted = counts_by_address(h, peer);
-	if (c && counted) c->address = conn_host_address(h, peer);
-	if (!c || (counted && !c->address)) {
+	if (!c || !conn_host_enter(h, peer, ADDRESS_PLACE, &c->place)) {
 		if (c) LOG_WRN("connection refused", "peer=%.*s", SPAN_FMT(peer));
 		conn_count(&h->counters.refused, 1);
 		free(c);

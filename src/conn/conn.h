@@ -37,7 +37,8 @@ struct conn_settings {
 	struct span cors_origins;         /* "*" by default, else a comma-separated list */
 	bool http_log;
 	bool metrics_only; /* a listener of the operator's: /beck/metrics and /beck/health without credentials, nothing else */
-	int64_t max_per_address; /* open sockets of one client address; 0 = LIMIT_CONNS_PER_ADDR */
+	int64_t max_per_address;     /* open sockets and long-poll sessions of one client address; 0 = LIMIT_CONNS_PER_ADDR */
+	struct strangers *strangers; /* limits of calls without a token, shared by the loops; NULL = none */
 };
 struct conn_host; /* per loop: its connections, limits per address, counters */
 struct conn_host *conn_host_create(struct net_loop *loop, struct session_hub *hub, struct chat *chat, const struct conn_ops *ops,

@@ -15,12 +15,21 @@ struct conn;
 struct exchange;
 struct poll_session;
 
-/* Sockets of one client address. */
+/* What one client address holds. */
 struct conn_address {
-	int64_t count;
+	int64_t count;     /* ADDRESS_PLACE */
+	int64_t anonymous; /* ADDRESS_ANONYMOUS */
 	uint8_t text_n;
 	char text[];
 };
+/* What was counted for one socket or session. */
+struct conn_place {
+	struct conn_address *address; /* NULL: of a trusted proxy, not counted */
+	unsigned what;
+};
+
+/* What counts against an address: sockets and long-poll sessions; sessions without a user. */
+enum { ADDRESS_PLACE = 1, ADDRESS_ANONYMOUS = 2 };
 
 #define CONN_COUNTERS(X)                                                                                                         \
 	X(open)                                                                                                                  \
@@ -62,6 +71,7 @@ struct conn_host {
 	struct list in_flight; /* exchanges whose call or poll is elsewhere */
 	struct list connects_waiting;
 	unsigned connects_at_work;
+	size_t body_bytes; /* of all exchanges of this loop */
 	struct conn_addresses *addresses;
 	bool owns_addresses;
 	struct map polls;      /* struct poll_session by connection_id */
@@ -82,9 +92,9 @@ static inline void conn_count(_Atomic int64_t *counter, int64_t n)
 
 /* What is served over a WebSocket, and the largest message, instead of sessions. */
 void conn_host_set_ws_app(struct conn_host *h, const struct ws_app *app, uint32_t message_bytes);
-/* NULL when the address has too many sockets already, or without memory. */
-struct conn_address *conn_host_address(struct conn_host *h, struct span peer);
-void conn_host_address_leave(struct conn_host *h, struct conn_address *a);
+/* Counts `what` of an address. False when it has too many already, or without memory. Trusted proxies are not counted. */
+bool conn_host_enter(struct conn_host *h, struct span peer, unsigned what, struct conn_place *out) BECK_WARN_UNUSED;
+void conn_host_leave(struct conn_host *h, struct conn_place *p); /* once more does nothing */
 /* A connection or poll session has ended: perhaps the last one of a drain. */
 void conn_host_left(struct conn_host *h);
 /* The client's address: the peer's, or what trusted proxies say (the rightmost entry that is not one of them). Lives in `a`

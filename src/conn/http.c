@@ -67,6 +67,8 @@ static struct exchange *take_built(struct conn_http *h)
 	list_push(&h->exchanges, &ex->node);
 	h->in_hand++;
 	h->body_bytes += ex->call.http.body.n;
+	ex->body_counted = ex->call.http.body.n;
+	ex->host->body_bytes += ex->body_counted;
 	conn_count(&ex->host->counters.requests, 1);
 	return ex;
 }
@@ -134,7 +136,11 @@ static struct span feed_one(struct conn *c, struct span in)
 	case HTTP_MORE: note_progress(c); break;
 	case HTTP_REQUEST:
 		h->continue_left = 0;
-		take_request(c);
+		if (c->host->body_bytes + h->building->call.http.body.n > (size_t)LIMIT_BODIES_BYTES) {
+			refuse(c, ERR_UNAVAILABLE, "too many request bodies are in hand");
+		} else {
+			take_request(c);
+		}
 		break;
 	case HTTP_ERROR: refuse(c, err, refusal_text(err)); break;
 	}

@@ -17,6 +17,7 @@ struct exchange {
 	struct buf head, packed; /* response head; gzip of the body */
 	struct span body;        /* response body, in the call, `packed`, or static */
 	size_t sent;
+	size_t body_counted; /* of the request, in host->body_bytes */
 	int status;
 	bool is_started, is_ready, is_head, is_safe, is_last, is_connect, is_waiting;
 	int connects;         /* times that the connect rule was run */

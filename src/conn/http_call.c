@@ -27,6 +27,7 @@ struct exchange *exchange_make(struct conn *c)
 	ex->call.started_us = conn_now(c);
 	ex->call.owner = ex;
 	ex->call.tokens = c->host->tokens;
+	ex->call.strangers = c->host->settings.strangers;
 	ex->call.loop = c->host->loop;
 	return ex;
 }
@@ -42,6 +43,7 @@ void exchange_free(struct exchange *ex)
 {
 	if (!ex) return;
 	if (ex->is_waiting) stop_waiting(ex);
+	ex->host->body_bytes -= ex->body_counted;
 	list_remove(&ex->node);
 	list_remove(&ex->flight);
 	if (ex->ask) buf_deinit(&ex->ask->body);
@@ -158,7 +160,8 @@ bool exchange_open(struct exchange *ex, enum err (*open)(struct exchange *ex))
 	}
 	if (e->err == ERR_AGAIN) e->err = ERR_UNAVAILABLE;
 	if (e->err == ERR_RATE_LIMIT) {
-		e->message = SPAN("too many open connections of this user");
+		e->message = ex->call.chat.me.pk ? SPAN("too many open connections of this user, or from this address")
+						 : SPAN("too many open connections without a user, or from this address");
 		e->retry_after_s = RETRY_AFTER_S;
 	}
 	return true;

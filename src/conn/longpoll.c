@@ -9,7 +9,7 @@ static enum err open_session(struct exchange *ex)
 	struct api_call *call = &ex->call;
 	struct buf first;
 	buf_init(&first, (size_t)LIMIT_REPLY_BYTES);
-	enum err err = poll_session_open(ex->host, call->start, &first);
+	enum err err = poll_session_open(ex->host, call->start, call->peer, &first);
 	if (err == ERR_OK) {
 		buf_deinit(&call->reply);
 		buf_init(&call->reply, (size_t)LIMIT_REPLY_BYTES);

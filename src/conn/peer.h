@@ -21,7 +21,7 @@ struct conn {
 	struct list node;
 	struct conn_host *host;
 	struct net_stream *stream;
-	struct conn_address *address; /* NULL: a trusted proxy, not counted */
+	struct conn_place place;
 	struct net_deferred flush;
 	struct net_timer timer; /* the one deadline; may be early, never late */
 	uint64_t serial;        /* for logs */

@@ -44,7 +44,9 @@ void longpoll_cancelled(struct poll_ask *k); /* from another loop: its cancel go
 
 /* ---- the session's loop ---- */
 /* Opens the session that the connect rule prepared; its first event (a whole JSON object) is appended to `first`. */
-enum err poll_session_open(struct conn_host *h, const struct session_start *start, struct buf *first) BECK_WARN_UNUSED;
+/* It counts against the address of `peer` for its life. */
+enum err poll_session_open(
+	struct conn_host *h, const struct session_start *start, struct span peer, struct buf *first) BECK_WARN_UNUSED;
 void poll_session_ask(struct poll_ask *k);
 void poll_session_cancel(struct poll_ask *k);
 void poll_session_delivered(struct poll_ask *k);

@@ -16,6 +16,7 @@ enum { PEEK = 64, CODE_RESTART = 1012 };
 struct poll_session {
 	struct session_carrier carrier;
 	struct conn_host *host;
+	struct conn_place place;
 	struct session *session;
 	struct list node;         /* in host->poll_list */
 	struct net_timer timer;   /* hold, gather or expiry */
@@ -132,6 +133,7 @@ static void destroy(struct poll_session *p)
 	map_remove(&h->polls, session_id(p->session));
 	list_remove(&p->node);
 	session_release(p->session);
+	conn_host_leave(h, &p->place);
 	free(p);
 	conn_host_left(h);
 }
@@ -356,15 +358,20 @@ static void unmake(struct poll_session *p)
 {
 	net_defer_cancel(&p->work);
 	session_abort(p->session);
+	conn_host_leave(p->host, &p->place);
 	free(p);
 }
 
-enum err poll_session_open(struct conn_host *h, const struct session_start *start, struct buf *first)
+enum err poll_session_open(struct conn_host *h, const struct session_start *start, struct span peer, struct buf *first)
 {
 	struct poll_session *p = make(h, start);
 	struct session_out item;
 	bool came_online = false;
 	if (!p) return ERR_UNAVAILABLE;
+	if (!conn_host_enter(h, peer, ADDRESS_PLACE | (start->user ? 0 : ADDRESS_ANONYMOUS), &p->place)) {
+		unmake(p);
+		return ERR_RATE_LIMIT;
+	}
 	if (!map_put(&h->polls, session_id(p->session), p)) {
 		unmake(p);
 		return ERR_UNAVAILABLE;

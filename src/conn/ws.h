@@ -8,6 +8,7 @@
 struct conn_ws {
 	struct session_carrier carrier;
 	struct session *session;    /* NULL until it is open */
+	struct conn_place place;    /* of a session without a user, beside its socket's */
 	struct exchange *opening;   /* the connect request: waiting for its frame, or at work */
 	struct ws_decoder *decoder; /* only while the peer is in the middle of a frame or message */
 	struct buf out;             /* control frames, and data that is ours to keep; empty when idle */

@@ -56,8 +56,10 @@ static enum err open_session(struct exchange *ex)
 	ws->carrier.ready = on_session_ready;
 	struct session *s = session_create(h->hub, &ws->carrier, false);
 	if (!s) return ERR_UNAVAILABLE;
-	enum err err = session_open(s, start, &came_online);
+	bool has_place = conn_host_enter(h, ex->call.peer, start->user ? 0 : ADDRESS_ANONYMOUS, &ws->place);
+	enum err err = has_place ? session_open(s, start, &came_online) : ERR_RATE_LIMIT;
 	if (err) {
+		conn_host_leave(h, &ws->place);
 		session_abort(s);
 		return err;
 	}
@@ -165,6 +167,7 @@ static void session_ws_end(struct conn *c)
 	if (ws->opening) exchange_leave(ws->opening, false);
 	ws->opening = NULL;
 	ws->awaits_frame = false;
+	conn_host_leave(c->host, &ws->place);
 	if (!ws->session) return;
 	if (!session_is_closed(ws->session, &code)) session_close(ws->session, ws->peer_closed ? 0 : ws->close_code, NULL);
 	if (ws->item_at) return; /* the frame that was begun is finished first */

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "api/strangers.h"
 #include "base/embedded.h"
 #include "base/limits.h"
 #include "base/lock.h"
@@ -88,7 +89,8 @@ static bool make_loop(struct beckd *d, unsigned i, struct span *why)
 		.trusted_proxies = d->config.trusted_proxies,
 		.cors_origins = d->config.cors_origins,
 		.http_log = d->config.http_log,
-		.max_per_address = d->config.max_connections_per_address };
+		.max_per_address = d->config.max_connections_per_address,
+		.strangers = d->strangers };
 	if (l->hub) l->host = conn_host_create(l->loop, l->hub, &d->chat, &l->conn_ops, &settings);
 	if (!l->host) *why = SPAN("out of memory");
 	return l->host != NULL;
@@ -163,6 +165,7 @@ struct beckd *beckd_create(const struct config *c, struct arena *a, const struct
 	d->loops = calloc(d->loop_count, sizeof *d->loops);
 	d->registry = registry_create(rng);
 	d->addresses = conn_addresses_create(rng);
+	d->strangers = strangers_create(rng, d->config.guests_per_address);
 	d->chat = (struct chat){ .clock = clock,
 		.rng = rng,
 		.registry = d->registry,
@@ -171,7 +174,8 @@ struct beckd *beckd_create(const struct config *c, struct arena *a, const struct
 		.metrics = beckd_metrics,
 		.metrics_ctx = d };
 	d->chat.apps = chat_apps_create(rng);
-	bool ok = d->loops && d->registry && d->addresses && d->chat.apps && open_store(d, why) && beckd_bootstrap(d, why);
+	bool ok = d->loops && d->registry && d->addresses && d->strangers && d->chat.apps && open_store(d, why) &&
+		  beckd_bootstrap(d, why);
 	for (unsigned i = 0; ok && i < d->loop_count; i++) ok = make_loop(d, i, why);
 	if (ok) {
 		struct workers_options w = { .store = d->store,
@@ -328,6 +332,7 @@ void beckd_destroy(struct beckd *d)
 	if (d->store) store_close(d->store);
 	chat_apps_destroy(d->chat.apps);
 	conn_addresses_destroy(d->addresses);
+	strangers_destroy(d->strangers);
 	registry_destroy(d->registry);
 	free(d->loops);
 	pthread_mutex_destroy(&d->lock);

@@ -58,6 +58,7 @@ struct beckd {
 	struct workers *workers;
 	struct net_tls *tls;
 	struct conn_addresses *addresses;
+	struct strangers *strangers;
 	struct beckd_loop *loops;
 	struct session_hub **hubs; /* by loop index */
 	unsigned loop_count;

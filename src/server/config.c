@@ -35,7 +35,10 @@ const struct config_option config_options[] = {
 	{ "metrics-listen", "ADDR:PORT", NULL,
 		"a second, plain listener for /beck/metrics and /beck/health alone, without tokens; port 0 picks a free one (see "
 		"the log)" },
-	{ "max-connections-per-address", "N", "0", "open sockets of one client address (0: the built-in limit)" },
+	{ "max-connections-per-address", "N", "0",
+		"open sockets and long-poll sessions of one client address (0: the built-in limit)" },
+	{ "guests-per-address", "N", "0",
+		"guests that one client address may make at once, and then one each second (0: the built-in limit)" },
 	{ "log-level", "LEVEL", "info", "debug, info, warn or error" },
 	{ "time-scale", "N", "1", "tests only, with --dev: protocol timers run N times faster" },
 	{ NULL, NULL, NULL, NULL },
@@ -243,6 +246,7 @@ static bool fill(struct loading *l, struct config *c)
 		!to_bool(l, "http-log", &c->http_log) || !to_int(l, "loops", 0, 64, &c->loops) ||
 		!to_int(l, "readers", 0, 256, &c->readers) ||
 		!to_int(l, "max-connections-per-address", 0, 10000000, &per_address) ||
+		!to_int(l, "guests-per-address", 0, 10000000, &c->guests_per_address) ||
 		!to_int(l, "time-scale", 1, 1000, &c->time_scale) || !read_secret(l, c) ||
 		!check_proxies(l, c->trusted_proxies)) {
 		return false;

@@ -24,6 +24,7 @@ struct config {
 	int log_level;
 	int time_scale; /* test option, --dev only: protocol timers run so many times faster */
 	int64_t max_connections_per_address;
+	int guests_per_address; /* 0 = the built-in limit */
 };
 
 /* One line per option: this table is flags, environment, INI keys, --help and docs/operations.md alike. */

@@ -108,23 +108,29 @@ static void raise_count(struct reg_count *c)
 	if (++c->now > c->peak) c->peak = c->now;
 }
 
-static bool count_in(struct registry *r, int64_t app)
+/* anonymous_most: 0 = no limit. */
+static bool count_in(struct registry *r, int64_t app, bool is_anonymous, int64_t anonymous_most)
 {
 	pthread_mutex_lock(&r->lock);
 	struct reg_count *c = app_count(r, app);
-	if (c) {
+	bool ok = c && (!is_anonymous || anonymous_most <= 0 || c->anonymous < anonymous_most);
+	if (ok) {
+		c->anonymous += is_anonymous;
 		raise_count(c);
 		raise_count(&r->all);
 	}
 	pthread_mutex_unlock(&r->lock);
-	return c != NULL;
+	return ok;
 }
 
-static void count_out(struct registry *r, int64_t app)
+static void count_out(struct registry *r, int64_t app, bool is_anonymous)
 {
 	pthread_mutex_lock(&r->lock);
 	struct reg_count *c = app_count(r, app);
-	if (c) c->now--;
+	if (c) {
+		c->now--;
+		c->anonymous -= is_anonymous;
+	}
 	r->all.now--;
 	pthread_mutex_unlock(&r->lock);
 }
@@ -132,10 +138,10 @@ static void count_out(struct registry *r, int64_t app)
 bool registry_connect(struct registry *r, int64_t app, int64_t user, int64_t limit, bool *first)
 {
 	*first = false;
-	if (!user) return count_in(r, app);
+	if (!user) return count_in(r, app, true, limit);
 	struct reg_shard *s = registry_lock_shard(r->users, user);
 	struct reg_user *u = registry_user(s, user, true);
-	bool ok = u && (limit <= 0 || u->sessions < limit) && count_in(r, app);
+	bool ok = u && (limit <= 0 || u->sessions < limit) && count_in(r, app, false, 0);
 	if (ok) *first = u->sessions++ == 0;
 	if (u && !ok) registry_user_leave(s, u);
 	pthread_mutex_unlock(&s->lock);
@@ -145,7 +151,7 @@ bool registry_connect(struct registry *r, int64_t app, int64_t user, int64_t lim
 void registry_disconnect(struct registry *r, int64_t app, int64_t user, bool *last)
 {
 	*last = false;
-	count_out(r, app);
+	count_out(r, app, !user);
 	if (!user) return;
 	struct reg_shard *s = registry_lock_shard(r->users, user);
 	struct reg_user *u = registry_user(s, user, false);

@@ -14,7 +14,8 @@ struct registry;
 struct registry *registry_create(const struct rng *rng) BECK_WARN_UNUSED;
 void registry_destroy(struct registry *r);
 
-/* Counts a session. False when `limit` open ones are there already (0 = no limit). *first: he was offline before. */
+/* Counts a session. False when `limit` open ones of that user are there already, or without a user (0) of that application
+ * (0 = no limit). *first: he was offline before. */
 bool registry_connect(struct registry *r, int64_t app, int64_t user, int64_t limit, bool *first) BECK_WARN_UNUSED;
 /* *last: he is offline now. */
 void registry_disconnect(struct registry *r, int64_t app, int64_t user, bool *last);

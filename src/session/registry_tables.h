@@ -36,6 +36,7 @@ struct reg_shard {
 };
 struct reg_count {
 	int64_t now, peak;
+	int64_t anonymous; /* of now */
 };
 struct registry {
 	struct reg_shard users[REGISTRY_SHARDS], channels[REGISTRY_SHARDS];

@@ -42,11 +42,9 @@ struct http_parser {
 	struct text target, name, value, body;
 	struct http_header *headers;
 	size_t header_count, header_cap;
-	z_stream *gzip; /* while a gzip body is under way */
-	size_t inflated_max;
 	enum err err;
 	bool begun, head_done, complete;
-	bool wants_continue, is_upgrade, keep_alive, gzip_ended, accepts_gzip, gzip_body;
+	bool wants_continue, is_upgrade, keep_alive, accepts_gzip, gzip_body;
 	enum http_method method;
 };
 
@@ -284,24 +282,6 @@ static enum err head_accept(struct http_parser *p)
 	return ERR_OK;
 }
 
-static bool gzip_begin(struct http_parser *p)
-{
-	p->gzip = calloc(1, sizeof *p->gzip);
-	if (!p->gzip) return false;
-	if (inflateInit2(p->gzip, 16 + 15) == Z_OK) return true; /* 16: gzip wrapping only */
-	free(p->gzip);
-	p->gzip = NULL;
-	return false;
-}
-
-static void gzip_end(struct http_parser *p)
-{
-	if (!p->gzip) return;
-	inflateEnd(p->gzip);
-	free(p->gzip);
-	p->gzip = NULL;
-}
-
 static int on_headers_complete(llhttp_t *ll)
 {
 	struct http_parser *p = ll->data;
@@ -310,45 +290,53 @@ static int on_headers_complete(llhttp_t *ll)
 	if (err) return fail(p, err);
 	/* Only our own upgrade ends the HTTP of this connection; others ("h2c") are declined by going on. */
 	ll->upgrade = p->is_upgrade;
-	p->inflated_max = p->max_body_bytes < (size_t)LIMIT_BODY_BYTES ? p->max_body_bytes : (size_t)LIMIT_BODY_BYTES;
-	if (p->gzip_body && (ll->flags & F_CHUNKED || ll->content_length > 0) && !gzip_begin(p)) return fail(p, ERR_TOO_BIG);
 	p->head_done = true;
 	return HPE_PAUSED;
 }
 
-/* Bounded by inflated_max: at the bound one spare byte tells "exactly full" from "too big". */
-static int inflate_step(struct http_parser *p)
+/* ---- gzip: what was sent is held as it came and inflated when it is whole, so a request that is never finished costs no more
+ * than its bytes ---- */
+struct inflating {
+	z_stream z;
+	size_t most;
+	bool ended;
+};
+
+/* Bounded by `most`: at the bound one spare byte tells "exactly full" from "too big". */
+static int inflate_step(struct http_parser *p, struct inflating *g)
 {
-	size_t room = p->inflated_max - p->body.n;
+	size_t room = g->most - p->body.n;
 	char spare;
 	if (room && !text_reserve(p, &p->body, 1, HTTP_BODY_FIRST_BYTES)) return fail(p, ERR_TOO_BIG);
 	if (room > p->body.cap - p->body.n) room = p->body.cap - p->body.n;
-	z_stream *z = p->gzip;
-	z->next_out = room ? (Bytef *)(p->body.p + p->body.n) : (Bytef *)&spare;
-	z->avail_out = room ? (uInt)room : 1;
-	int rc = inflate(z, Z_NO_FLUSH);
-	size_t made = (room ? room : 1) - z->avail_out;
+	g->z.next_out = room ? (Bytef *)(p->body.p + p->body.n) : (Bytef *)&spare;
+	g->z.avail_out = room ? (uInt)room : 1;
+	int rc = inflate(&g->z, Z_NO_FLUSH);
+	size_t made = (room ? room : 1) - g->z.avail_out;
 	if (made && !room) return fail(p, ERR_TOO_BIG);
 	p->body.n += made;
 	if (rc == Z_STREAM_END)
-		p->gzip_ended = true;
+		g->ended = true;
 	else if (rc != Z_OK && rc != Z_BUF_ERROR)
 		return fail(p, rc == Z_MEM_ERROR ? ERR_TOO_BIG : ERR_INPUT);
 	return 0;
 }
 
-static int inflate_body(struct http_parser *p, const char *at, size_t n)
+static int inflate_whole(struct http_parser *p)
 {
-	if (n > UINT_MAX) return fail(p, ERR_TOO_BIG);
-	z_stream *z = p->gzip;
-	z->next_in = (Bytef *)(uintptr_t)at;
-	z->avail_in = (uInt)n;
-	do {
-		if (p->gzip_ended) return z->avail_in ? fail(p, ERR_INPUT) : 0; /* bytes behind the stream */
-		int rc = inflate_step(p);
-		if (rc) return rc;
-	} while (z->avail_in || z->avail_out == 0);
-	return 0;
+	struct span packed = text_take(&p->body);
+	struct inflating g = { .most = p->max_body_bytes < (size_t)LIMIT_BODY_BYTES ? p->max_body_bytes
+										    : (size_t)LIMIT_BODY_BYTES };
+	if (packed.n > UINT_MAX || inflateInit2(&g.z, 16 + 15) != Z_OK) return fail(p, ERR_TOO_BIG); /* 16: gzip wrapping only */
+	g.z.next_in = (Bytef *)(uintptr_t)packed.p;
+	g.z.avail_in = (uInt)packed.n;
+	int rc = 0;
+	do rc = inflate_step(p, &g);
+	while (rc == 0 && !g.ended && (g.z.avail_in || g.z.avail_out == 0));
+	/* Cut short, or bytes behind the stream. */
+	if (rc == 0 && (!g.ended || g.z.avail_in)) rc = fail(p, ERR_INPUT);
+	inflateEnd(&g.z);
+	return rc;
 }
 
 static int on_body(llhttp_t *ll, const char *at, size_t n)
@@ -357,7 +345,6 @@ static int on_body(llhttp_t *ll, const char *at, size_t n)
 	p->wants_continue = false;
 	if (n > p->max_body_bytes - p->body_bytes) return fail(p, ERR_TOO_BIG);
 	p->body_bytes += n;
-	if (p->gzip) return inflate_body(p, at, n);
 	if (!text_reserve(p, &p->body, n, HTTP_BODY_FIRST_BYTES)) return fail(p, ERR_TOO_BIG);
 	memcpy(p->body.p + p->body.n, at, n);
 	p->body.n += n;
@@ -367,7 +354,10 @@ static int on_body(llhttp_t *ll, const char *at, size_t n)
 static int on_message_complete(llhttp_t *ll)
 {
 	struct http_parser *p = ll->data;
-	if (p->gzip && !p->gzip_ended && p->body_bytes) return fail(p, ERR_INPUT);
+	if (p->gzip_body && p->body_bytes) {
+		int rc = inflate_whole(p);
+		if (rc) return rc;
+	}
 	p->keep_alive = llhttp_should_keep_alive(ll);
 	p->complete = true;
 	return HPE_PAUSED;
@@ -393,16 +383,10 @@ struct http_parser *http_parser_create(void)
 	return p;
 }
 
-void http_parser_destroy(struct http_parser *p)
-{
-	if (!p) return;
-	gzip_end(p);
-	free(p);
-}
+void http_parser_destroy(struct http_parser *p) { free(p); }
 
 void http_parser_next(struct http_parser *p, struct arena *arena, size_t max_body_bytes)
 {
-	gzip_end(p);
 	llhttp_t ll = p->ll; /* keeps its place between two requests */
 	*p = (struct http_parser){ .ll = ll, .arena = arena, .max_body_bytes = max_body_bytes };
 }
@@ -436,7 +420,6 @@ static enum http_feed finish(struct http_parser *p, struct http_request *out, en
 		.minor = p->ll.http_minor };
 	r.target = text_take(&p->target);
 	r.body = text_take(&p->body);
-	gzip_end(p);
 	if (!target_split(p, &r)) {
 		*err = p->err = ERR_INPUT;
 		return HTTP_ERROR;

@@ -3,7 +3,8 @@
  * Parser: one per connection that speaks HTTP. Feed bytes; a request is complete when http_parser_feed returns HTTP_REQUEST, and
  * *used says how many bytes it took (the rest belongs to the next request or, after an upgrade, to the WebSocket). Everything of
  * the request lives in the arena the caller gave; the caller takes the request and calls http_parser_next with a fresh arena.
- * Bodies: Content-Length and chunked, gzip-encoded ones are inflated (bounded by LIMIT_BODY_BYTES inflated). */
+ * Bodies: Content-Length and chunked, gzip-encoded ones are inflated once they are whole (bounded by LIMIT_BODY_BYTES
+ * inflated). */
 #ifndef BECK_WIRE_HTTP_H
 #define BECK_WIRE_HTTP_H
 

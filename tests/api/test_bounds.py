@@ -1,9 +1,12 @@
 """What one peer may cost the others. Each test is named after something that was once without a bound."""
+import json
+import socket
 import threading
+import zlib
 
 import pytest
 
-from beck import format_time, now_us
+from beck import ConnectRefused, format_time, limit, now_us, uid, wait_until
 
 GREATEST = {"text": "😀" * 20000, "attachments": [{"type": "x", "t": "y" * 5000}], "custom": "z" * 5000}
 
@@ -65,3 +68,92 @@ def test_an_answer_that_would_be_too_large_is_refused_for_good(great):
     error = bob.post("/channels", query).fails(400, 4)
     assert "too large" in error["message"] and error["StatusCode"] == 400
     bob.post("/channels", {**query, "message_limit": 10}).ok()
+
+
+# ---- strangers: no token ----
+
+
+def anonymous_connect(app):
+    payload = {"user_id": "!anon", "user_details": {"id": "!anon"}}
+    return app.client(None, "anonymous").get("/longpoll", query={"json": json.dumps(payload)})
+
+
+def test_long_poll_sessions_count_against_their_address(spawn):
+    """One socket could make a million sessions."""
+    server = spawn("--max-connections-per-address", "20")
+    app = server.main
+    replies = [anonymous_connect(app) for _ in range(25)]
+    assert {r.status for r in replies} == {200, 429}
+    refused = [r for r in replies if r.status == 429]
+    assert 5 <= len(refused) <= 10
+    refused[0].fails(429, 9)
+    assert int(refused[0].headers["Retry-After"]) > 0
+    ok = [r.json["event"]["connection_id"] for r in replies if r.status == 200]
+    app.client(None, "anonymous").get("/longpoll", query={"connection_id": ok[0], "close": "true"}).ok(200)
+    wait_until(lambda: anonymous_connect(app).status == 200, "a place to be free again")
+
+
+def test_anonymous_sessions_have_a_bound_of_their_own(spawn):
+    app = spawn().main
+    count = limit("ANON_PER_ADDR")
+    replies = [anonymous_connect(app) for _ in range(count)]
+    assert {r.status for r in replies} == {200}
+    anonymous_connect(app).fails(429, 9)
+    ann = app.user("ann")
+    ann.connect("longpoll").drop()
+    with pytest.raises(ConnectRefused):
+        app.anonymous().connect()
+
+
+def test_guests_of_one_address_are_limited(spawn):
+    """Thousands of users per second, made by whoever can reach the port."""
+    server = spawn("--guests-per-address", "0")
+    app = server.main
+    app.api.patch("/app", {"guest_user_creation_disabled": False}).ok()
+    client = app.client(None, "anonymous")
+    replies = [client.post("/guest", {"user": {"id": uid("g")}}) for _ in range(30)]
+    made = [r for r in replies if r.status == 201]
+    assert limit("GUESTS_PER_ADDR") <= len(made) <= limit("GUESTS_PER_ADDR") + 3
+    refused = next(r for r in replies if r.status != 201)
+    refused.fails(429, 9)
+    assert int(refused.headers["Retry-After"]) == 1
+    # A guest's own token makes no more of them; the backend's calls are not limited.
+    guest = app.client(made[0].json["access_token"])
+    assert guest.post("/guest", {"user": {"id": uid("g")}}).status == 429
+    for _ in range(3):
+        app.api.post("/guest", {"user": {"id": uid("g")}}).ok(201)
+    wait_until(lambda: client.post("/guest", {"user": {"id": uid("g")}}).status == 201, "another guest a second later")
+
+
+def test_calls_without_a_token_are_limited_and_others_not(spawn):
+    server = spawn()
+    app, count = server.main, limit("STRANGER_CALLS") * 2
+    ann = app.user("ann")
+    request = f"GET /app?api_key={app.key} HTTP/1.1\r\nHost: x\r\nStream-Auth-Type: anonymous\r\n\r\n".encode()
+    with socket.create_connection((server.host, server.port), timeout=30) as one:
+        threading.Thread(target=one.sendall, args=(request * count,), daemon=True).start()
+        got = b""
+        while got.count(b"HTTP/1.1 ") < count:
+            got += one.recv(1 << 20)
+    assert got.count(b"HTTP/1.1 200") >= limit("STRANGER_CALLS") and b"HTTP/1.1 429" in got and b"Retry-After: 1\r\n" in got
+    for _ in range(10):
+        ann.get("/app").ok(200)
+
+
+def test_a_compressed_body_that_is_never_finished_costs_what_was_sent(spawn):
+    """1 KB made 1 MiB of blanks, held for 30 s before anybody knew who asked."""
+    server = spawn()
+    packer = zlib.compressobj(9, zlib.DEFLATED, 31)
+    packed = packer.compress(b" " * 1048000) + packer.flush(zlib.Z_SYNC_FLUSH)
+    head = f"POST /users HTTP/1.1\r\nHost: x\r\nContent-Encoding: gzip\r\nContent-Length: {len(packed) + 100}\r\n\r\n".encode()
+    sockets = [socket.create_connection((server.host, server.port)) for _ in range(50)]
+    server.main.api.get("/app").ok(200)
+    before = server.rss_bytes()
+    for one in sockets:
+        one.sendall(head + packed)
+    for _ in range(20):
+        server.main.api.get("/app").ok(200)
+    grown = server.rss_bytes() - before
+    for one in sockets:
+        one.close()
+    assert grown < 15 << 20, grown

@@ -242,7 +242,7 @@ class Beckd:
         env = {**os.environ, "BECK_API_SECRET": self.secret, **self.env}
         env.setdefault("UBSAN_OPTIONS", "print_stacktrace=1:halt_on_error=1")
         env.setdefault("ASAN_OPTIONS", "quarantine_size_mb=16")  # so that the size of the process says something
-        argv = [BECKD, "--listen", "127.0.0.1:0", "--data", str(self.data), "--api-key", self.key, *BECKD_ARGS, *self.args]
+        argv = [BECKD, "--listen", "127.0.0.1:0", "--data", str(self.data), "--api-key", self.key, "--guests-per-address", "1000000", *BECKD_ARGS, *self.args]
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=log, env=env)
         lines = queue.Queue()

@@ -238,7 +238,7 @@ static void test_anonymous(void **state)
 	assert_non_null(strstr(s->me.p, "\"id\":\"!anon\",\"role\":\"anonymous\""));
 	assert_non_null(strstr(s->me.p, "\"created_at\":\"0001-01-01T00:00:00Z\""));
 	assert_non_null(strstr(s->me.p, "\"channel_mutes\":[]"));
-	assert_int_equal(s->connection_limit, 0);
+	assert_int_equal(s->connection_limit, LIMIT_ANON_PER_APP);
 }
 
 static struct session_start *resume(struct world *w, const char *rest)

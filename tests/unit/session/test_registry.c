@@ -50,8 +50,9 @@ static void test_anonymous_count_as_connections(void **state)
 {
 	struct registry *r = *state;
 	bool first, last;
-	for (int i = 0; i < 60; i++) assert_true(registry_connect(r, 1, 0, 50, &first));
+	for (int i = 0; i < 60; i++) assert_true(registry_connect(r, 1, 0, 60, &first));
 	assert_false(first);
+	assert_false(registry_connect(r, 1, 0, 60, &first));
 	assert_int_equal(registry_concurrent(r, 1), 60);
 	assert_false(registry_is_online(r, 1, 0));
 	for (int i = 0; i < 60; i++) registry_disconnect(r, 1, 0, &last);

@@ -163,6 +163,7 @@ struct beckd *beckd_create(const struct config *c, struct arena *a, const struct
 
 	*why = SPAN("out of memory");
 	d->loops = calloc(d->loop_count, sizeof *d->loops);
+	rng_fill(rng, d->turns_seed, sizeof d->turns_seed);
 	d->registry = registry_create(rng);
 	d->addresses = conn_addresses_create(rng);
 	d->strangers = strangers_create(rng, d->config.guests_per_address);

@@ -59,6 +59,7 @@ struct beckd {
 	struct net_tls *tls;
 	struct conn_addresses *addresses;
 	struct strangers *strangers;
+	uint64_t turns_seed[2]; /* callers' names are hashed with it */
 	struct beckd_loop *loops;
 	struct session_hub **hubs; /* by loop index */
 	unsigned loop_count;

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/limits.h"
+#include "base/map.h"
 #include "base/log.h"
 #include "server/beckd.h"
 
@@ -138,12 +139,21 @@ static void done(struct job *job)
 	}
 }
 
+/* For fair turns: a user, or the address of one who has no name. An application's backend needs none. */
+static uint64_t who_is(const struct beckd *d, const struct api_call *call)
+{
+	if (chat_is_server(&call->chat)) return 0;
+	return map_siphash(d->turns_seed, call->has_token ? call->token.user_id : call->peer) | 1;
+}
+
 bool beckd_submit(void *ctx, struct api_call *call)
 {
 	struct beckd *d = ctx;
 	struct call_job *j = arena_new(&call->arena, struct call_job);
 	if (!j) return false;
-	j->job = (struct job){ .chat = &call->chat, .app = call->app ? call->app->pk : 0, .run = run, .done = done };
+	j->job = (struct job){
+		.chat = &call->chat, .app = call->app ? call->app->pk : 0, .who = who_is(d, call), .run = run, .done = done
+	};
 	j->job.is_slow = (call->route->flags & API_SLOW) != 0;
 	j->call = call;
 	j->d = d;

@@ -5,57 +5,19 @@
 #include "base/log.h"
 #include "server/workers_state.h"
 
-/* Turns are shared between applications: each has its own queue, and the lane goes round them. */
-struct lane_queue {
-	struct list node; /* in lane.ring while not empty */
-	struct list jobs;
-	int64_t app;
-};
-
-static struct lane_queue *lane_queue_of(struct workers *w, int64_t app)
-{
-	struct lane_queue *q = u64map_get(&w->by_app, (uint64_t)app + 1);
-	if (q) return q;
-	q = calloc(1, sizeof *q);
-	if (!q || !u64map_put(&w->by_app, (uint64_t)app + 1, q)) {
-		free(q);
-		return NULL;
-	}
-	list_init(&q->node);
-	list_init(&q->jobs);
-	q->app = app;
-	return q;
-}
-
 bool workers_write(struct workers *w, struct job *j)
 {
 	pthread_mutex_lock(&w->lock);
-	struct lane_queue *q = !w->is_closed && w->lane_count < (size_t)LIMIT_LANE_QUEUE ? lane_queue_of(w, j->app) : NULL;
-	bool call = q && w->is_lane_idle;
-	if (q) {
-		list_init(&j->node);
-		list_push(&q->jobs, &j->node);
-		if (!list_linked(&q->node)) list_push(&w->ring, &q->node);
-		w->lane_count++;
+	bool ok = !w->is_closed && w->writes.count < (size_t)LIMIT_LANE_QUEUE && turns_push(&w->writes, j);
+	bool call = ok && w->is_lane_idle;
+	if (ok) {
 		w->is_lane_idle = false;
 	} else {
 		w->stats.rejected++;
 	}
 	pthread_mutex_unlock(&w->lock);
 	if (call) pthread_cond_signal(&w->lane_wake);
-	return q != NULL;
-}
-
-/* With the lock held. */
-static struct job *lane_pop(struct workers *w)
-{
-	struct list *n = list_shift(&w->ring);
-	if (!n) return NULL;
-	struct lane_queue *q = BECK_CONTAINER(n, struct lane_queue, node);
-	struct job *j = BECK_CONTAINER(list_shift(&q->jobs), struct job, node);
-	if (!list_empty(&q->jobs)) list_push(&w->ring, &q->node);
-	w->lane_count--;
-	return j;
+	return ok;
 }
 
 /* RULE_AGAIN: it refused after it had written, in a batch without savepoints, which has to run again with them. RULE_BROKEN: the
@@ -85,7 +47,7 @@ static enum rule_end gather(struct workers *w, struct store_tx *tx, size_t *n)
 	*n = 0;
 	while (*n < BECK_COUNT(w->batch) && *n < (size_t)LIMIT_LANE_BATCH) {
 		pthread_mutex_lock(&w->lock);
-		struct job *j = lane_pop(w);
+		struct job *j = turns_pop(&w->writes);
 		pthread_mutex_unlock(&w->lock);
 		if (!j) break;
 		w->batch[(*n)++] = j;
@@ -165,7 +127,7 @@ static void run_batch(struct workers *w)
 		n = run_gathered(w, tx, &outcome);
 	} else {
 		pthread_mutex_lock(&w->lock);
-		for (n = 0; n < BECK_COUNT(w->batch) && (w->batch[n] = lane_pop(w)) != NULL;) n++;
+		for (n = 0; n < BECK_COUNT(w->batch) && (w->batch[n] = turns_pop(&w->writes)) != NULL;) n++;
 		pthread_mutex_unlock(&w->lock);
 	}
 	int64_t asked = 0;
@@ -185,7 +147,7 @@ static void run_batch(struct workers *w)
 bool workers_step_lane(struct workers *w)
 {
 	pthread_mutex_lock(&w->lock);
-	bool work = !list_empty(&w->ring);
+	bool work = w->writes.count > 0;
 	pthread_mutex_unlock(&w->lock);
 	if (work) run_batch(w);
 	return work;
@@ -197,22 +159,14 @@ void *lane_main(void *arg)
 	(void)pthread_setname_np(pthread_self(), "lane");
 	for (;;) {
 		pthread_mutex_lock(&w->lock);
-		while (list_empty(&w->ring) && !w->is_stopping) {
+		while (w->writes.count == 0 && !w->is_stopping) {
 			w->is_lane_idle = true;
 			pthread_cond_wait(&w->lane_wake, &w->lock);
 		}
 		w->is_lane_idle = false;
-		bool end = list_empty(&w->ring);
+		bool end = w->writes.count == 0;
 		pthread_mutex_unlock(&w->lock);
 		if (end) return NULL;
 		run_batch(w);
 	}
-}
-
-void lane_queues_free(struct workers *w)
-{
-	size_t it = 0;
-	struct lane_queue *q;
-	while ((q = u64map_next(&w->by_app, &it, NULL)) != NULL) free(q);
-	u64map_deinit(&w->by_app);
 }

@@ -8,10 +8,10 @@
  * at work, when what waits would take long, or when those at work do not come back. */
 static bool call_reader(struct workers *w, int64_t now_us)
 {
-	if (w->is_reader_called || w->idle_readers == 0 || list_empty(&w->reads)) return false;
+	if (w->is_reader_called || w->idle_readers == 0 || w->reads.count == 0) return false;
 	bool none_works = w->idle_readers == w->o.readers, is_stuck = now_us - w->last_read_us > LIMIT_READ_STUCK_US;
 	w->is_reader_called =
-		none_works || is_stuck || w->slow_reads > 0 || (int64_t)w->read_count * w->recent_read_us > LIMIT_READ_CALL_US;
+		none_works || is_stuck || w->slow_reads > 0 || (int64_t)w->reads.count * w->recent_read_us > LIMIT_READ_CALL_US;
 	return w->is_reader_called;
 }
 
@@ -19,12 +19,10 @@ bool workers_read(struct workers *w, struct job *j)
 {
 	int64_t now = clock_mono_us(w->o.clock);
 	pthread_mutex_lock(&w->lock);
-	bool ok = !w->is_closed && w->read_count < (size_t)LIMIT_READ_QUEUE, call = false;
+	bool ok = !w->is_closed && w->reads.count < (size_t)LIMIT_READ_QUEUE && turns_push(&w->reads, j), call = false;
 	if (ok) {
-		list_init(&j->node);
-		list_push(&w->reads, &j->node);
 		j->serial = ++w->read_serial;
-		w->read_count++;
+		j->queued_us = now;
 		call = call_reader(w, now);
 	} else {
 		w->stats.rejected++;
@@ -78,7 +76,12 @@ static void finish_read(struct read_turn *t, struct job *j)
 
 static void run_read(struct read_turn *t, struct job *j, int64_t now_us)
 {
-	int64_t deadline = j->deadline_us ? j->deadline_us : now_us + LIMIT_READ_DEADLINE_MS * 1000;
+	int64_t deadline = (j->is_patient ? now_us : j->queued_us) + LIMIT_READ_DEADLINE_MS * 1000;
+	if (now_us >= deadline) {
+		job_fail(j, ERR_UNAVAILABLE, SPAN("the server had no time for this; try again"));
+		finish_read(t, j);
+		return;
+	}
 	enum err e = t->tx ? ERR_OK : store_read_begin(t->w->o.store, t->reader, deadline, &t->tx);
 	if (e != ERR_OK) {
 		t->tx = NULL;
@@ -108,12 +111,10 @@ static struct job *next_read(struct read_turn *t, int64_t now_us, int64_t took_u
 	struct workers *w = t->w;
 	if (t->count == LIMIT_READ_TURN || (t->count && now_us >= t->until_us)) return NULL;
 	pthread_mutex_lock(&w->lock);
-	struct list *n = list_shift(&w->reads);
-	struct job *j = n ? BECK_CONTAINER(n, struct job, node) : NULL;
+	struct job *j = turns_pop(&w->reads);
 	bool is_newer = j && j->serial > t->newest;
 	if (is_newer) t->newest = w->read_serial;
 	w->slow_reads += j && j->is_slow;
-	w->read_count -= j != NULL;
 	w->stats.reads += j != NULL;
 	w->last_read_us = now_us;
 	w->recent_read_us = took_us > w->recent_read_us ? took_us : w->recent_read_us - w->recent_read_us / 64;
@@ -150,12 +151,12 @@ static bool wait_for_read(struct workers *w)
 {
 	pthread_mutex_lock(&w->lock);
 	w->idle_readers++;
-	while (list_empty(&w->reads) && !w->is_stopping) {
+	while (w->reads.count == 0 && !w->is_stopping) {
 		pthread_cond_wait(&w->read_wake, &w->lock);
 		w->is_reader_called = false;
 	}
 	w->idle_readers--;
-	bool more = !list_empty(&w->reads);
+	bool more = w->reads.count > 0;
 	pthread_mutex_unlock(&w->lock);
 	return more;
 }

@@ -26,6 +26,7 @@ void *beckd_own_job(struct beckd *d, size_t size, int64_t app)
 	};
 	j->job.chat = &j->chat;
 	j->job.app = app;
+	j->job.is_patient = true;
 	return j;
 }
 
@@ -194,6 +195,7 @@ static void on_replay(void *ctx, struct session_hub *hub, struct span connection
 		.channel_count = in->channel_count,
 		.users = copy_pks(&j->own.arena, in->users, in->user_count),
 		.user_count = in->user_count };
+	j->own.job.who = (uint64_t)user;
 	j->own.job.run = replay_run;
 	j->own.job.done = replay_done;
 	if (!j->in.channels || !j->in.users || !workers_read(j->own.d->workers, &j->own.job)) replay_answer(j, true);
@@ -264,6 +266,7 @@ static void on_recount(void *ctx, struct session_hub *hub, int64_t app, int64_t 
 	j->hub = hub;
 	j->start.app = app;
 	j->start.user = user;
+	j->own.job.who = (uint64_t)user;
 	j->own.job.run = totals_run;
 	j->own.job.done = totals_done;
 	if (!workers_read(j->own.d->workers, &j->own.job)) totals_answer(j, true);

@@ -5,6 +5,8 @@
 #include "base/lock.h"
 #include "server/workers_state.h"
 
+enum { READ_CALLERS = 128 };
+
 /* ---- steps of a job ---- */
 void job_drop_events(struct chat_ctx *c)
 {
@@ -63,9 +65,8 @@ struct workers *workers_create(const struct workers_options *o)
 	short_lock_init(&w->lock);
 	pthread_cond_init(&w->read_wake, NULL);
 	pthread_cond_init(&w->lane_wake, NULL);
-	list_init(&w->reads);
-	list_init(&w->ring);
-	u64map_init(&w->by_app);
+	turns_init(&w->reads, READ_CALLERS);
+	turns_init(&w->writes, 1);
 	if (!w->readers || (o->is_threaded && !start_threads(w))) beck_panic(__FILE__, __LINE__, "cannot start worker threads");
 	return w;
 }
@@ -96,7 +97,8 @@ void workers_stop(struct workers *w)
 void workers_destroy(struct workers *w)
 {
 	if (!w) return;
-	lane_queues_free(w);
+	turns_deinit(&w->reads);
+	turns_deinit(&w->writes);
 	pthread_mutex_destroy(&w->lock);
 	pthread_cond_destroy(&w->read_wake);
 	pthread_cond_destroy(&w->lane_wake);
@@ -108,7 +110,7 @@ void workers_stats(struct workers *w, struct workers_stats *out)
 {
 	pthread_mutex_lock(&w->lock);
 	*out = w->stats;
-	out->read_queue = (int64_t)w->read_count;
-	out->lane_queue = (int64_t)w->lane_count;
+	out->read_queue = (int64_t)w->reads.count;
+	out->lane_queue = (int64_t)w->writes.count;
 	pthread_mutex_unlock(&w->lock);
 }

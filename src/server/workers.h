@@ -18,8 +18,10 @@ enum job_next { JOB_DONE, JOB_TO_LANE, JOB_LATER /* the job itself arranges its 
 struct job {
 	struct list node;
 	struct chat_ctx *chat; /* tx, can_write and now_us are set before run */
-	int64_t deadline_us;   /* reads: monotonic; 0 = LIMIT_READ_DEADLINE_MS from its start */
-	int64_t app;           /* for fair turns on the lane */
+	int64_t app;           /* for fair turns ... */
+	uint64_t who;          /* ... and within it, on readers: whose it is, hashed; 0 = it takes a turn for itself */
+	int64_t queued_us;     /* the workers': monotonic, when it came to the readers */
+	bool is_patient;       /* a read whose time counts from its start; others' from when they came */
 	uint64_t serial;       /* the workers': place among all reads */
 	bool is_duty;          /* the server's own, not counted */
 	bool is_slow;          /* a read that may take long: others must not wait behind it */

@@ -5,8 +5,7 @@
 
 #include <pthread.h>
 
-#include "base/map.h"
-#include "server/workers.h"
+#include "server/turns.h"
 
 struct reader {
 	struct workers *w;
@@ -18,16 +17,14 @@ struct workers {
 	struct workers_options o;
 	pthread_mutex_t lock;
 	pthread_cond_t read_wake, lane_wake;
-	struct list reads;
+	struct turns reads;
 	uint64_t read_serial; /* of the newest read ever queued */
 	int idle_readers;     /* asleep, or on their way out of it */
 	int slow_reads;       /* being run that may take long: who runs them is not counted on */
 	bool is_reader_called, is_lane_idle;
 	int64_t last_read_us;   /* when a reader last took a job */
 	int64_t recent_read_us; /* how long reads take: the longest, fading */
-	struct list ring;       /* lane queues with work, next in turn first */
-	struct u64map by_app;   /* every lane queue ever made */
-	size_t read_count, lane_count;
+	struct turns writes;
 	bool is_stopping, is_closed;
 	struct reader *readers;
 	pthread_t lane;
@@ -45,8 +42,5 @@ void job_fail(struct job *j, enum err e, struct span message);
 /* ---- threads; each until the end ---- */
 void *reader_main(void *reader);
 void *lane_main(void *workers);
-
-/* lane.c */
-void lane_queues_free(struct workers *w);
 
 #endif

@@ -1,6 +1,6 @@
 /* Calls that nobody vouches for, limited by client address: those without a user's or server token, and the making of guests,
- * which each come with a token. Shared by all loops; any thread. Fixed in size: when a set of places is full of addresses that are
- * still in debt, the one whose debt ends first is forgotten. */
+ * which each come with a token. Shared by all loops; any thread. Fixed in size: when a set of places is full of addresses that
+ * are still in debt, the one whose debt ends first is forgotten. */
 #ifndef BECK_API_STRANGERS_H
 #define BECK_API_STRANGERS_H
 

@@ -6,7 +6,7 @@
 #include "conn/poll.h"
 #include "conn/ws.h"
 
-enum { UNREAD_BYTES = 1 << 20, BODIES_BYTES = 2 << 20 };
+enum { UNREAD_BYTES = 1 << 20, BODIES_BYTES = 2 << 20, WINDOW_FIRST = 2, LARGE_BYTES = 256 << 10 };
 static const char continue_line[] = "HTTP/1.1 100 Continue\r\n\r\n";
 
 static struct exchange *exchange_at(struct list *node) { return BECK_CONTAINER(node, struct exchange, node); }
@@ -21,6 +21,7 @@ static bool http_make(struct conn *c)
 	}
 	list_init(&h->exchanges);
 	buf_init(&h->unread, UNREAD_BYTES);
+	h->window = WINDOW_FIRST;
 	c->http = h;
 	return true;
 }
@@ -40,7 +41,11 @@ void conn_http_end(struct conn *c)
 
 /* ---- taking requests ---- */
 
-static bool has_room(const struct conn_http *h) { return h->in_hand < (unsigned)LIMIT_PIPELINE && h->body_bytes < BODIES_BYTES; }
+static bool has_room(const struct conn_http *h)
+{
+	return h->in_hand < (unsigned)LIMIT_PIPELINE && h->body_bytes < BODIES_BYTES &&
+	       h->waiting_bytes < (size_t)LIMIT_ANSWERS_BYTES;
+}
 
 static bool is_upgrade(const struct exchange *ex)
 {
@@ -220,11 +225,13 @@ static void start_what_may(struct conn *c)
 {
 	struct list *head = &c->http->exchanges;
 	bool pending = false;
+	unsigned running = 0;
 	for (struct list *at = head->next, *next; at != head; at = next) {
 		struct exchange *ex = exchange_at(at);
 		next = at->next;
 		if (!ex->is_started) {
 			if (pending && !ex->is_safe) return;
+			if (running >= c->http->window || c->http->waiting_bytes >= (size_t)LIMIT_ANSWERS_BYTES) return;
 			if (is_upgrade(ex)) {
 				if (at == head->next) upgrade(c, ex);
 				return;
@@ -234,13 +241,25 @@ static void start_what_may(struct conn *c)
 		}
 		if (!ex->is_ready && !ex->is_safe) return;
 		pending = pending || !ex->is_ready;
+		running += !ex->is_ready;
 	}
 }
 
+/* How many run beside each other is found out: more while answers are small, one at a time after a large one. */
 void exchange_ready(struct exchange *ex)
 {
+	struct conn *c = ex->conn;
+	struct conn_http *h = c ? c->http : NULL;
 	ex->is_ready = true;
-	if (ex->conn) conn_flush_later(ex->conn);
+	if (!h) return;
+	ex->held = ex->head.cap + ex->packed.cap + ex->call.reply.cap + ex->call.arena.used_bytes;
+	h->waiting_bytes += ex->held;
+	if (ex->held > LARGE_BYTES) {
+		h->window = 1;
+	} else if (h->window < (unsigned)LIMIT_PIPELINE) {
+		h->window++;
+	}
+	conn_flush_later(c);
 }
 
 /* ---- writing ---- */
@@ -289,7 +308,8 @@ static bool advance(struct conn *c, size_t n)
 		n -= left;
 		bool was_last = ex->is_last;
 		h->in_hand--;
-		h->body_bytes -= ex->call.http.body.n;
+		h->body_bytes -= ex->body_counted;
+		h->waiting_bytes -= ex->held;
 		exchange_log(ex, whole);
 		exchange_leave(ex, true);
 		if (was_last) return true;

@@ -18,6 +18,7 @@ struct exchange {
 	struct span body;        /* response body, in the call, `packed`, or static */
 	size_t sent;
 	size_t body_counted; /* of the request, in host->body_bytes */
+	size_t held;         /* by the answer, in conn_http.waiting_bytes */
 	int status;
 	bool is_started, is_ready, is_head, is_safe, is_last, is_connect, is_waiting;
 	int connects;         /* times that the connect rule was run */
@@ -32,6 +33,8 @@ struct conn_http {
 	struct list exchanges;     /* in hand, in order of arrival */
 	unsigned in_hand;
 	size_t body_bytes;     /* of all in hand */
+	size_t waiting_bytes;  /* what answers hold that are ready and not sent */
+	unsigned window;       /* safe requests that may run beside each other, see exchange_ready */
 	struct buf unread;     /* came while no more could be taken in hand */
 	uint8_t continue_left; /* bytes of "100 Continue" still to send */
 	bool is_last;          /* no request is taken any more */

@@ -1,3 +1,4 @@
+#include <string.h>
 #include <time.h>
 
 #include "base/limits.h"
@@ -197,6 +198,43 @@ void exchange_fail(struct exchange *ex, enum err err, const char *message)
 	answer_error(ex);
 }
 
+enum { SHED_ABOVE_BYTES = 65536 };
+
+/* What made a large answer is given back before a slow peer has read it: of the call only what the answer and the log say of it
+ * stays. */
+static void shed(struct exchange *ex)
+{
+	struct api_call *call = &ex->call;
+	struct arena small;
+	if (call->arena.used_bytes < SHED_ABOVE_BYTES || ex->ask || call->start) return;
+	arena_init(&small, call->arena.max_bytes);
+	struct span id = http_header_get(&call->http, "x-client-request-id"), origin = http_header_get(&call->http, "origin");
+	struct http_header *kept = arena_array(&small, struct http_header, 2);
+	struct http_request r = { .method = call->http.method,
+		.path = arena_dup(&small, call->http.path),
+		.headers = kept,
+		.accepts_gzip = call->http.accepts_gzip };
+	struct span peer = arena_dup(&small, call->peer), type = arena_dup(&small, call->raw_type);
+	if (kept && span_given(id))
+		kept[r.header_count++] = (struct http_header){ SPAN("x-client-request-id"), arena_dup(&small, id) };
+	if (kept && span_given(origin))
+		kept[r.header_count++] = (struct http_header){ SPAN("origin"), arena_dup(&small, origin) };
+	if (arena_failed(&small)) {
+		arena_deinit(&small);
+		return;
+	}
+	arena_deinit(&call->arena);
+	call->arena = small;
+	call->http = r;
+	call->peer = peer;
+	call->raw_type = type;
+	call->body = NULL;
+	call->query = (struct url_query){ 0 };
+	memset(call->params, 0, sizeof call->params);
+	call->token = (struct jwt){ 0 };
+	call->chat = (struct chat_ctx){ .chat = call->chat.chat, .arena = &call->arena, .app = call->chat.app };
+}
+
 void exchange_finish(struct exchange *ex)
 {
 	struct api_call *call = &ex->call;
@@ -211,6 +249,7 @@ void exchange_finish(struct exchange *ex)
 		answer_error(ex);
 		return;
 	}
+	shed(ex);
 	struct span type = span_given(call->raw_type) ? call->raw_type : SPAN("application/json; charset=utf-8");
 	exchange_answer(ex, call->status ? call->status : 200, type, buf_span(&call->reply), ANSWER_API, SPAN_NONE);
 }

@@ -2,6 +2,7 @@
 import json
 import socket
 import threading
+import time
 import zlib
 
 import pytest
@@ -157,3 +158,57 @@ def test_a_compressed_body_that_is_never_finished_costs_what_was_sent(spawn):
     for one in sockets:
         one.close()
     assert grown < 15 << 20, grown
+
+
+# ---- one ordinary user ----
+
+
+def test_slow_queries_of_one_user_do_not_starve_others(spawn):
+    """Reads were one queue: eight sockets of one user kept everybody else waiting for 16 s."""
+    server = spawn()
+    app, other = server.main, server.new_app()
+    for at in range(0, 4000, 100):
+        app.api.post("/users", {"users": {f"u{n}": {"id": f"u{n}", "k": "x" * 2000} for n in range(at, at + 100)}}).ok()
+    slow, ann = app.as_user("u1"), other.user("ann")
+    bob = app.user("bob")
+    query = {"filter_conditions": {"$or": [{f"z{n}": {"$q": "nope"}} for n in range(18)]}, "limit": 1}
+    target = slow.target("/users", None, query)
+    request = f"GET {target} HTTP/1.1\r\nHost: x\r\nAuthorization: {slow.token}\r\n\r\n".encode()
+    sockets = [socket.create_connection((server.host, server.port)) for _ in range(24)]
+    for one in sockets:
+        one.sendall(request * 16)
+    for user in (ann, bob):
+        begun = time.monotonic()
+        user.get("/unread", timeout=60).ok(200)
+        assert time.monotonic() - begun < 2
+    for one in sockets:
+        one.close()
+
+
+def test_large_answers_that_nobody_takes_are_not_prepared_in_advance(spawn):
+    """Sixteen pipelined queries with 9 MB answers each: 300 MB for one connection that reads nothing."""
+    server = spawn()
+    app = server.main
+    ann = app.user("ann")
+    channel = app.channel(ann)
+    fill(channel, ann, 200, {"text": "é" * 5000, "custom": "z" * 5000})
+    query = {"filter_conditions": {"members": {"$in": [ann.id]}}, "state": True, "message_limit": 200}
+    size = len(ann.get("/channels", payload=query).body)
+    assert size > 3 << 20
+    request = f"GET {ann.target('/channels', None, query)} HTTP/1.1\r\nHost: x\r\nAuthorization: {ann.token}\r\n\r\n".encode()
+    before = server.rss_bytes()
+    one = socket.socket()
+    one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    one.connect((server.host, server.port))
+    one.sendall(request * 16)
+    peak = 0
+    for _ in range(30):
+        peak = max(peak, server.rss_bytes() - before)
+        time.sleep(.1)
+    assert peak < 16 * size / 2, (peak, size)
+    # And all of them come, in order, to one who reads.
+    one.settimeout(30)
+    got = 0
+    while got < 16 * size:
+        got += len(one.recv(1 << 20))
+    one.close()

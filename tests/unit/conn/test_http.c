@@ -10,6 +10,10 @@ static void test_answers_in_request_order(void **state)
 	struct world w;
 	world_begin(&w);
 	struct fake_stream *s = dial(&w, 0);
+	receive_text(s, GET("/before"));
+	complete(0);
+	turns(&w.loops[0], 2);
+	(void)seen(s);
 	receive_text(s, GET("/a") GET("/b") GET("/c"));
 	assert_int_equal(call_count, 3); /* safe ones run beside each other */
 	calls[0]->status = 200;
@@ -61,16 +65,19 @@ static void test_pipeline_is_bounded(void **state)
 	for (int i = 0; i < 40; i++) buf_printf(&many, GET("/%d"), i);
 	receive(s, many.p, many.n);
 	buf_deinit(&many);
-	assert_int_equal(call_count, LIMIT_PIPELINE);
+	assert_int_equal(call_count, 2); /* until it is known that its answers are small */
 	assert_false(s->reading);
 	int answered = 0;
+	size_t most = 0;
 	for (int i = 0; i < 200 && answered < 40; i++) {
+		if (call_count > most) most = call_count;
 		if (call_count) complete(0);
 		turn(&w.loops[0], 0);
 		answered += count_of(seen(s), "HTTP/1.1 200");
 		assert_true(call_count <= (size_t)LIMIT_PIPELINE);
 	}
 	assert_int_equal(answered, 40);
+	assert_in_range(most, 8, LIMIT_PIPELINE);
 	assert_true(s->reading);
 	world_end(&w);
 }

@@ -64,7 +64,7 @@ void in_memory_init(struct in_memory *m, size_t readers)
 	fake_time_init(&m->time, 1);
 	m->loop = fake_loop_create(&m->time);
 	m->registry = registry_create(&m->time.rng);
-	m->ops = (struct session_ops){ no_replay, no_recount, no_ended, NULL, m };
+	m->ops = (struct session_ops){ no_replay, no_recount, no_ended, NULL, NULL, m };
 	m->hub = session_hub_create(m->loop, 0, 0, m->registry, &m->ops);
 	m->readers = calloc(m->n, sizeof *m->readers);
 	BECK_ASSERT(m->loop && m->registry && m->hub && m->readers);

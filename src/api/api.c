@@ -120,8 +120,20 @@ static enum err too_large(struct api_call *c)
 	return ERR_INPUT;
 }
 
+/* What changed after the subscription is told to its hub; what changed before must be known to this run. */
+static void renew_app(struct api_call *c)
+{
+	struct app *now = chat_app_by_pk(c->chat.chat->apps, c->app->pk);
+	if (now == NULL) return;
+	chat_app_unref(c->app_before);
+	c->app_before = c->app; /* the first run may have left something that lies in it */
+	c->app = now;
+	c->chat.app = now;
+}
+
 static enum err run_rule(struct api_call *c)
 {
+	if (c->subscribe.done) renew_app(c);
 	enum err e = auth_load(c);
 	if (e == ERR_OK && c->subscribe.done && !c->subscribe.found)
 		e = chat_fail(
@@ -202,7 +214,8 @@ void api_call_deinit(struct api_call *c)
 	for (size_t i = 0; i < c->chat.event_count; i++) event_unref(c->chat.events[i]);
 	c->chat.event_count = 0;
 	chat_app_unref(c->app);
-	c->app = NULL;
+	chat_app_unref(c->app_before);
+	c->app = c->app_before = NULL;
 	c->chat.app = NULL;
 	buf_deinit(&c->reply);
 	arena_deinit(&c->arena);

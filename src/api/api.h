@@ -52,7 +52,8 @@ struct api_call {
 	int64_t started_us;                 /* monotonic */
 	/* who */
 	struct chat_ctx chat;
-	struct app *app; /* a reference */
+	struct app *app;        /* a reference */
+	struct app *app_before; /* likewise, when the second run found newer settings */
 	struct jwt token;
 	struct token_cache *tokens;  /* the loop's, for api_prepare*; NULL = none */
 	struct strangers *strangers; /* the server's, likewise; NULL = no limits */

@@ -1,6 +1,7 @@
 #include "api/auth.h"
 
 #include "api/token_cache.h"
+#include "chat/connect.h"
 #include "chat/user_rules.h"
 #include "wire/ids.h"
 
@@ -77,8 +78,7 @@ static enum err check_token(struct api_call *c, struct span text)
 static void become_anonymous(struct api_call *c)
 {
 	c->chat.caller = CALLER_ANONYMOUS;
-	c->chat.me = user_new(SPAN("!anon"));
-	c->chat.me.role = SPAN("anonymous");
+	c->chat.me = user_anonymous();
 }
 
 static enum err identify(struct api_call *c)
@@ -139,6 +139,7 @@ enum err api_connect_recheck(struct api_call *c)
 	enum err e = ERR_OK;
 	if (now->suspended) e = chat_fail(&c->chat, ERR_SUSPENDED, NULL, "this application is suspended");
 	if (e == ERR_OK && c->chat.caller == CALLER_USER && is_revoked(&c->token, now->revoke_before)) e = revoked(c);
+	if (e == ERR_OK && c->start != NULL) c->start->must_check = now->serial != c->app->serial;
 	chat_app_unref(now);
 	return e;
 }

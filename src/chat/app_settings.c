@@ -280,6 +280,15 @@ static enum err end_revoked(struct chat_ctx *c, yyjson_val *body)
 	return chat_end_revoked(c, 0, us);
 }
 
+/* What they were before does not matter: looking once too often changes nothing. */
+static bool concerns_rights(yyjson_val *body)
+{
+	static const char *const names[] = { "grants", "disable_permissions_checks", "multi_tenant_enabled" };
+	for (size_t i = 0; i < BECK_COUNT(names); i++)
+		if (json_get(body, names[i]) != NULL) return true;
+	return false;
+}
+
 enum err chat_app_update(struct chat_ctx *c, yyjson_val *body)
 {
 	enum { SETTINGS_BYTES = 1 << 20 };
@@ -305,6 +314,7 @@ enum err chat_app_update(struct chat_ctx *c, yyjson_val *body)
 	}
 	buf_deinit(&text);
 	c->apps_changed = e == ERR_OK;
+	if (e == ERR_OK && concerns_rights(body)) e = chat_check_watches(c);
 	return e == ERR_OK ? end_revoked(c, body) : e;
 }
 

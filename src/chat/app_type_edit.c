@@ -7,6 +7,7 @@
 #include "chat/channel_config.h"
 #include "chat/channel_data.h"
 #include "chat/permissions.h"
+#include "chat/user_rules.h"
 
 /* ---- fields ---- */
 enum field_kind { FIELD_BOOL, FIELD_INT, FIELD_LENGTH, FIELD_WORD, FIELD_TEXT, FIELD_WORDS, FIELD_OBJECT, FIELD_OBJECTS };
@@ -230,6 +231,7 @@ static struct span grants_text(struct chat_ctx *c, yyjson_val *old, yyjson_val *
 /* ---- storing ---- */
 static enum err put(struct chat_ctx *c, struct store_channel_type *row, yyjson_val *body, struct channel_type *out)
 {
+	struct span before = row->grants;
 	row->config = config_text(c, row->name, stored_json(c, row->config), body);
 	row->grants = grants_text(c, stored_json(c, row->grants), json_get(body, "grants"));
 	row->updated_at = c->now_us;
@@ -241,7 +243,7 @@ static enum err put(struct chat_ctx *c, struct store_channel_type *row, yyjson_v
 	if (e != ERR_OK) return chat_store_fail(c, e);
 	if (!channel_type_load(c->arena, row, out)) return chat_store_fail(c, ERR_UNAVAILABLE);
 	c->apps_changed = true;
-	return ERR_OK;
+	return span_eq(before, row->grants) ? ERR_OK : chat_check_watches(c);
 }
 
 static bool is_type_name(struct span s)

@@ -293,7 +293,7 @@ enum err members_remove(struct chat_ctx *c, struct channel_ctx *x, const struct 
 
 /* ---- changes ---- */
 
-enum err member_store(struct chat_ctx *c, struct channel_ctx *x, struct member *m, bool only_own)
+static enum err store_and_tell(struct chat_ctx *c, struct channel_ctx *x, struct member *m, bool only_own, struct event **told)
 {
 	m->updated_at = c->now_us;
 	enum err e = store_member_put(c->tx, m);
@@ -302,15 +302,23 @@ enum err member_store(struct chat_ctx *c, struct channel_ctx *x, struct member *
 	struct span text;
 	e = channel_event_text(c, x, &text);
 	if (e != ERR_OK) return e;
-	if (!only_own) return tell_watchers(c, x, EVENT_MEMBER_UPDATED, m, text, NULL);
+	if (!only_own) return tell_watchers(c, x, EVENT_MEMBER_UPDATED, m, text, told);
 	struct event *ev;
 	struct channel_news n = {
 		.type = EVENT_MEMBER_UPDATED, .x = x, .channel_text = text, .member = m, .user = &m->user, .to_user = m->user_pk
 	};
 	e = member_data(c, m, &n.log_data);
 	if (e == ERR_OK) e = channel_news_record(c, &n, &ev);
-	if (e == ERR_OK) ev->cls = EVENT_CLASS_OWN;
-	return e;
+	if (e != ERR_OK) return e;
+	ev->cls = EVENT_CLASS_OWN;
+	*told = ev;
+	return ERR_OK;
+}
+
+enum err member_store(struct chat_ctx *c, struct channel_ctx *x, struct member *m, bool only_own)
+{
+	struct event *ev;
+	return store_and_tell(c, x, m, only_own, &ev);
 }
 
 static enum err set_role(struct chat_ctx *c, struct channel_ctx *x, const struct member_seed *s, struct span role)
@@ -326,7 +334,12 @@ static enum err set_role(struct chat_ctx *c, struct channel_ctx *x, const struct
 	m.is_owner = s->user.pk == x->ch.created_by.pk;
 	m.channel_role = role;
 	m.is_moderator = is_moderator_role(role);
-	return member_store(c, x, &m, false);
+	struct event *ev;
+	e = store_and_tell(c, x, &m, false, &ev);
+	if (e != ERR_OK) return e;
+	ev->user = m.user_pk; /* with the role go its rights */
+	ev->flags |= EVENT_CHECK_WATCHES;
+	return ERR_OK;
 }
 
 enum err members_set_role(struct chat_ctx *c, struct channel_ctx *x, const struct member_list *l, const char *role)

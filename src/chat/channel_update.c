@@ -10,6 +10,7 @@ struct update {
 	yyjson_val *body;
 	bool data_changed; /* channel.updated is due */
 	bool is_entitled;  /* the caller had the right to something that the body asks for */
+	bool is_regulated; /* who may read is another question now */
 };
 
 static enum err need(struct chat_ctx *c, struct update *u, const char *permission)
@@ -221,17 +222,23 @@ static enum err store_data(struct chat_ctx *c, struct update *u)
 {
 	if (!u->data_changed) return ERR_OK;
 	u->x.ch.updated_at = c->now_us;
-	enum err e = channel_row_store(c, &u->x.ch);
+	struct channel old;
+	enum err e = store_channel_get_pk(c->tx, u->x.ch.pk, c->arena, &old);
+	if (e != ERR_OK) return chat_store_fail(c, e);
+	u->is_regulated = !span_eq(old.team, u->x.ch.team) || !span_eq(old.config_overrides, u->x.ch.config_overrides);
+	e = channel_row_store(c, &u->x.ch);
 	return e == ERR_OK ? chat_channel_fill(c, &u->x) : e; /* overrides may have changed */
 }
 
-static enum err tell_updated(struct chat_ctx *c, const struct channel_ctx *x)
+static enum err tell_updated(struct chat_ctx *c, const struct update *u)
 {
 	struct event *ev;
+	const struct channel_ctx *x = &u->x;
 	struct channel_news n = { .type = EVENT_CHANNEL_UPDATED, .x = x };
 	enum err e = channel_event_text(c, x, &n.channel_text);
 	if (e == ERR_OK) e = channel_news_record(c, &n, &ev);
 	if (e == ERR_OK && x->ch.disabled) ev->flags |= EVENT_DROP_WATCH; /* nobody may read it any more */
+	if (e == ERR_OK && u->is_regulated) ev->flags |= EVENT_CHECK_WATCHES;
 	return e;
 }
 
@@ -281,7 +288,7 @@ enum err chat_update_channel(struct chat_ctx *c, struct span type, struct span i
 	enum err e = chat_channel_load(c, type, id, &u.x);
 	if (e == ERR_OK) e = apply_verbs(c, &u);
 	/* The message comes after the change, in the log as in the channel. */
-	if (e == ERR_OK && u.data_changed) e = tell_updated(c, &u.x);
+	if (e == ERR_OK && u.data_changed) e = tell_updated(c, &u);
 	struct user actor = c->me;
 	if (e == ERR_OK) e = add_message(c, &u, &m, &has_message);
 	bool as_author = c->me.pk != actor.pk;
@@ -429,6 +436,6 @@ enum err chat_update_channel_partial(struct chat_ctx *c, struct span type, struc
 	if (e == ERR_OK && !u.is_entitled) e = need(c, &u, "update-channel");
 	if (e == ERR_OK) e = custom_check_size(c, u.x.ch.custom, "channel");
 	if (e == ERR_OK) e = store_data(c, &u);
-	if (e == ERR_OK) e = tell_updated(c, &u.x);
+	if (e == ERR_OK) e = tell_updated(c, &u);
 	return e == ERR_OK ? chat_channel_answer(c, w, &u.x) : e;
 }

@@ -1,6 +1,7 @@
 /* What watching and presence subscriptions ask of the rules; the sessions themselves are the hub's. */
 #include "base/limits.h"
 #include "chat/channel_rules.h"
+#include "chat/user_rules.h"
 
 static size_t place_of(const int64_t *pks, size_t n, int64_t pk)
 {
@@ -60,4 +61,32 @@ enum err chat_watch_announce(struct chat_ctx *c, const struct channel_ctx *x, bo
 	ev->user = ev->actor = c->me.pk;
 	ev->flags |= EVENT_THIN_5S | EVENT_LATEST_ONLY | EVENT_CONNECT_EVENTS;
 	return ERR_OK;
+}
+
+/* ---- rights that changed ---- */
+
+enum err chat_watcher_load(struct chat_ctx *c, int64_t user_pk, struct watcher *out)
+{
+	*out = (struct watcher){ .user = user_anonymous() };
+	if (user_pk == 0) return ERR_OK;
+	enum err e = store_user_get_pk(c->tx, user_pk, c->arena, &out->user);
+	out->is_gone = e == ERR_NOT_FOUND || (e == ERR_OK && out->user.deleted_at != 0);
+	return e == ERR_OK || e == ERR_NOT_FOUND ? ERR_OK : chat_store_fail(c, e);
+}
+
+enum err chat_watcher_check(struct chat_ctx *c, const struct watcher *w, int64_t channel_pk, bool *lost)
+{
+	struct arena scratch; /* of one channel: there may be many */
+	struct channel_ctx x;
+	struct chat_ctx as = *c;
+	*lost = w->is_gone;
+	if (w->is_gone) return ERR_OK;
+	arena_init(&scratch, (size_t)LIMIT_ARENA_BYTES);
+	as.arena = &scratch;
+	as.caller = w->user.pk != 0 ? CALLER_USER : CALLER_ANONYMOUS;
+	as.me = w->user;
+	enum err e = chat_channel_load_pk(&as, channel_pk, &x);
+	arena_deinit(&scratch);
+	*lost = e == ERR_NOT_FOUND || e == ERR_NOT_ALLOWED;
+	return e == ERR_OK || *lost ? ERR_OK : chat_store_fail(c, e);
 }

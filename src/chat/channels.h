@@ -38,6 +38,14 @@ void chat_channel_write(struct chat_ctx *c, struct jsonw *w, const struct channe
 /* Members to write, users already passed through chat_user_for_viewer. */
 void chat_members_write(struct chat_ctx *c, struct jsonw *w, const struct member *m, size_t n);
 
+/* Whether somebody who watches may still read, asked by the server of its own accord (channel_watch.c). */
+struct watcher {
+	struct user user;
+	bool is_gone;
+};
+enum err chat_watcher_load(struct chat_ctx *c, int64_t user_pk, struct watcher *out) BECK_WARN_UNUSED; /* 0 = anonymous */
+enum err chat_watcher_check(struct chat_ctx *c, const struct watcher *w, int64_t channel_pk, bool *lost) BECK_WARN_UNUSED;
+
 /* Fills in type, effective type, own row and creator of x->ch, read by somebody else; looks at no rights. ERR_NOT_FOUND: unknown
  * type. */
 enum err chat_channel_fill(struct chat_ctx *c, struct channel_ctx *x) BECK_WARN_UNUSED;

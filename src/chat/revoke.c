@@ -1,4 +1,4 @@
-/* Ending sessions whose user or token is no longer good. */
+/* Ending sessions whose user or token is no longer good, and watches whose watcher may no longer read. */
 #include "base/limits.h"
 #include "chat/user_rules.h"
 
@@ -32,6 +32,16 @@ static enum err end_sessions(struct chat_ctx *c, int64_t user_pk, int64_t before
 	ev->close_code = CLOSE_NORMAL;
 	ev->close_frame = error_frame(c->chat, e, message);
 	return ev->close_frame != NULL ? ERR_OK : chat_store_fail(c, ERR_UNAVAILABLE);
+}
+
+/* Without a position: a session that opens just now compares its settings with those of that moment. */
+enum err chat_check_watches(struct chat_ctx *c)
+{
+	struct event *ev = chat_record(c, EVENT_USER_UPDATED, NULL, SPAN_NONE, SPAN_NONE);
+	if (ev == NULL) return chat_told(c);
+	ev->cls = EVENT_CLASS_OWN;
+	ev->flags |= EVENT_CHECK_WATCHES;
+	return ERR_OK;
 }
 
 enum err chat_end_sessions(struct chat_ctx *c, int64_t user_pk, enum err e, const char *message)

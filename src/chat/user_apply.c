@@ -303,6 +303,13 @@ struct user user_new(struct span id)
 		.privacy_delivery = TRI_UNSET };
 }
 
+struct user user_anonymous(void)
+{
+	struct user u = user_new(SPAN("!anon"));
+	u.role = SPAN("anonymous");
+	return u;
+}
+
 /* Custom data of the object, nulls still in it; NULL when there is none. */
 static enum err collect(struct chat_ctx *c, yyjson_val *obj, yyjson_val **out)
 {

@@ -23,6 +23,7 @@ enum err user_key_apply(struct chat_ctx *c, struct user *u, struct span key, yyj
 enum err user_check(struct chat_ctx *c, const struct user *before, struct user *u, bool *changed) BECK_WARN_UNUSED;
 /* A row with nothing in it but the id. */
 struct user user_new(struct span id);
+struct user user_anonymous(void); /* nobody's row: pk 0 */
 
 /* ---- upsert, partial update, query, guests (user_update.c, user_query.c, guests.c) ---- */
 enum err chat_update_users(struct chat_ctx *c, yyjson_val *body, struct jsonw *w) BECK_WARN_UNUSED;
@@ -44,6 +45,9 @@ enum err user_write_devices(struct chat_ctx *c, struct jsonw *w, const struct us
 
 /* Calendar month of a time as usage is counted: 202611. */
 int chat_month(int64_t wall_us);
+
+/* What may be read was changed for the whole application: everybody's watches are looked at anew (revoke.c). */
+enum err chat_check_watches(struct chat_ctx *c) BECK_WARN_UNUSED;
 
 /* ---- the end of sessions and users (revoke.c, user_delete.c, user_deactivate.c, user_tasks.c) ---- */
 /* The members of user.deleted that say how. */

@@ -47,16 +47,30 @@ void chat_committed(const struct chat_ctx *c)
 	}
 }
 
+/* Does what he may read change with this? */
+static enum err rights_change(struct chat_ctx *c, const struct user *u, unsigned *flags)
+{
+	struct user old;
+	enum err e = store_user_get_pk(c->tx, u->pk, c->arena, &old);
+	if (e != ERR_OK) return chat_store_fail(c, e);
+	if (!span_eq(old.role, u->role) || !span_eq(old.teams, u->teams) || !span_eq(old.teams_role, u->teams_role))
+		*flags |= EVENT_CHECK_WATCHES;
+	return ERR_OK;
+}
+
 enum err chat_user_store(struct chat_ctx *c, struct user *u, bool existed, bool presence_changed)
 {
+	unsigned flags = !presence_changed ? 0 : u->invisible ? EVENT_HIDES_USER : EVENT_SHOWS_USER;
 	u->updated_at = c->now_us;
 	if (u->created_at == 0) u->created_at = c->now_us;
-	enum err e = store_user_put(c->tx, c->app->pk, u, span_given(u->name) ? chat_fold(c->arena, u->name) : SPAN_NONE);
+	enum err e = existed ? rights_change(c, u, &flags) : ERR_OK;
+	if (e != ERR_OK) return e;
+	e = store_user_put(c->tx, c->app->pk, u, span_given(u->name) ? chat_fold(c->arena, u->name) : SPAN_NONE);
 	if (e != ERR_OK) return chat_store_fail(c, e);
 	if (!existed) return ERR_OK;
 	struct user seen = *u;
 	chat_user_for_viewer(c, &seen);
-	e = record_updated(c, &seen, !presence_changed ? 0 : u->invisible ? EVENT_HIDES_USER : EVENT_SHOWS_USER);
+	e = record_updated(c, &seen, flags);
 	return e == ERR_OK && presence_changed && seen.online ? record_presence(c, &seen) : e;
 }
 

@@ -7,6 +7,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "chat/messages.h"
+#include "chat/channels.h"
 #include "chat/presence.h"
 #include "server/beckd.h"
 
@@ -272,9 +273,57 @@ static void on_recount(void *ctx, struct session_hub *hub, int64_t app, int64_t 
 	if (!workers_read(j->own.d->workers, &j->own.job)) totals_answer(j, true);
 }
 
+/* ---- may they still watch? ---- */
+struct check_job {
+	struct own_job own;
+	struct session_check *check;
+};
+
+static enum job_next check_run(struct job *job)
+{
+	struct check_job *j = BECK_CONTAINER(job, struct check_job, own.job);
+	struct session_check *k = j->check;
+	enum err e = ERR_OK;
+	for (size_t i = 0, n; e == ERR_OK && i < k->n; i += n) {
+		for (n = 1; i + n < k->n && k->items[i + n].user == k->items[i].user;) n++;
+		struct watcher w;
+		e = chat_watcher_load(&j->own.chat, k->items[i].user, &w);
+		for (size_t m = i; e == ERR_OK && m < i + n; m++)
+			e = chat_watcher_check(&j->own.chat, &w, k->items[m].channel, &k->items[m].lost);
+	}
+	return finish(&j->own, e);
+}
+
+static void check_done(struct job *job)
+{
+	struct check_job *j = BECK_CONTAINER(job, struct check_job, own.job);
+	j->check->failed = j->own.chat.error.err != ERR_OK;
+	if (j->check->failed) LOG_WRN("rights to watch not looked at yet", "err=%s", err_name(j->own.chat.error.err));
+	session_hub_post_checked(j->check);
+	beckd_own_job_free(&j->own);
+}
+
+static void on_check(void *ctx, struct session_check *check)
+{
+	struct check_job *j = beckd_own_job(ctx, sizeof *j, check->app);
+	if (j) {
+		j->check = check;
+		j->own.job.is_slow = true;
+		j->own.job.run = check_run;
+		j->own.job.done = check_done;
+		if (workers_read(j->own.d->workers, &j->own.job)) return;
+		beckd_own_job_free(&j->own);
+	}
+	check->failed = true;
+	session_hub_post_checked(check);
+}
+
 void beckd_fill_session_ops(struct beckd *d, struct session_ops *ops)
 {
-	*ops = (struct session_ops){
-		.replay = on_replay, .recount = on_recount, .ended = on_ended, .watching = on_watching, .ctx = d
-	};
+	*ops = (struct session_ops){ .replay = on_replay,
+		.recount = on_recount,
+		.ended = on_ended,
+		.watching = on_watching,
+		.check = on_check,
+		.ctx = d };
 }

@@ -238,6 +238,7 @@ void fanout(struct session_hub *h, struct event *e)
 	if (e->flags & (EVENT_SHOWS_USER | EVENT_HIDES_USER) && user_find(h, e->user))
 		registry_set_visible(h->registry, e->app, e->user, (e->flags & EVENT_SHOWS_USER) != 0);
 	if (e->flags & EVENT_DROP_WATCH) subscriptions_drop(h, e);
+	if (e->flags & EVENT_CHECK_WATCHES) check_by(h, e);
 	hub_close_doomed(h);
 	if (e->flags & EVENT_CLOSE_SESSIONS) hub_close_by(h, e);
 	if (e->pos || e->move != MOVE_NONE) ring_add(&h->ring, e);

@@ -41,6 +41,7 @@ static void on_tick(struct net_timer *t)
 	end_slow(h);
 	hub_close_doomed(h);
 	totals_retry(h);
+	check_go_on(h);
 	hub_show_stats(h);
 	if (h->open_count) net_timer_start(h->loop, &h->ticker, TICK_MS);
 }
@@ -84,6 +85,7 @@ struct session_hub *session_hub_create(
 	list_init(&h->health);
 	list_init(&h->slow);
 	list_init(&h->doomed);
+	list_init(&h->checks);
 	list_init(&h->posted);
 	h->ticker.run = on_tick;
 	BECK_ASSERT(pthread_mutex_init(&h->posted_lock, NULL) == 0);

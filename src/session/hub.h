@@ -73,6 +73,7 @@ struct session {
 	struct replay *replay;
 	struct list health; /* hub->health, in order of health_tick */
 	struct list care;   /* hub->slow or hub->doomed */
+	struct list check;  /* hub->checks: its watches are to be looked at */
 	struct subscriptions watches, presence;
 	struct queue queue;
 	int64_t app, user_pk; /* stay when it is closed */
@@ -110,6 +111,8 @@ struct session_hub {
 	uint32_t serial; /* of the newest subscription */
 
 	struct list health, slow, doomed;
+	struct list checks;
+	bool is_checking;        /* an answer is under way: one at a time */
 	struct net_timer ticker; /* runs while a session is open */
 	uint32_t tick, open_count;
 	uint32_t recounts_wanted; /* users to be asked for at the next tick */
@@ -195,6 +198,14 @@ void subscriptions_begin(struct session_hub *h, const struct event *e);
 void subscriptions_drop(struct session_hub *h, const struct event *e);
 void subscribe_run(struct session_hub *h, struct session_subscribe *r);
 void subscribe_take_back(struct session_hub *h, struct session_subscribe *r);
+
+/* ---- check.c ---- */
+void check_session(struct session *s);
+/* EVENT_CHECK_WATCHES */
+void check_by(struct session_hub *h, const struct event *e);
+/* Asks about the next slice, when there is one and none is under way. */
+void check_go_on(struct session_hub *h);
+void check_answered(struct session_hub *h, const struct session_check *c);
 
 /* ---- replay.c ---- */
 bool replay_begin(struct session *s, int64_t after, struct span old_id) BECK_WARN_UNUSED;

@@ -44,6 +44,7 @@ static struct event *catch_up(struct session *s, int64_t snapshot, bool is_new_u
 		if (!e->pos) continue;
 		if (s->state == SESSION_LIVE) fanout_to(s, e);
 		if ((e->flags & EVENT_DROP_WATCH) && (is_his || !e->user)) session_drop_watch(s, e->channel, is_his);
+		if ((e->flags & EVENT_CHECK_WATCHES) && e->app == s->app && (is_his || !e->user)) check_session(s);
 		if ((e->flags & EVENT_CLOSE_SESSIONS) && session_closed_by(s, e)) closing = e;
 	}
 	return closing;
@@ -69,7 +70,9 @@ static void go(struct session *s, const struct session_start *start, bool is_new
 	watch_again(s, start);
 	for (size_t i = 0; i < start->presence_count; i++)
 		if (!session_follow(s, start->presence[i], start->presence_causes ? start->presence_causes[i] : 0)) break;
+	if (start->must_check) check_session(s);
 	struct event *closing = catch_up(s, start->snapshot_pos, is_new_user);
+	check_go_on(h);
 	if (s->replay) {
 		replay_go_on(s);
 	} else if (start->old_connection_id.n) {

@@ -51,6 +51,27 @@ void session_hub_post_take_back(struct session_hub *h, struct session_subscribe 
 	net_post(h->loop, &s->message);
 }
 
+/* ---- what became of rights ---- */
+
+static void drop_check(struct session_posted *n) { free(BECK_CONTAINER(n, struct session_check, posted)); }
+
+static void run_checked(struct net_message *m)
+{
+	struct session_check *c = BECK_CONTAINER(m, struct session_check, message);
+	struct session_hub *h = c->hub;
+	unlist(h, &c->posted.node);
+	check_answered(h, c);
+	hub_show_stats(h);
+	free(c);
+}
+
+void session_hub_post_checked(struct session_check *c)
+{
+	c->message.run = run_checked;
+	c->posted.drop = drop_check;
+	list_posted(c->hub, &c->posted.node, &c->message);
+}
+
 /* ---- pages of the log ---- */
 
 static void free_page(struct session_replay_page *p)

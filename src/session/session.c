@@ -146,6 +146,7 @@ void session_detach(struct session *s)
 	bool last, visible = s->user_pk && registry_is_visible(h->registry, s->app, s->user_pk);
 	list_remove(&s->health);
 	list_remove(&s->care);
+	list_remove(&s->check);
 	replay_end(s);
 	user_remove_session(u, s);
 	registry_disconnect(h->registry, s->app, s->user_pk, &last);

@@ -21,6 +21,7 @@
 
 struct session;
 struct session_hub;
+struct session_check;
 
 #define CONNECTION_ID_MAX 64
 /* Names node, loop and slot and carries 96 random bits; base64url. */
@@ -50,6 +51,9 @@ struct session_ops {
 	/* May be NULL. A resumed session made the user watch `channels` anew (his old one was gone): announce
 	 * user.watching.start. */
 	void (*watching)(void *ctx, int64_t app, int64_t user, const int64_t *channels, const int64_t *watcher_counts, size_t n);
+	/* May be NULL: then nothing is ever looked at. Look whether these watches may still be; sets `lost`. Answer:
+	 * session_hub_post_checked, always. */
+	void (*check)(void *ctx, struct session_check *c);
 	void *ctx;
 };
 
@@ -96,6 +100,7 @@ struct session_start {
 	int64_t issued_s; /* when its token was issued, 0 = not said */
 	/* resume (DESIGN 5) */
 	bool wants_seq, has_resume, gap;
+	bool must_check; /* the rights that `watch` was found by have changed meanwhile */
 	int64_t resume_seq;
 	int64_t *watch; /* channels checked anew by the rule */
 	size_t watch_count;
@@ -189,6 +194,23 @@ struct session_replay_page {
 	struct session_posted posted; /* private */
 };
 void session_hub_post_replay(struct session_hub *h, struct session_replay_page *p);
+
+/* Watches of one application to be looked at, those of a user together. Made and freed by the hub. */
+struct session_check {
+	struct net_message message;   /* private */
+	struct session_hub *hub;      /* private */
+	struct session_posted posted; /* private */
+	int64_t app;
+	bool failed; /* nothing is known; tried again later */
+	size_t n;
+	struct session_check_item {
+		int64_t user, channel; /* user 0 = anonymous */
+		uint32_t slot, serial; /* private */
+		uint16_t calls;        /* private */
+		bool lost;
+	} items[];
+};
+void session_hub_post_checked(struct session_check *c);
 
 struct session_totals_answer {
 	struct net_message message; /* private */

@@ -56,6 +56,8 @@ enum event_flag {
 	EVENT_SHOWS_USER = 2048,     /* `user` is no longer invisible: the live registry follows after the commit */
 	EVENT_HIDES_USER = 4096,     /* `user` is invisible from now on; likewise */
 	EVENT_ALL_BUT = 8192,        /* `only` names those who do not get it */
+	EVENT_CHECK_WATCHES = 16384, /* rights to read changed: after delivery `user`'s (0: everybody's) watches of `channel` (0:
+					of the application) are looked at anew, and those he may no longer read end */
 };
 
 struct event {

@@ -28,6 +28,7 @@ struct world {
 	struct asked asked[WORLD_ASKED];
 	size_t asked_n;
 	int64_t pos; /* of the newest event */
+	struct session_check *check;
 };
 /* `got` has one line per item: the whole JSON. */
 struct client {
@@ -90,13 +91,21 @@ static inline void world_watching(void *ctx, int64_t app, int64_t user, const in
 	world_announce(ctx, (struct asked){ .what = ASKED_WATCHING, .user = user, .n = n }, channels, counts);
 }
 
+/* Kept for the test to answer; one at a time. */
+static inline void world_check(void *ctx, struct session_check *c)
+{
+	struct world *w = ctx;
+	BECK_ASSERT(!w->check);
+	w->check = c;
+}
+
 static inline void world_init(struct world *w, uint64_t seed)
 {
 	memset(w, 0, sizeof *w);
 	fake_time_init(&w->time, seed);
 	w->loop = fake_loop_create(&w->time);
 	w->registry = registry_create(&w->time.rng);
-	w->ops = (struct session_ops){ world_replay, world_recount, world_ended, world_watching, w };
+	w->ops = (struct session_ops){ world_replay, world_recount, world_ended, world_watching, world_check, w };
 	w->hub = session_hub_create(w->loop, 0, 0, w->registry, &w->ops);
 	w->pos = 100;
 	BECK_ASSERT(w->loop && w->registry && w->hub);
@@ -104,6 +113,7 @@ static inline void world_init(struct world *w, uint64_t seed)
 
 static inline void world_deinit(struct world *w)
 {
+	free(w->check);
 	session_hub_destroy(w->hub);
 	registry_destroy(w->registry);
 	net_loop_destroy(w->loop);

@@ -15,8 +15,8 @@ struct turns {
 };
 
 void turns_init(struct turns *t, size_t callers);
-void turns_deinit(struct turns *t);                                   /* empty */
+void turns_deinit(struct turns *t);                               /* empty */
 bool turns_push(struct turns *t, struct job *j) BECK_WARN_UNUSED; /* by j->app and j->who; false without memory */
-struct job *turns_pop(struct turns *t);                               /* NULL: none waits */
+struct job *turns_pop(struct turns *t);                           /* NULL: none waits */
 
 #endif

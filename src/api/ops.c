@@ -27,21 +27,15 @@ enum err api_metrics(struct api_call *c)
 	return ERR_OK;
 }
 
-/* What connects noted since the last batch counts too. Noted again when it cannot be written. */
+/* What connects noted since the last batch counts too; they stay noted, the batch writes them again. */
 static enum err flush_seen(struct api_call *c)
 {
-	enum { SEEN_BATCH = 1000 };
+	enum { MORE = 64 /* who is noted meanwhile */ };
 	struct registry *r = c->chat.chat->registry;
-	struct registry_seen *seen = arena_array(&c->arena, struct registry_seen, SEEN_BATCH);
-	size_t n;
+	size_t cap = registry_seen_count(r) + MORE;
+	struct registry_seen *seen = arena_array(&c->arena, struct registry_seen, cap);
 	if (seen == NULL) return chat_store_fail(&c->chat, ERR_UNAVAILABLE);
-	while ((n = registry_take_seen(r, seen, SEEN_BATCH)) > 0) {
-		enum err e = chat_seen_flush(&c->chat, seen, n);
-		if (e == ERR_OK) continue;
-		for (size_t i = 0; i < n; i++) registry_mark_seen(r, seen[i].app, seen[i].user, seen[i].at_us);
-		return e;
-	}
-	return ERR_OK;
+	return chat_seen_flush(&c->chat, seen, registry_list_seen(r, seen, cap));
 }
 
 /* A write for the sake of those marks. */

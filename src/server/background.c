@@ -65,13 +65,18 @@ static bool duty(struct beckd *d, int64_t app, enum err (*rule)(struct duty_job 
 	return again;
 }
 
-static enum err seen_rule(struct duty_job *j) { return chat_seen_flush(&j->own.chat, j->seen, j->seen_count); }
+static enum err seen_rule(struct duty_job *j)
+{
+	j->again = true;
+	return chat_seen_flush(&j->own.chat, j->seen, j->seen_count);
+}
 
 static void flush_seen(struct beckd *d)
 {
 	struct registry_seen *seen = malloc(SEEN_BATCH * sizeof *seen);
 	size_t n;
-	while (seen && (n = registry_take_seen(d->registry, seen, SEEN_BATCH)) > 0) duty(d, 0, seen_rule, seen, n);
+	while (seen && (n = registry_list_seen(d->registry, seen, SEEN_BATCH)) > 0 && duty(d, 0, seen_rule, seen, n))
+		registry_forget_seen(d->registry, seen, n);
 	free(seen);
 }
 

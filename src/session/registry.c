@@ -229,13 +229,30 @@ int64_t registry_seen_at(struct registry *r, int64_t user)
 	return at;
 }
 
-size_t registry_take_seen(struct registry *r, struct registry_seen *out, size_t cap)
+size_t registry_seen_count(struct registry *r)
+{
+	pthread_mutex_lock(&r->lock);
+	size_t n = r->seen.count;
+	pthread_mutex_unlock(&r->lock);
+	return n;
+}
+
+size_t registry_list_seen(struct registry *r, struct registry_seen *out, size_t cap)
 {
 	struct registry_seen *s;
 	size_t n = 0, it = 0;
 	pthread_mutex_lock(&r->lock);
 	while (n < cap && (s = u64map_next(&r->seen, &it, NULL))) out[n++] = *s;
-	for (size_t i = 0; i < n; i++) free(u64map_remove(&r->seen, (uint64_t)out[i].user));
 	pthread_mutex_unlock(&r->lock);
 	return n;
+}
+
+void registry_forget_seen(struct registry *r, const struct registry_seen *seen, size_t n)
+{
+	pthread_mutex_lock(&r->lock);
+	for (size_t i = 0; i < n; i++) {
+		const struct registry_seen *s = u64map_get(&r->seen, (uint64_t)seen[i].user);
+		if (s && s->at_us == seen[i].at_us) free(u64map_remove(&r->seen, (uint64_t)seen[i].user));
+	}
+	pthread_mutex_unlock(&r->lock);
 }

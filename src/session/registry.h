@@ -41,13 +41,17 @@ void registry_set_visible(struct registry *r, int64_t app, int64_t user, bool vi
 /* At most once per 5 s and channel, for thinned watching events. */
 bool registry_may_announce(struct registry *r, int64_t app, int64_t channel, int64_t mono_us);
 
-/* Users seen since the last call (for last_active and monthly active users, written in batches). Up to cap; returns how many. */
+/* Users seen (for last_active and monthly active users, written in batches): up to cap; returns how many. They stay until they
+ * are forgotten, after the commit, so that no moment knows of none and a failed one loses none; who was seen again meanwhile
+ * stays. */
 struct registry_seen {
 	int64_t app, user, at_us;
 };
 /* The latest time counts. 0: active this month, without having been here. */
 void registry_mark_seen(struct registry *r, int64_t app, int64_t user, int64_t wall_us);
-int64_t registry_seen_at(struct registry *r, int64_t user); /* when, if it is not taken yet; else 0 */
-size_t registry_take_seen(struct registry *r, struct registry_seen *out, size_t cap);
+int64_t registry_seen_at(struct registry *r, int64_t user); /* when, if it is not stored yet; else 0 */
+void registry_forget_seen(struct registry *r, const struct registry_seen *seen, size_t n);
+size_t registry_seen_count(struct registry *r);
+size_t registry_list_seen(struct registry *r, struct registry_seen *out, size_t cap);
 
 #endif

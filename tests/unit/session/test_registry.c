@@ -171,6 +171,29 @@ static void test_thinned_announcements(void **state)
 	registry_unwatch(r, 1, 3, 5, &b, &n);
 }
 
+/* As a batch does that is committed. */
+static size_t take_seen(struct registry *r, struct registry_seen *out, size_t cap)
+{
+	size_t n = registry_list_seen(r, out, cap);
+	registry_forget_seen(r, out, n);
+	return n;
+}
+
+static void test_seen_stays_until_it_is_forgotten(void **state)
+{
+	struct registry *r = *state;
+	struct registry_seen out[8];
+	registry_mark_seen(r, 1, 3, 50);
+	assert_int_equal(registry_list_seen(r, out, 8), 1);
+	assert_int_equal(registry_seen_at(r, 3), 50);
+	registry_mark_seen(r, 1, 3, 60); /* while the batch is being written */
+	registry_forget_seen(r, out, 1);
+	assert_int_equal(registry_seen_at(r, 3), 60);
+	assert_int_equal(take_seen(r, out, 8), 1);
+	assert_int_equal(registry_seen_at(r, 3), 0);
+	assert_int_equal(registry_seen_count(r), 0);
+}
+
 static void test_seen(void **state)
 {
 	struct registry *r = *state;
@@ -178,15 +201,15 @@ static void test_seen(void **state)
 	registry_mark_seen(r, 1, 0, 5);
 	for (int64_t u = 1; u <= 12; u++) registry_mark_seen(r, 1, u, u);
 	registry_mark_seen(r, 1, 3, 99);
-	size_t a = registry_take_seen(r, out, 8), b = 0;
+	size_t a = take_seen(r, out, 8), b = 0;
 	bool has = false;
 	for (int round = 0; round < 2; round++) {
 		for (size_t i = 0; i < (round ? b : a); i++) has = has || (out[i].user == 3 && out[i].at_us == 99);
-		if (!round) b = registry_take_seen(r, out, 8);
+		if (!round) b = take_seen(r, out, 8);
 	}
 	assert_int_equal(a + b, 12);
 	assert_true(has);
-	assert_int_equal(registry_take_seen(r, out, 8), 0);
+	assert_int_equal(take_seen(r, out, 8), 0);
 }
 
 /* Everything at once from several threads: for TSan, and the sums must come out. */
@@ -230,6 +253,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_invisible_does_not_count, up, down),
 		cmocka_unit_test_setup_teardown(test_thinned_announcements, up, down),
 		cmocka_unit_test_setup_teardown(test_seen, up, down),
+		cmocka_unit_test_setup_teardown(test_seen_stays_until_it_is_forgotten, up, down),
 		cmocka_unit_test_setup_teardown(test_many_threads, up, down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

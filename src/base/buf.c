@@ -81,6 +81,7 @@ void buf_add_i64(struct buf *b, int64_t v)
 }
 
 /* vsnprintf needs room for its NUL, which the maximum of a buffer does not count: short texts go by the stack. */
+BECK_PRINTF(3, 0)
 static void print_long(struct buf *b, size_t n, const char *fmt, va_list args)
 {
 	if (!buf_reserve(b, n)) return;

@@ -28,11 +28,11 @@ def fill(channel, user, count, message, at_once=4):
 
 
 @pytest.fixture
-def great(app):
+def great(own_app):
     """Ann and Bob in two channels where texts may be as long as the server ever allows."""
-    app.api.put("/channeltypes/messaging", {"max_message_length": 20000}).ok()
-    ann, bob = app.users(2)
-    return ann, bob, app.channel(ann, bob), app.channel(ann, bob)
+    own_app.api.put("/channeltypes/messaging", {"max_message_length": 20000}).ok()
+    ann, bob = own_app.users(2)
+    return ann, bob, own_app.channel(ann, bob), own_app.channel(ann, bob)
 
 
 # ---- a member fills a channel with the greatest messages there are ----

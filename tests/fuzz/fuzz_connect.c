@@ -61,7 +61,7 @@ static void connect_as(size_t who, struct span payload, struct span frame)
 	call->http.path = SPAN("/connect");
 	call->started_us = world.now_us;
 	bool ok = write_query(call, who, payload);
-	if (ok && frame.n && !exchange_merge_payload(&ex, frame, &why)) {
+	if (ok && frame.n && !exchange_merge_payload(&ex, "the frame", frame, &why)) {
 		BECK_ASSERT(why);
 		ok = false;
 	}

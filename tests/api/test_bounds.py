@@ -1,5 +1,6 @@
 """What one peer may cost the others. Each test is named after something that was once without a bound."""
 import json
+import os
 import socket
 import threading
 import time
@@ -206,7 +207,8 @@ def test_large_answers_that_nobody_takes_are_not_prepared_in_advance(spawn):
     for _ in range(30):
         peak = max(peak, server.rss_bytes() - before)
         time.sleep(.1)
-    assert peak < 16 * size / 2, (peak, size)
+    watched = 6 if "TSAN_OPTIONS" in os.environ else 1  # the thread sanitizer keeps its own notes of each byte
+    assert peak < 16 * size / 2 * watched, (peak, size)
     # And all of them come, in order, to one who reads.
     one.settimeout(30)
     got = 0

@@ -7,7 +7,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/limits.h"
 #include "base/log.h"
 #include "net/uv_driver.h"
 
@@ -82,17 +81,14 @@ static socklen_t fill_address(const char *host, uint16_t port, struct sockaddr_s
 	return uv_ip6_addr(host, port, in6) == 0 ? sizeof *in6 : 0;
 }
 
-/* A bound descriptor, or -1 with errno. Options are inherited by accepted sockets, which saves calls for each. The kernel holds
- * little that is not on its way: a socket that it fills with megabytes is not writable again for long, and a slow peer that reads
- * all the time looks like one that takes nothing. */
+/* A bound descriptor, or -1 with errno. TCP_NODELAY is inherited by accepted sockets, which saves a call for each. */
 static int bind_socket(const struct sockaddr_storage *address, socklen_t n, bool may_share)
 {
-	int on = 1, off = 0, share = may_share, unsent = (int)LIMIT_UNSENT_BYTES;
+	int on = 1, off = 0, share = may_share;
 	int fd = socket(address->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0) return -1;
 	if (address->ss_family == AF_INET6) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-	setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent);
 	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
 		setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &share, sizeof share) == 0 &&
 		bind(fd, (const struct sockaddr *)address, n) == 0)

@@ -26,6 +26,23 @@ size_t span_find(struct span a, char c)
 	return at ? (size_t)(at - a.p) : a.n;
 }
 
+static bool is_blank(char c) { return c == ' ' || c == '\t'; }
+
+struct span span_trim(struct span s)
+{
+	while (s.n && is_blank(s.p[0])) s = span_skip(s, 1);
+	while (s.n && is_blank(s.p[s.n - 1])) s.n--;
+	return s;
+}
+
+struct span span_cut(struct span *s, char mark)
+{
+	size_t end = span_find(*s, mark);
+	struct span part = span_trim((struct span){ s->p, end });
+	*s = span_skip(*s, end + 1);
+	return part;
+}
+
 bool span_to_i64(struct span a, long long *out)
 {
 	bool negative = a.n && a.p[0] == '-';

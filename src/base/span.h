@@ -32,6 +32,10 @@ static inline struct span span_skip(struct span a, size_t n)
 	size_t k = n < a.n ? n : a.n;
 	return (struct span){ k ? a.p + k : a.p, a.n - k };
 }
+struct span span_trim(struct span s); /* without the blanks and tabs at its ends */
+/* Cuts off *s what stands before the first `mark`, and the mark; trimmed. For lists: while (list.n) one = span_cut(&list, ',').
+ */
+struct span span_cut(struct span *s, char mark);
 /* Byte order, shorter first on a tie: <0, 0, >0. */
 int span_cmp(struct span a, struct span b);
 bool span_eq_nocase(struct span a, struct span b); /* ASCII only */

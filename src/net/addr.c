@@ -15,13 +15,6 @@ static void set_v4(struct net_addr *a, const void *four)
 	memcpy(a->bytes + sizeof v4_prefix, four, 4);
 }
 
-static struct span trim(struct span s)
-{
-	while (s.n && (s.p[0] == ' ' || s.p[0] == '\t')) s = span_skip(s, 1);
-	while (s.n && (s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\t')) s.n--;
-	return s;
-}
-
 /* Cuts brackets and, if allowed, a port. False when what is left over is neither. */
 static bool strip(struct span *s, bool with_port)
 {
@@ -46,7 +39,7 @@ static bool strip(struct span *s, bool with_port)
 bool net_addr_parse(struct span text, bool with_port, struct net_addr *out)
 {
 	char z[NET_ADDR_TEXT_BYTES];
-	struct span s = trim(text);
+	struct span s = span_trim(text);
 	if (!strip(&s, with_port) || s.n == 0 || s.n >= sizeof z) return false;
 	memcpy(z, s.p, s.n);
 	z[s.n] = 0;
@@ -98,9 +91,7 @@ bool net_cidrs_parse(struct span list, struct net_cidr *out, size_t cap, size_t 
 {
 	*n = 0;
 	while (list.n) {
-		size_t comma = span_find(list, ',');
-		struct span one = trim(span_make(list.p, comma));
-		list = span_skip(list, comma + 1);
+		struct span one = span_cut(&list, ',');
 		if (one.n == 0) continue;
 		if (*n == cap || !cidr_parse(one, &out[*n])) return false;
 		++*n;

@@ -208,10 +208,7 @@ static bool check_proxies(struct loading *l, struct span list)
 	struct net_cidr one;
 	size_t n, count = 0;
 	while (list.n) {
-		size_t comma = span_find(list, ',');
-		struct span entry = span_make(list.p, comma);
-		list = span_skip(list, comma + 1);
-		while (span_starts(entry, SPAN(" "))) entry = span_skip(entry, 1);
+		struct span entry = span_cut(&list, ',');
 		if (!net_cidrs_parse(entry, &one, 1, &n)) {
 			l->why = arena_printf(l->arena, "trusted-proxies: \"%.*s\" is no address and no network like 10.0.0.0/8",
 				SPAN_FMT(entry));

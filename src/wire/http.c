@@ -118,15 +118,6 @@ static void lower_case(char *p, size_t n)
 		if (p[i] >= 'A' && p[i] <= 'Z') p[i] = (char)(p[i] + ('a' - 'A'));
 }
 
-static bool is_blank(char c) { return c == ' ' || c == '\t'; }
-
-static struct span trim(struct span s)
-{
-	while (s.n && is_blank(s.p[0])) s = span_skip(s, 1);
-	while (s.n && is_blank(s.p[s.n - 1])) s.n--;
-	return s;
-}
-
 static bool headers_grow(struct http_parser *p)
 {
 	if (p->header_count < p->header_cap) return true;
@@ -143,7 +134,7 @@ static int on_header_value_complete(llhttp_t *ll)
 	struct http_parser *p = ll->data;
 	if (p->head_done) return 0;
 	lower_case(p->name.p, p->name.n);
-	struct http_header h = { text_take(&p->name), trim(text_take(&p->value)) };
+	struct http_header h = { text_take(&p->name), span_trim(text_take(&p->value)) };
 	if (p->header_count == (size_t)LIMIT_HEADERS || !headers_grow(p)) return fail(p, ERR_HEADER_TOO_BIG);
 	p->headers[p->header_count++] = h;
 	return 0;
@@ -161,19 +152,10 @@ static struct span header_once(const struct http_parser *p, const char *lower_na
 	return found;
 }
 
-/* Cuts the next element off a comma-separated list. */
-static struct span next_element(struct span *list)
-{
-	size_t end = span_find(*list, ',');
-	struct span s = trim((struct span){ list->p, end });
-	*list = span_skip(*list, end + 1);
-	return s;
-}
-
 static bool list_has(struct span list, struct span token)
 {
 	while (list.n)
-		if (span_eq_nocase(next_element(&list), token)) return true;
+		if (span_eq_nocase(span_cut(&list, ','), token)) return true;
 	return false;
 }
 
@@ -188,7 +170,7 @@ static bool headers_list_has(const struct http_parser *p, const char *lower_name
 static bool is_zero_quality(struct span params)
 {
 	size_t eq = span_find(params, '=');
-	struct span name = trim((struct span){ params.p, eq }), v = trim(span_skip(params, eq + 1));
+	struct span name = span_trim((struct span){ params.p, eq }), v = span_trim(span_skip(params, eq + 1));
 	if (!span_eq_nocase(name, SPAN("q")) || v.n == 0) return false;
 	for (size_t i = 0; i < v.n; i++)
 		if (v.p[i] != '0' && v.p[i] != '.') return false;
@@ -203,10 +185,10 @@ static bool accepts_gzip(const struct http_parser *p)
 		if (!span_is(p->headers[i].name, "accept-encoding")) continue;
 		struct span list = p->headers[i].value;
 		while (list.n) {
-			struct span one = next_element(&list);
+			struct span one = span_cut(&list, ',');
 			size_t semi = span_find(one, ';');
-			struct span coding = trim((struct span){ one.p, semi });
-			bool wanted = !is_zero_quality(trim(span_skip(one, semi + 1)));
+			struct span coding = span_trim((struct span){ one.p, semi });
+			bool wanted = !is_zero_quality(span_trim(span_skip(one, semi + 1)));
 			if (span_eq_nocase(coding, SPAN("gzip")) || span_eq_nocase(coding, SPAN("x-gzip"))) return wanted;
 			if (span_is(coding, "*")) any = wanted;
 		}

@@ -16,24 +16,6 @@ enum {
 };
 static const char tail[4] = { 0, 0, (char)0xff, (char)0xff };
 
-static bool is_blank(char c) { return c == ' ' || c == '\t'; }
-
-static struct span trim(struct span s)
-{
-	while (s.n && is_blank(s.p[0])) s = span_skip(s, 1);
-	while (s.n && is_blank(s.p[s.n - 1])) s.n--;
-	return s;
-}
-
-/* Cuts the part before `mark` off *s and trims it. */
-static struct span next_part(struct span *s, char mark)
-{
-	size_t end = span_find(*s, mark);
-	struct span part = trim((struct span){ s->p, end });
-	*s = span_skip(*s, end + 1);
-	return part;
-}
-
 /* A window parameter's value, 8..15, quoted or not; 0 when it is none. */
 static int window_bits(struct span v)
 {
@@ -51,7 +33,7 @@ static unsigned param_flag(struct span param)
 {
 	size_t eq = span_find(param, '=');
 	bool valued = eq < param.n;
-	struct span name = trim((struct span){ param.p, eq }), value = trim(span_skip(param, eq + 1));
+	struct span name = span_trim((struct span){ param.p, eq }), value = span_trim(span_skip(param, eq + 1));
 	if (span_eq_nocase(name, SPAN("server_no_context_takeover"))) return valued ? 0 : SEEN_SERVER_TAKEOVER;
 	if (span_eq_nocase(name, SPAN("client_no_context_takeover"))) return valued ? 0 : SEEN_CLIENT_TAKEOVER;
 	if (span_eq_nocase(name, SPAN("server_max_window_bits")))
@@ -63,9 +45,9 @@ static unsigned param_flag(struct span param)
 static bool offer_ok(struct span offer, unsigned *seen)
 {
 	*seen = 0;
-	if (!span_eq_nocase(next_part(&offer, ';'), SPAN("permessage-deflate"))) return false;
+	if (!span_eq_nocase(span_cut(&offer, ';'), SPAN("permessage-deflate"))) return false;
 	while (offer.n) {
-		unsigned flag = param_flag(next_part(&offer, ';'));
+		unsigned flag = param_flag(span_cut(&offer, ';'));
 		if (flag == 0 || (*seen & flag)) return false;
 		*seen |= flag;
 	}
@@ -76,7 +58,7 @@ bool ws_deflate_offer(struct span header, struct buf *answer)
 {
 	while (header.n) {
 		unsigned seen;
-		if (!offer_ok(next_part(&header, ','), &seen)) continue;
+		if (!offer_ok(span_cut(&header, ','), &seen)) continue;
 		buf_add_span(answer, SPAN("permessage-deflate; server_no_context_takeover; client_no_context_takeover"));
 		if (seen & SEEN_SERVER_BITS) buf_add_span(answer, SPAN("; server_max_window_bits=15"));
 		return !answer->failed;

@@ -23,6 +23,19 @@ static void case_is_ignored_for_ascii_only(void **state)
 	assert_false(span_eq_nocase(SPAN("@"), SPAN("`")));
 }
 
+static void lists_are_cut_and_trimmed(void **state)
+{
+	(void)state;
+	struct span list = SPAN(" a\t, ,b c,");
+	assert_span(span_cut(&list, ','), "a");
+	assert_span(span_cut(&list, ','), "");
+	assert_span(span_cut(&list, ','), "b c");
+	assert_int_equal(list.n, 0);
+	assert_span(span_trim(SPAN(" \t ")), "");
+	assert_span(span_trim(SPAN("\na")), "\na");
+	assert_int_equal(span_cut(&list, ',').n, 0);
+}
+
 static void find_and_skip(void **state)
 {
 	(void)state;
@@ -75,6 +88,6 @@ static void integers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(order), cmocka_unit_test(case_is_ignored_for_ascii_only),
-		cmocka_unit_test(find_and_skip), cmocka_unit_test(integers) };
+		cmocka_unit_test(lists_are_cut_and_trimmed), cmocka_unit_test(find_and_skip), cmocka_unit_test(integers) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -16,6 +16,8 @@ enum {
 	CUT_PATIENCE_MS = 20,
 };
 
+static int64_t bytes_of(int frames) { return (int64_t)frames * FRAME_BYTES; }
+
 static int checkpoint(struct store_tx *tx, int mode, struct progress *p)
 {
 	*p = (struct progress){ 0, 0 };
@@ -79,17 +81,16 @@ static void shorten(struct store *s, int frames)
 {
 	int64_t max = s->log_bytes_max;
 	if (frames > s->log_frames_high) s->log_frames_high = frames;
-	bool is_long = (int64_t)frames * FRAME_BYTES > max, is_short = (int64_t)frames * FRAME_BYTES < max / 16;
-	if (is_long) {
+	if (bytes_of(frames) > max) {
 		s->is_log_kept = !succeeded(restart_log(s, SQLITE_CHECKPOINT_RESTART, 0), "restart");
-	} else if (is_short && (int64_t)s->log_frames_high * FRAME_BYTES > 2 * max) {
+	} else if (bytes_of(frames) < max / 16 && bytes_of(s->log_frames_high) > 2 * max) {
 		(void)succeeded(restart_log(s, SQLITE_CHECKPOINT_TRUNCATE, CUT_PATIENCE_MS), "cut");
 	}
 }
 
 bool store_checkpoint_due(const struct store *s)
 {
-	bool is_long = (int64_t)atomic_load(&s->log_frames) * FRAME_BYTES > s->log_bytes_max;
+	bool is_long = bytes_of(atomic_load(&s->log_frames)) > s->log_bytes_max;
 	return clock_mono_us(s->clock) - s->checkpoint_at >= LIMIT_CHECKPOINT_MS * 1000 || (is_long && !s->is_log_kept);
 }
 
@@ -109,7 +110,7 @@ void store_checkpoint(struct store *s)
 
 void store_stats(struct store *s, struct store_stats *out)
 {
-	*out = (struct store_stats){ .log_bytes = (int64_t)atomic_load(&s->log_frames) * FRAME_BYTES,
+	*out = (struct store_stats){ .log_bytes = bytes_of(atomic_load(&s->log_frames)),
 		.checkpoints = atomic_load(&s->checkpoints),
 		.pauses = atomic_load(&s->pauses),
 		.pause_us = atomic_load(&s->pause_us) };

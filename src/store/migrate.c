@@ -117,9 +117,8 @@ static enum err run_pending(struct store *s, struct store_tx *tx, bool is_new, i
 		(void)snprintf(pragma, sizeof pragma, "PRAGMA application_id=%d", APPLICATION_ID);
 		e = db_exec(tx, pragma);
 	}
-	int64_t one;
 	bool has_epoch = false;
-	if (e == ERR_OK) e = sql_get_int(sql_prepare(tx, "SELECT 1 FROM meta WHERE key = 'epoch'"), &one, &has_epoch);
+	if (e == ERR_OK) e = sql_exists(sql_prepare(tx, "SELECT 1 FROM meta WHERE key = 'epoch'"), &has_epoch);
 	if (e == ERR_OK && !has_epoch) e = migrate_set_epoch(tx, s->rng);
 	if (e == ERR_OK) e = db_exec(tx, "COMMIT");
 	if (e != ERR_OK && !sqlite3_get_autocommit(tx->handle)) (void)db_exec_rc(tx, "ROLLBACK");

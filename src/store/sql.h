@@ -35,9 +35,10 @@ enum err sql_done(struct sql_stmt *s) BECK_WARN_UNUSED;
 /* One-liners on top: run to the end / first column of the first row. */
 enum err sql_run(struct sql_stmt *s) BECK_WARN_UNUSED; /* step until done, then sql_done */
 enum err sql_get_int(struct sql_stmt *s, int64_t *out, bool *found) BECK_WARN_UNUSED;
-int64_t sql_changes(struct store_tx *tx); /* rows changed by the last statement */
-int64_t sql_last_pk(struct store_tx *tx); /* key made by the last INSERT */
-int64_t sql_wall_us(struct store_tx *tx); /* the store's clock: expiry inside queries */
+enum err sql_exists(struct sql_stmt *s, bool *found) BECK_WARN_UNUSED; /* whether there is a row; not set on failure */
+int64_t sql_changes(struct store_tx *tx);                              /* rows changed by the last statement */
+int64_t sql_last_pk(struct store_tx *tx);                              /* key made by the last INSERT */
+int64_t sql_wall_us(struct store_tx *tx);                              /* the store's clock: expiry inside queries */
 /* A tighter deadline for the statements between the two (custom-field filters): the query runs at most `ms` from now. The value
  * returned goes back to sql_budget_end. */
 int64_t sql_budget_begin(struct store_tx *tx, int64_t ms);

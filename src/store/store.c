@@ -88,9 +88,8 @@ static enum err load_state(struct store *s)
  * erasure; others go when in doubt. */
 static enum err load_erased(struct store *s)
 {
-	int64_t one;
 	bool found = false;
-	enum err e = sql_get_int(sql_prepare(&s->lane, "SELECT 1 FROM erasures LIMIT 1"), &one, &found);
+	enum err e = sql_exists(sql_prepare(&s->lane, "SELECT 1 FROM erasures LIMIT 1"), &found);
 	if (e == ERR_OK) atomic_store(&s->has_erased, found);
 	return e;
 }

@@ -115,13 +115,12 @@ enum err store_app_retire_secrets(struct store_tx *tx, int64_t app, int keep, in
 
 enum err store_app_is_retired(struct store_tx *tx, int64_t app, struct span secret, bool *retired)
 {
-	int64_t one;
 	struct sql_stmt *s =
 		sql_prepare(tx, "SELECT 1 FROM app_secrets WHERE app = ?1 AND secret = ?2 AND retired_at <> 0 AND "
 				"NOT EXISTS (SELECT 1 FROM app_secrets WHERE app = ?1 AND secret = ?2 AND retired_at = 0)");
 	sql_int(s, 1, app);
 	sql_text(s, 2, secret);
-	return sql_get_int(s, &one, retired);
+	return sql_exists(s, retired);
 }
 
 /* ---- channel types ---- */
@@ -171,10 +170,9 @@ enum err store_type_used(struct store_tx *tx, int64_t app, struct span name, boo
 {
 	/* An erased channel has a retired name (store_channel_retire_name). */
 	struct sql_stmt *s = sql_prepare(tx, "SELECT 1 FROM channels WHERE app = ?1 AND type = ?2 AND id <> '~' || pk LIMIT 1");
-	int64_t one;
 	sql_int(s, 1, app);
 	sql_text(s, 2, name);
-	return sql_get_int(s, &one, used);
+	return sql_exists(s, used);
 }
 
 enum err store_type_delete(struct store_tx *tx, int64_t app, struct span name)

@@ -30,24 +30,18 @@ enum err store_own_delete_add(struct store_tx *tx, int64_t app, const struct mes
 	return e;
 }
 
-static enum err is_there(struct sql_stmt *s, bool *found)
-{
-	int64_t one;
-	return sql_get_int(s, &one, found);
-}
-
 enum err store_own_delete_any(struct store_tx *tx, int64_t user_pk, bool *any)
 {
 	struct sql_stmt *s = sql_prepare(tx, "SELECT 1 FROM deleted_for_me WHERE user_pk = ?1 LIMIT 1");
 	sql_int(s, 1, user_pk);
-	return is_there(s, any);
+	return sql_exists(s, any);
 }
 
 enum err store_own_delete_any_in(struct store_tx *tx, int64_t channel_pk, bool *any)
 {
 	struct sql_stmt *s = sql_prepare(tx, "SELECT 1 FROM deleted_for_me WHERE channel_pk = ?1 LIMIT 1");
 	sql_int(s, 1, channel_pk);
-	return is_there(s, any);
+	return sql_exists(s, any);
 }
 
 enum err store_own_delete_is(struct store_tx *tx, int64_t user_pk, int64_t message_pk, bool *is)
@@ -55,7 +49,7 @@ enum err store_own_delete_is(struct store_tx *tx, int64_t user_pk, int64_t messa
 	struct sql_stmt *s = sql_prepare(tx, "SELECT 1 FROM deleted_for_me WHERE user_pk = ?1 AND message_pk = ?2");
 	sql_int(s, 1, user_pk);
 	sql_int(s, 2, message_pk);
-	return is_there(s, is);
+	return sql_exists(s, is);
 }
 
 enum err store_own_delete_users(struct store_tx *tx, int64_t message_pk, struct arena *a, int64_t **out, size_t *n)

@@ -82,10 +82,9 @@ enum err events_leap(struct store_tx *tx, int64_t now_us)
 
 enum err store_event_is_foreign(struct store_tx *tx, int64_t pos, bool *foreign)
 {
-	int64_t one;
 	struct sql_stmt *s = sql_prepare(tx, "SELECT 1" HOLES "AND " HOLE_FROM " < ?1 AND ?1 < " HOLE_TO " LIMIT 1");
 	sql_int(s, 1, pos);
-	return sql_get_int(s, &one, foreign);
+	return sql_exists(s, foreign);
 }
 
 /* What `rows` rows before `last` is: over each hole on the way it is as much further. */

@@ -55,9 +55,8 @@ enum err store_pending_remove(struct store_tx *tx, int64_t app, struct span id)
 enum err store_pending_any(struct store_tx *tx, int64_t user_pk, bool *any)
 {
 	struct sql_stmt *s = sql_prepare(tx, "SELECT 1 FROM pending_messages WHERE user_pk = ?1 LIMIT 1");
-	int64_t one;
 	sql_int(s, 1, user_pk);
-	return sql_get_int(s, &one, any);
+	return sql_exists(s, any);
 }
 
 enum err store_pending_list(struct store_tx *tx, int64_t channel_pk, int64_t user_pk, int64_t cut, int64_t limit, struct arena *a,

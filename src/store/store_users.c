@@ -160,8 +160,7 @@ enum err store_user_name_taken(
 	sql_int(s, 1, app);
 	sql_text(s, 2, name_folded);
 	sql_text(s, 3, span_given(not_id) ? not_id : SPAN(""));
-	int64_t one;
-	return sql_get_int(s, &one, taken);
+	return sql_exists(s, taken);
 }
 
 static enum err remove_by_user(struct store_tx *tx, const char *literal, int64_t pk)

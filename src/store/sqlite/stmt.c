@@ -224,6 +224,12 @@ enum err sql_get_int(struct sql_stmt *s, int64_t *out, bool *found)
 	return ERR_OK;
 }
 
+enum err sql_exists(struct sql_stmt *s, bool *found)
+{
+	int64_t one;
+	return sql_get_int(s, &one, found);
+}
+
 int64_t sql_changes(struct store_tx *tx) { return sqlite3_changes64(tx->handle); }
 int64_t sql_last_pk(struct store_tx *tx) { return sqlite3_last_insert_rowid(tx->handle); }
 int64_t sql_wall_us(struct store_tx *tx) { return clock_wall_us(tx->clock); }

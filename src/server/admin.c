@@ -8,7 +8,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "chat/chat.h"
-#include "server/beckd.h"
+#include "server/secret.h"
 #include "store/store.h"
 #include "wire/jwt.h"
 
@@ -120,18 +120,6 @@ static int do_check(const struct args *o, struct arena *a)
 }
 
 /* ---- applications ---- */
-static struct span random_secret(struct arena *a)
-{
-	unsigned char raw[32];
-	struct buf b;
-	buf_init(&b, 128);
-	rng_fill(&rng_system, raw, sizeof raw);
-	base64url_encode(&b, span_make((const char *)raw, sizeof raw));
-	struct span s = arena_dup(a, buf_span(&b));
-	buf_deinit(&b);
-	return s;
-}
-
 static void print_app(const struct store_app *app, struct span secret, bool json)
 {
 	if (!json) {
@@ -170,7 +158,7 @@ static enum err find_app(struct store_tx *tx, struct arena *a, struct span key, 
 
 static enum err app_create(struct store_tx *tx, const struct args *o, struct arena *a, struct store_app *app, struct span *secret)
 {
-	*secret = random_secret(a);
+	*secret = secret_make(&rng_system, SECRET_BYTES, a);
 	return chat_app_create(tx, &clock_system, &rng_system, a, o->name, o->key, *secret, app);
 }
 
@@ -179,7 +167,7 @@ static enum err app_rotate(struct store_tx *tx, const struct args *o, struct are
 	enum err e = find_app(tx, a, o->key, app);
 	if (e != ERR_OK) return e;
 	int64_t now = clock_wall_us(&clock_system);
-	*secret = random_secret(a);
+	*secret = secret_make(&rng_system, SECRET_BYTES, a);
 	e = store_app_add_secret(tx, app->pk, *secret, now);
 	if (e == ERR_OK) e = store_app_retire_secrets(tx, app->pk, o->keep_old ? 2 : 1, now);
 	return e == ERR_OK ? find_app(tx, a, o->key, app) : e;
@@ -188,7 +176,7 @@ static enum err app_rotate(struct store_tx *tx, const struct args *o, struct are
 /* The file that a server left beside the database tells the first application's secret: it goes with the rotation. */
 static bool update_kept(const struct args *o, struct arena *a, struct store *s, const struct store_app *app, struct span secret)
 {
-	struct span path = arena_printf(a, "%.*s/api_secret", SPAN_FMT(o->data)), why = SPAN("out of memory");
+	struct span path = secret_path(o->data, a), why = SPAN("out of memory");
 	struct store_app *apps = NULL;
 	struct store_tx *tx;
 	size_t n = 0;
@@ -199,7 +187,7 @@ static bool update_kept(const struct args *o, struct arena *a, struct store *s, 
 		store_read_end(tx);
 	}
 	if (e == ERR_OK && n > 0 && apps[0].pk != app->pk) return true;
-	if (e == ERR_OK && beckd_keep_secret(o->data, secret, a, &why)) return true;
+	if (e == ERR_OK && secret_keep(o->data, secret, a, &why)) return true;
 	(void)failed("app", why);
 	return false;
 }

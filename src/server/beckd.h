@@ -90,8 +90,6 @@ void beckd_destroy(struct beckd *d);
 /* ---- internal to src/server ---- */
 /* first application, its key and secret (bootstrap.c) */
 bool beckd_bootstrap(struct beckd *d, struct span *why);
-/* Writes data/api_secret, where only its owner can read it. */
-bool beckd_keep_secret(struct span data, struct span secret, struct arena *a, struct span *why) BECK_WARN_UNUSED;
 /* calls.c: api calls on workers */
 bool beckd_submit(void *d, struct api_call *call);
 /* sessions.c: what hubs ask for */

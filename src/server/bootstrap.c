@@ -1,55 +1,10 @@
 /* The first start: an application with its key and secret, so that two commands give a server that works. */
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/log.h"
 #include "server/beckd.h"
+#include "server/secret.h"
 #include "wire/jwt.h"
-
-static struct span random_text(struct beckd *d, size_t bytes)
-{
-	unsigned char raw[64];
-	struct buf b;
-	buf_init(&b, 256);
-	rng_fill(d->rng, raw, bytes);
-	base64url_encode(&b, span_make((const char *)raw, bytes));
-	struct span s = arena_dup(&d->arena, buf_span(&b));
-	buf_deinit(&b);
-	return s;
-}
-
-static struct span secret_path(struct arena *a, struct span data, const char *end)
-{
-	return arena_printf(a, "%.*s/api_secret%s", SPAN_FMT(data), end);
-}
-
-bool beckd_keep_secret(struct span data, struct span secret, struct arena *a, struct span *why)
-{
-	struct span path = secret_path(a, data, ""), fresh = secret_path(a, data, ".new");
-	int fd = fresh.p && path.p ? open(fresh.p, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600) : -1;
-	bool ok = fd >= 0 && write(fd, secret.p, secret.n) == (ssize_t)secret.n && write(fd, "\n", 1) == 1 && fsync(fd) == 0;
-	if (fd >= 0 && close(fd) != 0) ok = false;
-	if (ok) ok = rename(fresh.p, path.p) == 0;
-	if (!ok) *why = arena_printf(a, "cannot write %.*s: %s", SPAN_FMT(path), strerror(errno));
-	return ok;
-}
-
-/* False: there is no such file. */
-static bool kept_secret(struct beckd *d, struct span *out)
-{
-	char text[256];
-	struct span path = secret_path(&d->arena, d->config.data, "");
-	int fd = path.p ? open(path.p, O_RDONLY | O_CLOEXEC) : -1;
-	if (fd < 0) return false;
-	ssize_t n = read(fd, text, sizeof text);
-	close(fd);
-	struct span s = span_make(text, n > 0 ? (size_t)n : 0);
-	*out = arena_dup(&d->arena, span_make(s.p, span_find(s, '\n')));
-	return true;
-}
 
 static struct store_app *find(struct store_app *apps, size_t n, struct span key)
 {
@@ -69,10 +24,10 @@ static enum err make_first(struct beckd *d, struct store_tx *tx, struct span *wh
 {
 	struct span secret = d->config.api_secret;
 	if (!span_given(secret)) {
-		secret = random_text(d, 32);
-		if (!beckd_keep_secret(d->config.data, secret, &d->arena, why)) return ERR_INTERNAL;
+		secret = secret_make(d->rng, SECRET_BYTES, &d->arena);
+		if (!secret_keep(d->config.data, secret, &d->arena, why)) return ERR_INTERNAL;
 	}
-	struct span key = span_given(d->config.api_key) ? d->config.api_key : random_text(d, 9);
+	struct span key = span_given(d->config.api_key) ? d->config.api_key : secret_make(d->rng, API_KEY_BYTES, &d->arena);
 	struct store_app made;
 	return chat_app_create(tx, d->clock, d->rng, &d->arena, SPAN("first"), key, secret, &made);
 }
@@ -97,9 +52,9 @@ static enum err settle_given(struct beckd *d, struct store_tx *tx, const struct 
 static enum err settle_kept(struct beckd *d, const struct store_app *app, struct span *why)
 {
 	struct span kept = SPAN_NONE;
-	bool is_there = kept_secret(d, &kept);
+	bool is_there = secret_kept(d->config.data, &d->arena, &kept);
 	if (app->secret_count == 0 || (is_there ? has_secret(app, kept) : !d->config.is_dev)) return ERR_OK;
-	return beckd_keep_secret(d->config.data, app->secrets[0], &d->arena, why) ? ERR_OK : ERR_INTERNAL;
+	return secret_keep(d->config.data, app->secrets[0], &d->arena, why) ? ERR_OK : ERR_INTERNAL;
 }
 
 static enum err settle(struct beckd *d, struct store_tx *tx, struct span *why)

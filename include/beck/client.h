@@ -23,17 +23,17 @@ typedef enum beck_threading {
 
 /* Everything may stay zero but base_url. 384 bytes on 64-bit machines. */
 typedef struct beck_options {
-	const char *base_url; /* "https://chat.example.org/prefix"; http, https, ws and wss are understood */
-	int32_t timeout_ms;   /* of one call, queueing included; default 6000 */
+	const char *base_url;    /* "https://chat.example.org/prefix"; http, https, ws and wss are understood */
+	int32_t timeout_ms;      /* of one call, queueing included; default 6000 */
 	bool enable_ws_fallback; /* long polling where WebSocket does not get through */
 	bool disable_resume;     /* do not ask the server for missed events by position; recover by querying again */
 	bool skip_tls_verify;    /* accept any certificate: for tests only */
 	uint8_t threading;       /* a beck_threading */
-	const char *proxy;       /* "http://user:pass@host:3128", "socks5h://..."; NULL: as the environment says (http_proxy ...) */
-	const char *ca_file;     /* PEM file of the certificates to trust; NULL: the system's */
-	beck_log_fn log;         /* NULL: silent */
+	const char *proxy;   /* "http://user:pass@host:3128", "socks5h://..."; NULL: as the environment says (http_proxy ...) */
+	const char *ca_file; /* PEM file of the certificates to trust; NULL: the system's */
+	beck_log_fn log;     /* NULL: silent */
 	void *log_ctx;
-	uint8_t log_level;      /* a beck_log_level: the most verbose to be told; 0: errors only */
+	uint8_t log_level; /* a beck_log_level: the most verbose to be told; 0: errors only */
 	uint8_t reserved_small[3];
 	int32_t reconnect_max_attempts; /* in a row without success before the client gives up; default 0: never */
 	int32_t reconnect_max_wait_ms;  /* longest pause between two attempts; default 30000 */
@@ -41,7 +41,8 @@ typedef struct beck_options {
 	int32_t ws_retry_ms;            /* how often WebSocket is tried again while long polling; default 300000 */
 	int32_t queue_max;              /* calls that may wait for the connection; default 256 */
 	int32_t outbox_max;             /* messages that may wait to be sent; default 100 */
-	const char *state_file; /* keeps outbox and position over restarts of the program; written by replacing. NULL: nothing is kept */
+	const char *state_file;  /* keeps outbox and position over restarts of the program; written by replacing. NULL: nothing is
+				    kept */
 	const char *client_name; /* in X-Stream-Client, for logs; NULL: "beck-c-<version>" */
 	const char *device_json; /* {"id":..., "push_provider":...} to register on connect; NULL: none */
 	beck_error *error;       /* where beck_get_instance and beck_client_create say why they returned NULL; may be NULL */
@@ -66,9 +67,9 @@ BECK_API void beck_release(beck_client *client);
  * borrowed. BECK_EARG for an unknown name or a value that does not fit. */
 BECK_API beck_result beck_options_set(beck_options *options, const char *name, const char *value);
 
-/* Gives the token for the user. Called on the client's callback thread when one is needed: for the first connect, before an expired one would be
- * used, and when the server says it is expired or revoked (code 40). One call at a time. Answer by beck_token_answer, inside
- * the function or later, from any thread, exactly once. */
+/* Gives the token for the user. Called on the client's callback thread when one is needed: for the first connect, before an
+ * expired one would be used, and when the server says it is expired or revoked (code 40). One call at a time. Answer by
+ * beck_token_answer, inside the function or later, from any thread, exactly once. */
 typedef struct beck_token_request beck_token_request;
 typedef void (*beck_token_fn)(void *ctx, beck_client *client, const char *user_id, beck_token_request *request);
 /* token NULL means failure, `why` (may be NULL) says why; both are copied. Ends the request. */
@@ -88,16 +89,18 @@ typedef void (*beck_connect_fn)(void *ctx, beck_client *client, const beck_error
  * user is set and calls that waited have failed with the same error. [contract: connection-and-users §2, §3] */
 BECK_API beck_result beck_connect_user(beck_client *client, const char *user_json, const char *token, beck_error *err);
 /* The same with a token provider. */
-BECK_API beck_result beck_connect_user_with(beck_client *client, const char *user_json, beck_token_fn provider, void *ctx, beck_error *err);
+BECK_API beck_result beck_connect_user_with(
+	beck_client *client, const char *user_json, beck_token_fn provider, void *ctx, beck_error *err);
 /* The same without waiting: exactly one of token and provider is given. A failing return means that `done` is never called. */
-BECK_API beck_result beck_connect_user_async(beck_client *client, const char *user_json, const char *token, beck_token_fn provider,
-                                             void *provider_ctx, beck_connect_fn done, void *ctx, beck_error *err);
+BECK_API beck_result beck_connect_user_async(beck_client *client, const char *user_json, const char *token,
+	beck_token_fn provider, void *provider_ctx, beck_connect_fn done, void *ctx, beck_error *err);
 /* As nobody: may read what the application lets anonymous people read. [§1.6] */
 BECK_API beck_result beck_connect_anonymous(beck_client *client, beck_error *err);
 BECK_API beck_result beck_connect_anonymous_async(beck_client *client, beck_connect_fn done, void *ctx, beck_error *err);
 /* As a guest: the server makes a user whose id contains the one asked for (see beck_user_id). [§1.6] */
 BECK_API beck_result beck_connect_guest(beck_client *client, const char *user_json, beck_error *err);
-BECK_API beck_result beck_connect_guest_async(beck_client *client, const char *user_json, beck_connect_fn done, void *ctx, beck_error *err);
+BECK_API beck_result beck_connect_guest_async(
+	beck_client *client, const char *user_json, beck_connect_fn done, void *ctx, beck_error *err);
 
 /* Ends the connection cleanly on either transport, then forgets user, token, watches, waiting calls (BECK_ECANCELLED) and
  * unsent messages of the outbox (kept in the state file, if there is one, for the same user). Takes at most two seconds;

@@ -28,8 +28,8 @@ typedef uint64_t beck_handler; /* names a handler; 0 is none */
 /* Calls `fn` for each event of that type; type NULL: for all. Handlers are called in the order in which they were added.
  * 0 on failure (no memory, NULL). Survives reconnects and disconnects; ends with beck_off or the client. */
 BECK_API beck_handler beck_on(beck_client *client, const char *type, beck_event_fn fn, void *ctx);
-/* Takes a handler away. When it returns, fn is not called any more, unless it is running on another thread right now; it may be called by
- * fn itself. Unknown handlers and 0 are ignored. */
+/* Takes a handler away. When it returns, fn is not called any more, unless it is running on another thread right now; it may be
+ * called by fn itself. Unknown handlers and 0 are ignored. */
 BECK_API void beck_off(beck_client *client, beck_handler handler);
 
 BECK_API const beck_event *beck_event_ref(const beck_event *event);

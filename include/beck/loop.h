@@ -2,8 +2,8 @@
  *
  * BECK_POLL_EVENTS  The client works on its own thread; beck_poll gives out what has come.
  * BECK_NO_THREAD    beck_poll also does the work. Blocking calls work too: they drive the client while they wait. For a foreign
- *                   loop: watch the descriptors of beck_fds until beck_deadline_ms have passed, then beck_poll(client, 0), again and
- *                   again. Descriptors change with each beck_poll. */
+ *                   loop: watch the descriptors of beck_fds until beck_deadline_ms have passed, then beck_poll(client, 0), again
+ * and again. Descriptors change with each beck_poll. */
 #ifndef BECK_LOOP_H
 #define BECK_LOOP_H
 
@@ -14,9 +14,9 @@
 extern "C" {
 #endif
 
-/* Waits up to timeout_ms (0: not at all; -1: until something comes) for something to do, does it, and calls the callbacks that are due.
- * Returns the number of callbacks called, or -1: NULL client, a client with BECK_OWN_THREAD, called inside a callback, or another
- * thread is in beck_poll already. */
+/* Waits up to timeout_ms (0: not at all; -1: until something comes) for something to do, does it, and calls the callbacks that
+ * are due. Returns the number of callbacks called, or -1: NULL client, a client with BECK_OWN_THREAD, called inside a callback,
+ * or another thread is in beck_poll already. */
 BECK_API int beck_poll(beck_client *client, int timeout_ms);
 
 typedef struct beck_fd {

@@ -1,7 +1,7 @@
-/* Messages on their way. beck_send_message puts each into the outbox, which sends them in order per channel, tries again after a lost
- * connection, an overloaded server or a rate limit, and keeps what the server refused until the program decides. The client makes the
- * message's id, so a message that arrived although its answer got lost is not stored twice.
- * Event "outbox.changed" tells every change. [message sending: contract messages] */
+/* Messages on their way. beck_send_message puts each into the outbox, which sends them in order per channel, tries again after a
+ * lost connection, an overloaded server or a rate limit, and keeps what the server refused until the program decides. The client
+ * makes the message's id, so a message that arrived although its answer got lost is not stored twice. Event "outbox.changed"
+ * tells every change. [message sending: contract messages] */
 #ifndef BECK_OUTBOX_H
 #define BECK_OUTBOX_H
 

@@ -1,7 +1,7 @@
 /* Calls to the API, and their answers.
  *
- * Calls made before the user is connected wait their turn, in order, and run once the connection stands; when connecting fails, all
- * fail with that error. A call waits at most options.timeout_ms in all; at most options.queue_max may wait (BECK_EFULL). */
+ * Calls made before the user is connected wait their turn, in order, and run once the connection stands; when connecting fails,
+ * all fail with that error. A call waits at most options.timeout_ms in all; at most options.queue_max may wait (BECK_EFULL). */
 #ifndef BECK_REQUEST_H
 #define BECK_REQUEST_H
 
@@ -30,11 +30,11 @@ typedef void (*beck_reply_fn)(void *ctx, const beck_error *error, const beck_rep
  * flags        BECK_NEEDS_CONNECTION: the call watches or subscribes, so it waits for the connection and carries its id
  * reply        may be NULL; else the caller's to unref */
 #define BECK_NEEDS_CONNECTION 1u
-BECK_API beck_result beck_request(beck_client *client, const char *method, const char *path, const char *body_json, unsigned flags,
-                                  const beck_reply **reply, beck_error *err);
+BECK_API beck_result beck_request(beck_client *client, const char *method, const char *path, const char *body_json,
+	unsigned flags, const beck_reply **reply, beck_error *err);
 /* The same without waiting. fn may be NULL. A failing return means that fn is never called. */
-BECK_API beck_result beck_request_async(beck_client *client, const char *method, const char *path, const char *body_json, unsigned flags,
-                                        beck_reply_fn fn, void *ctx, beck_error *err);
+BECK_API beck_result beck_request_async(beck_client *client, const char *method, const char *path, const char *body_json,
+	unsigned flags, beck_reply_fn fn, void *ctx, beck_error *err);
 
 #ifdef __cplusplus
 }

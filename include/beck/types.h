@@ -23,22 +23,22 @@ extern "C" {
 #endif
 
 /* Every result: name, number, text. Numbers are part of the ABI and never change. */
-#define BECK_RESULTS(X)                                                                                          \
-	X(BECK_OK, 0, "fine")                                                                                    \
-	X(BECK_EARG, 1, "an argument is not acceptable; nothing was sent")                                       \
-	X(BECK_ENOMEM, 2, "out of memory")                                                                       \
-	X(BECK_ESTATE, 3, "not possible in this state, for instance a second user on a connected client")        \
-	X(BECK_ENOUSER, 4, "no user was connected while the call waited")                                        \
-	X(BECK_ECALLBACK, 5, "a blocking call inside a callback")                                                \
-	X(BECK_ETIMEOUT, 6, "no answer in time")                                                                 \
-	X(BECK_ENETWORK, 7, "the server cannot be reached, or the connection broke")                             \
-	X(BECK_ETLS, 8, "the server's certificate was not accepted, or TLS failed otherwise")                    \
-	X(BECK_EPROTOCOL, 9, "the answer is not what a server of this kind says")                                \
-	X(BECK_EAPI, 10, "the server refused; beck_error has its code, status and message")                      \
-	X(BECK_ETOKEN, 11, "no usable token: the provider failed, or the token cannot be read")                  \
-	X(BECK_ECANCELLED, 12, "the user was disconnected or the client released meanwhile")                     \
-	X(BECK_EFULL, 13, "too much is waiting already")                                                         \
-	X(BECK_ETOOBIG, 14, "larger than the API allows")                                                        \
+#define BECK_RESULTS(X)                                                                                                          \
+	X(BECK_OK, 0, "fine")                                                                                                    \
+	X(BECK_EARG, 1, "an argument is not acceptable; nothing was sent")                                                       \
+	X(BECK_ENOMEM, 2, "out of memory")                                                                                       \
+	X(BECK_ESTATE, 3, "not possible in this state, for instance a second user on a connected client")                        \
+	X(BECK_ENOUSER, 4, "no user was connected while the call waited")                                                        \
+	X(BECK_ECALLBACK, 5, "a blocking call inside a callback")                                                                \
+	X(BECK_ETIMEOUT, 6, "no answer in time")                                                                                 \
+	X(BECK_ENETWORK, 7, "the server cannot be reached, or the connection broke")                                             \
+	X(BECK_ETLS, 8, "the server's certificate was not accepted, or TLS failed otherwise")                                    \
+	X(BECK_EPROTOCOL, 9, "the answer is not what a server of this kind says")                                                \
+	X(BECK_EAPI, 10, "the server refused; beck_error has its code, status and message")                                      \
+	X(BECK_ETOKEN, 11, "no usable token: the provider failed, or the token cannot be read")                                  \
+	X(BECK_ECANCELLED, 12, "the user was disconnected or the client released meanwhile")                                     \
+	X(BECK_EFULL, 13, "too much is waiting already")                                                                         \
+	X(BECK_ETOOBIG, 14, "larger than the API allows")                                                                        \
 	X(BECK_EFILE, 15, "a file cannot be read or written")
 
 typedef enum beck_result {

@@ -49,15 +49,17 @@ BECK_API const char *beck_user_builder_json(beck_user_builder *b, beck_error *er
 /* {"filter_conditions":{...}, "sort":[...], "limit":30, "presence":true}. With "presence" the users found are followed
  * (user.presence.changed), also over reconnects. The reply holds "users". */
 BECK_API beck_result beck_query_users(beck_client *client, const char *query_json, const beck_reply **reply, beck_error *err);
-BECK_API beck_result beck_query_users_async(beck_client *client, const char *query_json, beck_reply_fn fn, void *ctx, beck_error *err);
+BECK_API beck_result beck_query_users_async(
+	beck_client *client, const char *query_json, beck_reply_fn fn, void *ctx, beck_error *err);
 /* Changes some fields of a user: {"set":{...},"unset":[...]}. */
-BECK_API beck_result beck_update_user(beck_client *client, const char *user_id, const char *change_json, const beck_reply **reply,
-                                      beck_error *err);
-BECK_API beck_result beck_update_user_async(beck_client *client, const char *user_id, const char *change_json, beck_reply_fn fn, void *ctx,
-                                            beck_error *err);
+BECK_API beck_result beck_update_user(
+	beck_client *client, const char *user_id, const char *change_json, const beck_reply **reply, beck_error *err);
+BECK_API beck_result beck_update_user_async(
+	beck_client *client, const char *user_id, const char *change_json, beck_reply_fn fn, void *ctx, beck_error *err);
 /* Creates or replaces users: a JSON array of at most 100. Of clients only the user himself. */
 BECK_API beck_result beck_upsert_users(beck_client *client, const char *users_json, const beck_reply **reply, beck_error *err);
-BECK_API beck_result beck_upsert_users_async(beck_client *client, const char *users_json, beck_reply_fn fn, void *ctx, beck_error *err);
+BECK_API beck_result beck_upsert_users_async(
+	beck_client *client, const char *users_json, beck_reply_fn fn, void *ctx, beck_error *err);
 
 #ifdef __cplusplus
 }

@@ -1,7 +1,7 @@
 /* JSON that came from the server, to look at without copying.
  *
- * A beck_value belongs to the reply, event or document it came from and lives as long as that. Every function accepts NULL and any type:
- * what is not there or not of that type is NULL, 0 or the fallback given, so lookups can be chained without checks. */
+ * A beck_value belongs to the reply, event or document it came from and lives as long as that. Every function accepts NULL and
+ * any type: what is not there or not of that type is NULL, 0 or the fallback given, so lookups can be chained without checks. */
 #ifndef BECK_VALUE_H
 #define BECK_VALUE_H
 
@@ -30,7 +30,8 @@ BECK_API const beck_value *beck_value_get(const beck_value *v, const char *key);
 BECK_API const beck_value *beck_value_path(const beck_value *v, const char *path);
 /* Number of items of an array or members of an object. */
 BECK_API size_t beck_value_count(const beck_value *v);
-/* Item of an array, or value of an object's member, by position. Walking all of an object this way is quadratic: use beck_value_next. */
+/* Item of an array, or value of an object's member, by position. Walking all of an object this way is quadratic: use
+ * beck_value_next. */
 BECK_API const beck_value *beck_value_at(const beck_value *v, size_t index);
 /* Walks an array or object: start with *at = 0; false at the end. `key` (may be NULL) gets the member's key, NULL in arrays.
  *	size_t at = 0; const char *key; const beck_value *item;

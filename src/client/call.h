@@ -1,5 +1,5 @@
-/* A call of the API on its way: from a public function to an HTTP exchange and back. The public functions of channels, messages and users
- * do nothing but check their arguments, fill in a struct call and start it here. */
+/* A call of the API on its way: from a public function to an HTTP exchange and back. The public functions of channels, messages
+ * and users do nothing but check their arguments, fill in a struct call and start it here. */
 #ifndef BECK_CLIENT_CALL_H
 #define BECK_CLIENT_CALL_H
 
@@ -37,16 +37,16 @@ beck_result call_wait(beck_client *client, const struct call *call, const beck_r
 beck_result call_start(beck_client *client, const struct call *call, beck_reply_fn fn, void *ctx, beck_error *err);
 
 /* Messages go by way of the outbox: body is {"message":{...,"id":message_id}}. */
-beck_result outbox_send_wait(beck_client *client, struct span cid, struct span message_id, struct span message_json, const beck_reply **reply,
-                             beck_error *err);
-beck_result outbox_send(beck_client *client, struct span cid, struct span message_id, struct span message_json, beck_reply_fn fn, void *ctx,
-                        beck_error *err);
+beck_result outbox_send_wait(beck_client *client, struct span cid, struct span message_id, struct span message_json,
+	const beck_reply **reply, beck_error *err);
+beck_result outbox_send(beck_client *client, struct span cid, struct span message_id, struct span message_json, beck_reply_fn fn,
+	void *ctx, beck_error *err);
 
 /* A random id for a message: "<user id>-<uuid>", fits BECK_MESSAGE_ID_SIZE. */
 void call_message_id(beck_client *client, char out[BECK_MESSAGE_ID_SIZE]);
 
-/* Runs fn once under the client's lock at or after `after_ms` from now, or never when the client goes first; one timer per (owner, kind), set again by
- * a second call; after_ms < 0 takes it away. For typing's clocks. */
+/* Runs fn once under the client's lock at or after `after_ms` from now, or never when the client goes first; one timer per
+ * (owner, kind), set again by a second call; after_ms < 0 takes it away. For typing's clocks. */
 typedef void (*client_timer_fn)(beck_client *client, void *owner);
 void client_lock(beck_client *client);
 void client_unlock(beck_client *client);

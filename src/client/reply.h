@@ -12,8 +12,8 @@
 #include <beck/request.h>
 #include <beck/value.h>
 
-/* Parses text with the library's limits (depth, size; duplicate keys are tolerated: the last counts). NULL and *result otherwise: BECK_EPROTOCOL or
- * BECK_ENOMEM. Memory comes from base/mem.h. */
+/* Parses text with the library's limits (depth, size; duplicate keys are tolerated: the last counts). NULL and *result otherwise:
+ * BECK_EPROTOCOL or BECK_ENOMEM. Memory comes from base/mem.h. */
 yyjson_doc *document_parse(struct span text, beck_result *result);
 
 struct beck_reply {
@@ -27,7 +27,7 @@ struct beck_reply *reply_create(int status, yyjson_doc *doc);
 struct beck_event {
 	atomic_int refs;
 	bool is_local;
-	int64_t seq; /* 0: none */
+	int64_t seq;            /* 0: none */
 	const char *type, *cid; /* into doc, or "" */
 	yyjson_doc *doc;
 	size_t text_bytes;

@@ -1,0 +1,269 @@
+/* The connection by long polling: connect, poll after poll, goodbye. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "client/client.h"
+#include "client/reply.h"
+#include "client/text.h"
+#include "wire/url.h"
+
+enum { UNKNOWN_ID = 46, TOKEN_EXPIRED = 40 };
+
+static void again(beck_client *c, struct timer *t);
+
+static void turn_off(struct poll *p)
+{
+	timer_stop(&p->again);
+	p->state = POLL_OFF;
+	p->exchange = 0;
+	p->failures = 0;
+	p->is_unwanted = false;
+}
+
+static void fail(beck_client *c, const beck_error *err, bool is_refusal)
+{
+	turn_off(&c->link.poll);
+	link_failed(c, BECK_TRANSPORT_LONGPOLL, err, is_refusal);
+}
+
+/* ---- exchanges ---- */
+
+static uint64_t exchange(beck_client *c, const char *method, struct buf *url, struct span body, uint32_t timeout_ms)
+{
+	struct buf auth, name;
+	struct span token = c->user.kind == USER_ANONYMOUS ? SPAN_NONE : token_now(c);
+	buf_init(&auth, 16384);
+	buf_init(&name, 512);
+	buf_printf(&name, "X-Stream-Client: %s", c->set.client_name);
+	buf_printf(&auth, "Authorization: %.*s", SPAN_FMT(token));
+	struct span headers[3] = { buf_span(&name),
+		c->user.kind == USER_ANONYMOUS ? SPAN("Stream-Auth-Type: anonymous") : SPAN("Stream-Auth-Type: jwt"),
+		buf_span(&auth) };
+	struct io_http h = { .method = method,
+		.url = buf_span(url),
+		.headers = headers,
+		.n_headers = span_given(token) ? 3 : 2,
+		.body = body,
+		.content_type = SPAN("application/json"),
+		.timeout_ms = timeout_ms,
+		.max_answer_bytes = (size_t)LIMIT_CLIENT_ANSWER_BYTES };
+	bool ok = !url->failed && !auth.failed && !name.failed;
+	uint64_t id = ok ? c->io->driver->http_start(c->io, &h) : 0;
+	buf_deinit(&auth);
+	buf_deinit(&name);
+	return id;
+}
+
+static void begin_connect(beck_client *c, bool resumes)
+{
+	struct poll *p = &c->link.poll;
+	struct buf url, body;
+	body_init(&url);
+	body_init(&body);
+	link_url(c, &url, "/longpoll");
+	buf_add_span(&body, SPAN("{\"json\":"));
+	link_payload(c, &body, resumes ? RESUME_INLINE : RESUME_NOT);
+	buf_add_char(&body, '}');
+	p->exchange = body.failed ? 0 : exchange(c, "POST", &url, buf_span(&body), (uint32_t)LIMIT_CLIENT_HELLO_MS);
+	buf_deinit(&url);
+	buf_deinit(&body);
+}
+
+static void connect_failed_early(beck_client *c, struct timer *t)
+{
+	(void)t;
+	beck_error err = { 0 };
+	error_set(&err, BECK_ENOMEM, "out of memory");
+	fail(c, &err, false);
+}
+
+void poll_start(beck_client *c, bool resumes)
+{
+	struct poll *p = &c->link.poll;
+	p->state = POLL_CONNECTING;
+	p->is_unwanted = false;
+	begin_connect(c, resumes);
+	if (!p->exchange) timer_set(c, &p->again, 0, connect_failed_early);
+}
+
+static void write_poll_url(beck_client *c, struct buf *url, const char *id)
+{
+	link_url(c, url, "/longpoll");
+	buf_add_span(url, SPAN("&connection_id="));
+	url_encode(url, span_str(id));
+}
+
+static void poll_next(beck_client *c)
+{
+	struct poll *p = &c->link.poll;
+	struct buf url;
+	/* A token that expired: the answer to the question goes on from here by `again`. */
+	if (c->user.kind != USER_ANONYMOUS && !span_given(token_now(c))) {
+		timer_set(c, &p->again, LIMIT_CLIENT_TOKEN_LOOK_MS, again);
+		return;
+	}
+	body_init(&url);
+	write_poll_url(c, &url, p->id);
+	if (link_can_resume(c)) buf_printf(&url, "&seq=%lld", (long long)c->link.seq);
+	p->exchange = exchange(c, "GET", &url, SPAN_NONE, (uint32_t)LIMIT_CLIENT_POLL_MS);
+	buf_deinit(&url);
+	if (!p->exchange) timer_set(c, &p->again, 1000, again);
+}
+
+static void again(beck_client *c, struct timer *t)
+{
+	(void)t;
+	if (c->link.poll.state == POLL_LIVE && !c->link.poll.exchange) poll_next(c);
+}
+
+/* ---- the end ---- */
+
+static void say_goodbye(beck_client *c, const char *id)
+{
+	struct buf url;
+	body_init(&url);
+	write_poll_url(c, &url, id);
+	buf_add_span(&url, SPAN("&close=true"));
+	c->link.goodbye_exchange = exchange(c, "GET", &url, SPAN_NONE, (uint32_t)LIMIT_CLIENT_GOODBYE_MS);
+	buf_deinit(&url);
+}
+
+void poll_stop(beck_client *c, bool says_goodbye)
+{
+	struct poll *p = &c->link.poll;
+	char id[sizeof p->id];
+	if (p->state == POLL_OFF || p->is_unwanted) return;
+	if (p->state == POLL_CONNECTING && c->link.state == LINK_UP) {
+		/* On its way, maybe already made: a session that nobody polls would count for 40 s. */
+		p->is_unwanted = true;
+		return;
+	}
+	bool was_live = p->state == POLL_LIVE;
+	(void)snprintf(id, sizeof id, "%s", p->id);
+	if (p->exchange) c->io->driver->http_cancel(c->io, p->exchange);
+	turn_off(p);
+	if (says_goodbye && was_live) say_goodbye(c, id);
+}
+
+/* ---- answers ---- */
+
+static void event_from(beck_client *c, yyjson_val *v, bool is_hello)
+{
+	size_t n = 0;
+	beck_result why = BECK_ENOMEM;
+	beck_error err = { 0 };
+	char *text = document_text(v, &n);
+	struct beck_event *e = text ? event_create(span_make(text, n), false, &why) : NULL;
+	mem_free(text);
+	bool ok = e != NULL;
+	if (e && is_hello)
+		link_hello(c, BECK_TRANSPORT_LONGPOLL, e);
+	else if (e)
+		ok = link_event(c, BECK_TRANSPORT_LONGPOLL, e);
+	if (ok) return;
+	error_set(&err, text && !e ? why : BECK_ENOMEM, "an event of a poll cannot be read");
+	fail(c, &err, false);
+}
+
+static void on_hello(beck_client *c, yyjson_val *root)
+{
+	struct poll *p = &c->link.poll;
+	yyjson_val *hello = yyjson_obj_get(root, "event");
+	struct span id = json_span(yyjson_obj_get(hello, "connection_id"));
+	beck_error err = { 0 };
+	if (!id.n || id.n >= sizeof p->id) {
+		error_set(&err, BECK_EPROTOCOL, "what answered is no server of this kind");
+		fail(c, &err, false);
+		return;
+	}
+	(void)snprintf(p->id, sizeof p->id, "%.*s", SPAN_FMT(id));
+	if (p->is_unwanted) {
+		turn_off(p);
+		say_goodbye(c, p->id);
+		return;
+	}
+	p->state = POLL_LIVE;
+	event_from(c, hello, true);
+	if (p->state == POLL_LIVE) poll_next(c);
+}
+
+static void on_events(beck_client *c, yyjson_val *root)
+{
+	struct poll *p = &c->link.poll;
+	yyjson_val *list = yyjson_obj_get(root, "events"), *e;
+	size_t i, n;
+	beck_error err = { 0 };
+	if (!yyjson_is_arr(list)) {
+		error_set(&err, BECK_EPROTOCOL, "the answer to a poll has no events");
+		fail(c, &err, false);
+		return;
+	}
+	p->failures = 0;
+	yyjson_arr_foreach(list, i, n, e)
+	{
+		event_from(c, e, false);
+		if (p->state != POLL_LIVE) return; /* it failed, or something else took over */
+	}
+	poll_next(c);
+}
+
+static void on_good(beck_client *c, struct span body)
+{
+	beck_result why = BECK_EPROTOCOL;
+	beck_error err = { 0 };
+	yyjson_doc *doc = document_parse(body, &why);
+	if (!doc) {
+		error_set(&err, why, why == BECK_ENOMEM ? "out of memory" : "the answer to a poll is no JSON");
+		err.is_retryable = 1;
+		fail(c, &err, false);
+		return;
+	}
+	if (c->link.poll.state == POLL_CONNECTING)
+		on_hello(c, yyjson_doc_get_root(doc));
+	else
+		on_events(c, yyjson_doc_get_root(doc));
+	yyjson_doc_free(doc);
+}
+
+/* One poll that failed is not the end of the session: it lives 40 s without. */
+static bool tries_again(struct poll *p, const beck_error *err)
+{
+	bool is_refusal = err->result == BECK_EAPI && !err->is_retryable;
+	return p->state == POLL_LIVE && !is_refusal && ++p->failures < (unsigned)LIMIT_CLIENT_POLL_FAILURES;
+}
+
+static void on_bad(beck_client *c, const beck_error *err)
+{
+	struct poll *p = &c->link.poll;
+	if (p->is_unwanted) {
+		turn_off(p);
+	} else if (p->state == POLL_LIVE && err->code == TOKEN_EXPIRED && token_reject(c, span_str(c->token.value)) &&
+		   ++p->failures < 3) {
+		timer_set(c, &p->again, 0, again);
+	} else if (tries_again(p, err)) {
+		timer_set(c, &p->again, err->retry_after_ms > 0 ? err->retry_after_ms : 250 << p->failures, again);
+	} else {
+		fail(c, err, err->code != 0 && err->code != UNKNOWN_ID);
+	}
+}
+
+bool poll_on_answer(beck_client *c, uint64_t id, const struct io_answer *a)
+{
+	struct poll *p = &c->link.poll;
+	beck_error err = { 0 };
+	if (!id || id != p->exchange) return false;
+	p->exchange = 0;
+	if (a->result == BECK_OK && a->status >= 200 && a->status < 300) {
+		on_good(c, a->body);
+		return true;
+	}
+	if (a->result == BECK_OK) {
+		(void)error_from_answer(&err, a->status, a->body, a->retry_after_ms);
+	} else {
+		error_set(&err, a->result, "%.*s", SPAN_FMT(a->problem));
+		err.is_retryable = 1;
+	}
+	on_bad(c, &err);
+	return true;
+}

@@ -61,6 +61,7 @@ struct replay {
 	bool is_asked; /* a page is under way */
 	bool is_stale; /* ... but for a place that no longer matters */
 	bool at_head;  /* the last page ended at the head of its snapshot */
+	bool says_end; /* the client is told when live takes over */
 	char old_id[CONNECTION_ID_MAX + 1];
 };
 
@@ -208,7 +209,9 @@ void check_go_on(struct session_hub *h);
 void check_answered(struct session_hub *h, const struct session_check *c);
 
 /* ---- replay.c ---- */
-bool replay_begin(struct session *s, int64_t after, struct span old_id) BECK_WARN_UNUSED;
+/* Of a resumed session when it has caught up. */
+struct frame *session_end_frame(const struct session *s) BECK_WARN_UNUSED;
+bool replay_begin(struct session *s, int64_t after, struct span old_id, bool says_end) BECK_WARN_UNUSED;
 void replay_end(struct session *s);
 void replay_hold(struct session *s, struct frame *f, struct tail *t);
 /* Asks for the next page, or goes live, when the queue has room. */

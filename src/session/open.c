@@ -94,7 +94,7 @@ static bool prepare(
 	*hello = session_health_frame(s, start, start->wants_seq ? start_pos(start) : -1);
 	if (!*hello) return false;
 	*u = user_acquire(h, start, is_new_user);
-	if (*u && resumes(start) && !replay_begin(s, start_pos(start), start->old_connection_id)) {
+	if (*u && resumes(start) && !replay_begin(s, start_pos(start), start->old_connection_id, true)) {
 		if (*is_new_user) user_release(h, *u);
 		*u = NULL;
 	}

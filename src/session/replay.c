@@ -12,7 +12,7 @@
 
 enum { HELD_MAX = 512 };
 
-bool replay_begin(struct session *s, int64_t after, struct span old_id)
+bool replay_begin(struct session *s, int64_t after, struct span old_id, bool says_end)
 {
 	struct replay *r = calloc(1, sizeof *r);
 	if (!r) return false;
@@ -20,6 +20,7 @@ bool replay_begin(struct session *s, int64_t after, struct span old_id)
 	r->upto = after;
 	r->need = s->hub->ring.newest;
 	if (old_id.n && old_id.n <= CONNECTION_ID_MAX) memcpy(r->old_id, old_id.p, old_id.n);
+	r->says_end = says_end;
 	s->replay = r;
 	s->state = SESSION_REPLAY;
 	return true;
@@ -78,6 +79,16 @@ static void ask(struct session *s)
 	free(keys);
 }
 
+/* A health.check with `caught_up`: what was missed has been said, what follows is live. */
+static void say_end(struct session *s)
+{
+	struct frame *f = session_end_frame(s);
+	if (f)
+		session_give_always(s, f, NULL);
+	else
+		session_doom(s, CLOSE_FAULT);
+}
+
 static void go_live(struct session *s)
 {
 	struct session_hub *h = s->hub;
@@ -85,6 +96,7 @@ static void go_live(struct session *s)
 	s->state = SESSION_LIVE;
 	s->replay = NULL;
 	if (r->upto > s->floor) s->floor = r->upto;
+	if (r->says_end) say_end(s);
 	queue_drop_durable(&r->held, &h->tails, r->upto);
 	for (uint32_t i = 0; i < queue_waiting(&r->held); i++) {
 		struct queue_item item = *queue_at(&r->held, i);
@@ -117,7 +129,7 @@ void replay_go_on(struct session *s)
 bool replay_again(struct session *s, int64_t after)
 {
 	struct tail_pool *tails = &s->hub->tails;
-	if (!s->replay && !replay_begin(s, after, SPAN_NONE)) return false;
+	if (!s->replay && !replay_begin(s, after, SPAN_NONE, false)) return false;
 	struct replay *r = s->replay;
 	while (queue_forget(&s->queue, tails)) {
 	}

@@ -102,7 +102,7 @@ static void write_start(struct jsonw *w, const struct session_start *start)
 	}
 }
 
-struct frame *session_health_frame(const struct session *s, const struct session_start *start, int64_t seq)
+static struct frame *health_frame(const struct session *s, const struct session_start *start, int64_t seq, bool caught_up)
 {
 	struct buf b;
 	struct jsonw w;
@@ -114,12 +114,20 @@ struct frame *session_health_frame(const struct session *s, const struct session
 	jsonw_kstr(&w, "cid", SPAN("*"));
 	jsonw_ktime(&w, "created_at", (enum dialect)s->dialect, clock_wall_us(net_clock(s->hub->loop)));
 	if (start) write_start(&w, start);
+	if (caught_up) jsonw_kbool(&w, "caught_up", true);
 	struct blob *body = b.failed ? NULL : blob_make(buf_span(&b));
 	buf_deinit(&b);
 	struct frame *f = body ? frame_make(body, FRAME_NO_COUNTS, 0, seq) : NULL;
 	blob_unref(body);
 	return f;
 }
+
+struct frame *session_health_frame(const struct session *s, const struct session_start *start, int64_t seq)
+{
+	return health_frame(s, start, seq, false);
+}
+
+struct frame *session_end_frame(const struct session *s) { return health_frame(s, NULL, -1, true); }
 
 void session_health(struct session *s)
 {

@@ -116,6 +116,28 @@ def test_missed_events_come_complete_once_and_in_order(app, before, after):
 
 
 @changes
+def test_the_end_of_what_was_missed_is_said(app, before, after):
+    scene = Scene(app, before)
+    scene.session.drop()
+    sent = scene.away(7)
+    back = resume(scene.session, after, watch=[scene.watched])
+    back.expect("health.check", caught_up=True)
+    later = scene.bob.send(scene.watched, "live")["id"]
+    events = back.settle()
+    assert message_ids(events) == sent + [later]
+    types = [e["type"] for e in back.received]
+    ends = [at for at, e in enumerate(back.received) if e.get("caught_up")]
+    assert len(ends) == 1 and "connection_id" in back.received[ends[0]], types
+    assert message_ids(back.received[:ends[0]]) == sent
+
+
+def test_who_does_not_resume_is_told_of_no_end(app, transport):
+    session = app.user().connect(transport, resume=True)
+    session.settle()
+    assert not [e for e in session.received if "caught_up" in e]
+
+
+@changes
 def test_then_live_without_a_seam(app, before, after):
     scene = Scene(app, before)
     sent, stop = [], threading.Event()

@@ -19,6 +19,7 @@ struct net_driver {
 	void (*destroy)(struct net_loop *l);
 	void (*wake)(struct net_loop *l); /* any thread: the mailbox is no longer empty */
 	int64_t (*write)(struct net_stream *s, const struct iovec *iov, int count);
+	int64_t (*unacked)(struct net_stream *s);
 	void (*read)(struct net_stream *s, bool on);
 	void (*close_gracefully)(struct net_stream *s, int64_t linger_ms);
 	void (*close)(struct net_stream *s);

@@ -77,6 +77,9 @@ struct net_stream_events {
 /* Takes what fits now. Returns bytes taken (0 = none; on_writable follows) or -1 when the stream is broken (on_error follows or
  * has come). With TLS all iovecs of one call go into as few records as possible. */
 int64_t net_write(struct net_stream *s, const struct iovec *iov, int count);
+/* Bytes that net_write took and the peer's machine has not: they grow less while it takes them, long before on_writable. A system
+ * call; 0 when it cannot tell. */
+int64_t net_stream_unacked(struct net_stream *s);
 void net_stream_set(struct net_stream *s, const struct net_stream_events *ev, void *ctx);
 /* Reading is on after accept; off means bytes stay in the kernel (back-pressure). */
 void net_stream_read(struct net_stream *s, int on);

@@ -2,6 +2,7 @@
 #include "net/driver.h"
 
 int64_t net_write(struct net_stream *s, const struct iovec *iov, int count) { return s->loop->driver->write(s, iov, count); }
+int64_t net_stream_unacked(struct net_stream *s) { return s->loop->driver->unacked(s); }
 
 void net_stream_set(struct net_stream *s, const struct net_stream_events *ev, void *ctx)
 {

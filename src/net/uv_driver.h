@@ -94,6 +94,7 @@ void uv_stream_watch(struct uv_stream *s);                                      
 void uv_stream_fail(struct uv_stream *s, const char *why);
 void uv_stream_eof(struct uv_stream *s);
 int64_t uv_driver_write(struct net_stream *s, const struct iovec *iov, int count);
+int64_t uv_driver_unacked(struct net_stream *s);
 void uv_driver_read(struct net_stream *s, bool on);
 void uv_driver_close_gracefully(struct net_stream *s, int64_t linger_ms);
 void uv_driver_close(struct net_stream *s);

@@ -112,6 +112,7 @@ static const struct net_driver uv_driver = {
 	.destroy = driver_destroy,
 	.wake = driver_wake,
 	.write = uv_driver_write,
+	.unacked = uv_driver_unacked,
 	.read = uv_driver_read,
 	.close_gracefully = uv_driver_close_gracefully,
 	.close = uv_driver_close,

@@ -1,6 +1,8 @@
 #include <errno.h>
+#include <linux/sockios.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -300,6 +302,14 @@ int64_t uv_driver_write(struct net_stream *base, const struct iovec *iov, int co
 		uv_stream_watch(s);
 	}
 	return n;
+}
+
+int64_t uv_driver_unacked(struct net_stream *base)
+{
+	struct uv_stream *s = uv_stream_of(base);
+	int n = 0;
+	if (s->phase == UV_CLOSED || ioctl(s->fd, SIOCOUTQ, &n) != 0) return 0;
+	return n + (s->tls ? (int64_t)s->tls->record_n : 0);
 }
 
 void uv_driver_read(struct net_stream *base, bool on)

@@ -154,6 +154,7 @@ static int64_t d_write(struct net_stream *st, const struct iovec *iov, int count
 	return (int64_t)took;
 }
 
+static int64_t d_unacked(struct net_stream *st) { return (int64_t)((struct sim_stream *)st)->line->to_client.n; }
 static void d_read(struct net_stream *st, bool on) { ((struct sim_stream *)st)->reading = on; }
 
 static void d_close(struct net_stream *st)
@@ -194,6 +195,7 @@ static const struct net_driver driver = { .run = d_nothing,
 	.destroy = d_destroy,
 	.wake = d_nothing,
 	.write = d_write,
+	.unacked = d_unacked,
 	.read = d_read,
 	.close_gracefully = d_close_gracefully,
 	.close = d_close,

@@ -31,7 +31,8 @@ static const struct clock fake_clock = { fake_time, fake_time, NULL };
 struct fake_stream {
 	struct net_stream base;
 	struct buf sent;
-	int64_t room; /* bytes it still takes; < 0 = any */
+	int64_t room;    /* bytes it still takes; < 0 = any */
+	int64_t unacked; /* of those that it took */
 	bool reading, is_closed, is_half_closed, is_told, short_write;
 	struct list node;
 };
@@ -58,6 +59,7 @@ static inline int64_t fake_write(struct net_stream *b, const struct iovec *iov, 
 	}
 	return n;
 }
+static inline int64_t fake_unacked(struct net_stream *b) { return BECK_CONTAINER(b, struct fake_stream, base)->unacked; }
 static inline void fake_read(struct net_stream *b, bool on) { BECK_CONTAINER(b, struct fake_stream, base)->reading = on; }
 static inline void fake_close(struct net_stream *b)
 {
@@ -72,9 +74,12 @@ static inline void fake_close_gracefully(struct net_stream *b, int64_t linger_ms
 	BECK_CONTAINER(b, struct fake_stream, base)->is_half_closed = true;
 }
 static inline void fake_wake(struct net_loop *l) { (void)l; }
-static const struct net_driver fake_driver = {
-	.wake = fake_wake, .write = fake_write, .read = fake_read, .close = fake_close, .close_gracefully = fake_close_gracefully
-};
+static const struct net_driver fake_driver = { .wake = fake_wake,
+	.write = fake_write,
+	.unacked = fake_unacked,
+	.read = fake_read,
+	.close = fake_close,
+	.close_gracefully = fake_close_gracefully };
 
 static inline void tell_closed(struct fake_stream *s)
 {

@@ -31,6 +31,7 @@ struct server {
 	pthread_t thread;
 	struct net_message stop;
 	int open;
+	struct net_stream *newest;
 	char peer[64];
 };
 struct echo {
@@ -97,6 +98,7 @@ static int accept_echo(void *ctx, struct net_stream *s)
 	e->stream = s;
 	buf_init(&e->out, ECHO_MAX);
 	v->open++;
+	v->newest = s;
 	snprintf(v->peer, sizeof v->peer, "%.*s", SPAN_FMT(net_stream_peer(s)));
 	assert_int_equal(net_stream_is_tls(s), v->tls != NULL);
 	net_stream_set(s, &events, e);
@@ -313,6 +315,74 @@ static void test_echo_plain(void **state)
 	check_echo(NULL);
 }
 
+/* ---- what the peer has not taken ---- */
+struct probe {
+	struct net_message message;
+	struct server *server;
+	pthread_mutex_t lock;
+	pthread_cond_t answered;
+	int64_t unacked; /* -1: asked */
+};
+
+static void run_probe(struct net_message *m)
+{
+	struct probe *p = BECK_CONTAINER(m, struct probe, message);
+	pthread_mutex_lock(&p->lock);
+	p->unacked = net_stream_unacked(p->server->newest);
+	pthread_cond_signal(&p->answered);
+	pthread_mutex_unlock(&p->lock);
+}
+
+static int64_t unacked(struct server *v)
+{
+	struct probe p = { .message.run = run_probe, .server = v, .unacked = -1 };
+	pthread_mutex_init(&p.lock, NULL);
+	pthread_cond_init(&p.answered, NULL);
+	net_post(v->loop, &p.message);
+	pthread_mutex_lock(&p.lock);
+	while (p.unacked < 0) pthread_cond_wait(&p.answered, &p.lock);
+	pthread_mutex_unlock(&p.lock);
+	pthread_cond_destroy(&p.answered);
+	pthread_mutex_destroy(&p.lock);
+	return p.unacked;
+}
+
+/* What does not fit into the peer's small window stays ours until it reads. */
+static void check_unacked(struct net_tls *tls)
+{
+	enum { N = 200 << 10 };
+	struct server v;
+	char line[64];
+	server_start(&v, tls, NULL);
+	struct client c = { .fd = dial(&v, 8192) };
+	if (tls) client_tls(&c);
+	client_line(&c, line);
+	char *data = pattern(N), *back = malloc(N);
+	client_send(&c, data, N);
+	while (unacked(&v) < (16 << 10)) {
+	}
+	assert_true(unacked(&v) <= N + N / 8);
+	assert_int_equal(client_receive(&c, back, N), N);
+	assert_memory_equal(data, back, N);
+	while (unacked(&v) > 0) {
+	}
+	client_stop(&c);
+	free(data);
+	free(back);
+	server_stop(&v);
+}
+
+static void test_unacked(void **state)
+{
+	(void)state;
+	char why[NET_TLS_WHY_BYTES];
+	struct net_tls *tls = net_tls_create(cert_file, key_file, why);
+	assert_non_null(tls);
+	check_unacked(NULL);
+	check_unacked(tls);
+	net_tls_destroy(tls);
+}
+
 static void test_echo_tls(void **state)
 {
 	(void)state;
@@ -440,6 +510,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_echo_plain),
 		cmocka_unit_test(test_echo_tls),
+		cmocka_unit_test(test_unacked),
 		cmocka_unit_test(test_tls_records_that_wait),
 		cmocka_unit_test(test_proxy_v2),
 		cmocka_unit_test(test_tls_reload),

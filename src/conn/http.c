@@ -6,7 +6,7 @@
 #include "conn/poll.h"
 #include "conn/ws.h"
 
-enum { UNREAD_BYTES = 1 << 20, BODIES_BYTES = 2 << 20, WINDOW_FIRST = 2, LARGE_BYTES = 256 << 10 };
+enum { UNREAD_BYTES = 1 << 20, CONN_BODIES_BYTES = 2 << 20, WINDOW_FIRST = 2, LARGE_BYTES = 256 << 10 };
 static const char continue_line[] = "HTTP/1.1 100 Continue\r\n\r\n";
 
 static struct exchange *exchange_at(struct list *node) { return BECK_CONTAINER(node, struct exchange, node); }
@@ -43,7 +43,7 @@ void conn_http_end(struct conn *c)
 
 static bool has_room(const struct conn_http *h)
 {
-	return h->in_hand < (unsigned)LIMIT_PIPELINE && h->body_bytes < BODIES_BYTES &&
+	return h->in_hand < (unsigned)LIMIT_PIPELINE && h->body_bytes < CONN_BODIES_BYTES &&
 	       h->waiting_bytes < (size_t)LIMIT_ANSWERS_BYTES;
 }
 

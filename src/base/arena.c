@@ -3,9 +3,9 @@
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "base/ckd.h"
+#include "base/mem.h"
 
 enum {
 	ARENA_ALIGN = 16,
@@ -30,7 +30,7 @@ void arena_init(struct arena *a, size_t max_bytes) { *a = (struct arena){ .max_b
 static void block_free(struct arena_block *b)
 {
 	BECK_UNPOISON(block_data(b), b->cap);
-	free(b);
+	mem_free(b);
 }
 
 void arena_deinit(struct arena *a)
@@ -85,7 +85,7 @@ static struct arena_block *block_new(size_t cap)
 {
 	size_t bytes;
 	if (!ckd_add_size(sizeof(struct arena_block), cap, &bytes)) return NULL;
-	struct arena_block *b = malloc(bytes);
+	struct arena_block *b = mem_alloc(bytes);
 	if (!b) return NULL;
 	*b = (struct arena_block){ .cap = cap };
 	BECK_POISON(block_data(b), cap);
@@ -163,7 +163,7 @@ static void *block_grow(struct arena_block **at, size_t n, size_t need)
 	size_t bytes;
 	if (!ckd_add_size(sizeof *b, need, &bytes)) return NULL;
 	BECK_UNPOISON(block_data(b), b->cap);
-	struct arena_block *moved = realloc(b, bytes);
+	struct arena_block *moved = mem_realloc(b, bytes);
 	if (!moved) return NULL;
 	moved->cap = moved->used = need;
 	*at = moved;

@@ -2,7 +2,8 @@
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
+
+#include "base/mem.h"
 
 enum { BUF_FIRST_BYTES = 64 };
 
@@ -10,7 +11,7 @@ void buf_init(struct buf *b, size_t max_bytes) { *b = (struct buf){ .max = max_b
 
 void buf_deinit(struct buf *b)
 {
-	free(b->p);
+	mem_free(b->p);
 	buf_init(b, b->max);
 }
 
@@ -31,7 +32,7 @@ static bool buf_grow(struct buf *b, size_t need)
 	size_t cap = b->cap ? b->cap : BUF_FIRST_BYTES;
 	while (cap < need) cap = cap > b->max / 2 ? b->max : cap * 2;
 	if (cap > b->max) cap = b->max;
-	char *p = realloc(b->p, cap);
+	char *p = mem_realloc(b->p, cap);
 	if (!p) return buf_fail(b);
 	b->p = p;
 	b->cap = cap;
@@ -85,14 +86,14 @@ BECK_PRINTF(3, 0)
 static void print_long(struct buf *b, size_t n, const char *fmt, va_list args)
 {
 	if (!buf_reserve(b, n)) return;
-	char *p = malloc(n + 1);
+	char *p = mem_alloc(n + 1);
 	if (!p) {
 		buf_fail(b);
 		return;
 	}
 	(void)vsnprintf(p, n + 1, fmt, args);
 	buf_add(b, p, n);
-	free(p);
+	mem_free(p);
 }
 
 void buf_printf(struct buf *b, const char *fmt, ...)

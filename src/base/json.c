@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/limits.h"
+#include "base/mem.h"
 
 enum { SMALL_OBJECT = 32 }; /* up to this many keys comparison beats sorting */
 
@@ -236,10 +237,10 @@ static bool obj_equal(yyjson_val *a, yyjson_val *b)
 	enum { SCAN_MAX = 64 }; /* above it a hostile order must not cost the square */
 	size_t n = yyjson_obj_size(a);
 	if (n != yyjson_obj_size(b)) return false;
-	yyjson_val **keys = n > SCAN_MAX ? calloc(n, 2 * sizeof(yyjson_val *)) : NULL;
+	yyjson_val **keys = n > SCAN_MAX ? mem_calloc(n, 2 * sizeof(yyjson_val *)) : NULL;
 	if (!keys) return obj_equal_scan(a, b);
 	bool equal = obj_equal_sorted(keys, keys + n, a, b, n);
-	free(keys);
+	mem_free(keys);
 	return equal;
 }
 

@@ -4,6 +4,7 @@
 #include "chat/channel_data.h"
 #include "chat/channel_members.h"
 #include "chat/channel_rules.h"
+#include "wire/base64.h"
 #include "wire/ids.h"
 #include "wire/jwt.h"
 

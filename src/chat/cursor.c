@@ -2,6 +2,7 @@
 
 #include "base/limits.h"
 #include "chat/channel_data.h"
+#include "wire/base64.h"
 #include "wire/jwt.h"
 
 enum err cursor_refuse(struct chat_ctx *c, const struct cursor *cur)

@@ -12,8 +12,10 @@
 #include <beck/request.h>
 #include <beck/value.h>
 
-/* Parses text with the library's limits (depth, size; duplicate keys are tolerated: the last counts). NULL and *result otherwise:
+/* Parses text with the library's limits (depth; of duplicate keys the first counts). NULL and *result otherwise:
  * BECK_EPROTOCOL or BECK_ENOMEM. Memory comes from base/mem.h. */
+/* Everything of libyyjson's that is allocated here: mem_alloc and its like. */
+extern const yyjson_alc document_allocator;
 yyjson_doc *document_parse(struct span text, beck_result *result);
 
 struct beck_reply {

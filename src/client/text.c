@@ -3,27 +3,8 @@
 #include "base/mem.h"
 #include "client/error.h"
 #include "client/reply.h"
-#include "base/json.h"
 
-static void *get(void *ctx, size_t n)
-{
-	(void)ctx;
-	return mem_alloc(n);
-}
-static void *resize(void *ctx, void *p, size_t old, size_t n)
-{
-	(void)ctx;
-	(void)old;
-	return mem_realloc(p, n);
-}
-static void release(void *ctx, void *p)
-{
-	(void)ctx;
-	mem_free(p);
-}
-static const yyjson_alc allocator = { get, resize, release, NULL };
-
-char *document_text(yyjson_val *v, size_t *n) { return yyjson_val_write_opts(v, 0, &allocator, n, NULL); }
+char *document_text(yyjson_val *v, size_t *n) { return yyjson_val_write_opts(v, 0, &document_allocator, n, NULL); }
 
 bool error_from_frame(beck_error *err, struct span text)
 {

@@ -23,16 +23,17 @@ static bool read_claims(yyjson_val *claims, struct token_claims *out)
 bool token_read(struct span token, struct token_claims *out)
 {
 	enum { CLAIMS_MAX = 8192 };
-	char *text = NULL;
-	size_t n = 0, first = span_find(token, '.');
-	struct span rest = span_skip(token, first + 1), payload = { rest.p, span_find(rest, '.') };
-	bool ok = first < token.n && payload.n < rest.n && payload.n <= CLAIMS_MAX;
-	ok = ok && (text = mem_alloc(payload.n + 1)) != NULL && base64url_decode(payload, text, &n);
+	struct arena arena;
+	struct span text;
 	beck_result why;
-	yyjson_doc *doc = ok ? document_parse(span_make(text, n), &why) : NULL;
-	ok = doc && read_claims(yyjson_doc_get_root(doc), out);
+	size_t first = span_find(token, '.');
+	struct span rest = span_skip(token, first + 1), payload = { rest.p, span_find(rest, '.') };
+	if (first >= token.n || payload.n >= rest.n || payload.n > CLAIMS_MAX) return false;
+	arena_init(&arena, 2 * CLAIMS_MAX);
+	yyjson_doc *doc = base64url_decode(&arena, payload, &text) ? document_parse(text, &why) : NULL;
+	bool ok = doc && read_claims(yyjson_doc_get_root(doc), out);
 	yyjson_doc_free(doc);
-	mem_free(text);
+	arena_deinit(&arena);
 	return ok;
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "wire/base64.h"
 #include "wire/jwt.h"
 
 struct span secret_make(const struct rng *rng, size_t bytes, struct arena *a)

@@ -29,8 +29,6 @@ bool jwt_verify(const struct jwt *t, struct span secret);
 /* Makes a token; `claims` is a JSON object text. Appends to out. */
 void jwt_sign(struct buf *out, struct span claims, struct span secret);
 
-bool base64url_decode(struct arena *a, struct span s, struct span *out);
-void base64url_encode(struct buf *out, struct span s);
 /* HMAC-SHA256 over any bytes. */
 void hmac_sha256(struct span key, struct span data, uint8_t out[32]);
 void sha256(struct span data, uint8_t out[32]);

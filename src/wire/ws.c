@@ -2,6 +2,7 @@
 
 #include "base/sha1.h"
 #include "base/utf8.h"
+#include "wire/base64.h"
 
 /* What the decoder waits for. A frame is HEAD, then PAYLOAD (skipped when empty); both resume at any byte.
  *
@@ -286,19 +287,6 @@ size_t ws_close_payload(uint8_t out[125], uint16_t code, struct span reason)
 	out[1] = (uint8_t)(code & 0xff);
 	if (n) memcpy(out + 2, reason.p, n);
 	return n + 2;
-}
-
-static void base64_encode(const uint8_t *p, size_t n, char *out)
-{
-	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	for (size_t i = 0; i < n; i += 3) {
-		uint32_t v = (uint32_t)p[i] << 16 | (i + 1 < n ? (uint32_t)p[i + 1] << 8 : 0) | (i + 2 < n ? p[i + 2] : 0u);
-		*out++ = digits[v >> 18];
-		*out++ = digits[v >> 12 & 63];
-		*out++ = i + 1 < n ? digits[v >> 6 & 63] : '=';
-		*out++ = i + 2 < n ? digits[v & 63] : '=';
-	}
-	*out = 0;
 }
 
 /* RFC 6455 4.2.2: base64(SHA-1(key + this)). The handshake takes only keys of 24 characters; a longer one is cut. */

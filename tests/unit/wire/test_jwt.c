@@ -1,5 +1,6 @@
 #include "../base/cm.h"
 
+#include "wire/base64.h"
 #include "wire/jwt.h"
 
 static struct arena arena;

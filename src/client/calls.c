@@ -555,3 +555,18 @@ beck_result beck_request_async(beck_client *c, const char *method, const char *p
 	buf_deinit(&query);
 	return r;
 }
+
+void call_message_id(beck_client *c, char out[BECK_MESSAGE_ID_SIZE])
+{
+	uint8_t r[16];
+	char hex[33];
+	c->io->driver->random(c->io, r, sizeof r);
+	for (size_t i = 0; i < sizeof r; i++) (void)snprintf(hex + 2 * i, 3, "%02x", r[i]);
+	client_lock(c);
+	/* A user id may have @, a message id not. */
+	char user[192] = "";
+	for (size_t i = 0, n = 0; c->user.id && c->user.id[i] && n + 1 < sizeof user; i++)
+		if (c->user.id[i] != '@' && c->user.id[i] != '!') user[n++] = c->user.id[i];
+	client_unlock(c);
+	(void)snprintf(out, BECK_MESSAGE_ID_SIZE, "%s%s%s", user, *user ? "-" : "", hex);
+}

@@ -47,7 +47,8 @@ static void clean(char *text)
 	/* A character that was cut at the end. */
 	size_t start = n;
 	while (start > 0 && n - start < 4 && ((unsigned char)text[start - 1] & 0xc0) == 0x80) start--;
-	if (start > 0 && (unsigned char)text[start - 1] >= 0xc0 && !utf8_valid(span_make(text + start - 1, n - start + 1))) text[start - 1] = '\0';
+	if (start > 0 && (unsigned char)text[start - 1] >= 0xc0 && !utf8_valid(span_make(text + start - 1, n - start + 1)))
+		text[start - 1] = '\0';
 }
 
 static bool may_heal(beck_result r) { return r == BECK_ENETWORK || r == BECK_ETIMEOUT || r == BECK_EFULL; }
@@ -96,7 +97,8 @@ static bool take_body(beck_error *err, struct span body)
 {
 	beck_result why;
 	yyjson_doc *doc = document_parse(body, &why);
-	yyjson_val *root = yyjson_doc_get_root(doc), *code = yyjson_obj_get(root, "code"), *message = yyjson_obj_get(root, "message");
+	yyjson_val *root = yyjson_doc_get_root(doc), *code = yyjson_obj_get(root, "code"),
+		   *message = yyjson_obj_get(root, "message");
 	bool ok = yyjson_is_int(code) && yyjson_is_str(message);
 	if (ok) {
 		err->code = (int32_t)yyjson_get_int(code);
@@ -110,10 +112,13 @@ static bool take_body(beck_error *err, struct span body)
 
 beck_result error_from_answer(beck_error *err, int status, struct span body, int32_t retry_after_ms)
 {
-	beck_error e = { .result = BECK_EAPI, .status = status, .retry_after_ms = retry_after_ms, .is_retryable = status_may_heal(status) };
+	beck_error e = {
+		.result = BECK_EAPI, .status = status, .retry_after_ms = retry_after_ms, .is_retryable = status_may_heal(status)
+	};
 	if (status >= 300 && status < 400) {
 		e.result = BECK_EPROTOCOL;
-		(void)snprintf(e.message, sizeof e.message, "the server redirects (status %d): the base URL is not the right one", status);
+		(void)snprintf(e.message, sizeof e.message, "the server redirects (status %d): the base URL is not the right one",
+			status);
 	} else if (status < 200) {
 		e.result = BECK_EPROTOCOL;
 		(void)snprintf(e.message, sizeof e.message, "the answer has the status %d", status);

@@ -83,6 +83,15 @@ void beck_off(beck_client *c, beck_handler id)
 	client_unlock(c);
 }
 
+void events_off_wait(beck_client *c, beck_handler id)
+{
+	beck_off(c, id);
+	bool is_inside = client_in_callback(c);
+	client_lock(c);
+	while (!is_inside && c->handlers.current == id) (void)pthread_cond_wait(&c->changed, &c->lock);
+	client_unlock(c);
+}
+
 void handlers_free(beck_client *c)
 {
 	for (size_t i = 0; i < c->handlers.n; i++) handler_free(&c->handlers.items[i]);
@@ -110,9 +119,12 @@ static void tell(beck_client *c, struct delivery *d)
 	for (size_t i = 0, n = c->handlers.n; i < n; i++) {
 		struct handler h = c->handlers.items[i];
 		if (!wants(&h, e)) continue;
+		c->handlers.current = h.id;
 		client_unlock(c);
 		h.fn(h.ctx, c, e);
 		client_lock(c);
+		c->handlers.current = 0;
+		(void)pthread_cond_broadcast(&c->changed);
 	}
 	if (--c->handlers.running == 0) compact(&c->handlers);
 	client_unlock(c);

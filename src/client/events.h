@@ -12,11 +12,14 @@ struct handlers {
 	struct handler *items;
 	size_t n, cap;
 	beck_handler last;
-	int running; /* > 0: one is being called; nothing is moved then */
+	int running;          /* > 0: one is being called; nothing is moved then */
+	beck_handler current; /* the one that runs, without the lock */
 };
 
 /* As beck_on; cid (copied) NULL: of any channel. Takes the lock. */
 beck_handler events_on(beck_client *c, const char *type, const char *cid, beck_event_fn fn, void *ctx);
+/* As beck_off, and when it returns the handler does not run any more either. Not for handlers that call the program. */
+void events_off_wait(beck_client *c, beck_handler handler);
 void handlers_free(beck_client *c);
 
 /* Queues the event for all handlers; takes over the reference. False without memory (the reference is gone). Under the lock, as

@@ -18,7 +18,8 @@ static bool add_fd(struct io_curl *c, curl_socket_t fd, short events, uint64_t s
 {
 	if (c->n_fds == c->cap_fds) {
 		size_t cap = c->cap_fds ? 2 * c->cap_fds : 8;
-		struct watched_fd *fds = mem_realloc(c->fds, cap * sizeof *fds), *ready = fds ? mem_realloc(c->ready, cap * sizeof *ready) : NULL;
+		struct watched_fd *fds = mem_realloc(c->fds, cap * sizeof *fds),
+				  *ready = fds ? mem_realloc(c->ready, cap * sizeof *ready) : NULL;
 		if (fds) c->fds = fds;
 		if (ready) c->ready = ready;
 		if (!fds || !ready) return false;
@@ -260,7 +261,7 @@ static size_t fds(struct io *io, beck_fd *out, size_t max)
 	for (size_t i = 0; i < n && i < max; i++) {
 		short events = i == 0 ? POLLIN : c->fds[i - 1].events;
 		out[i] = (beck_fd){ .fd = (intptr_t)(i == 0 ? c->wake[0] : c->fds[i - 1].fd),
-				    .events = (int16_t)((events & POLLIN ? 1 : 0) | (events & POLLOUT ? 4 : 0)) };
+			.events = (int16_t)((events & POLLIN ? 1 : 0) | (events & POLLOUT ? 4 : 0)) };
 	}
 	(void)pthread_mutex_unlock(&c->guard);
 	return n;

@@ -1,5 +1,5 @@
-/* Inside of the curl driver: one multi handle, driven by curl_multi_socket_action with descriptors of our own keeping, because a foreign
- * loop needs to see them and select's bound on descriptors must not be ours.
+/* Inside of the curl driver: one multi handle, driven by curl_multi_socket_action with descriptors of our own keeping, because a
+ * foreign loop needs to see them and select's bound on descriptors must not be ours.
  *
  * io_curl.c  the driver, waiting, descriptors      io_curl_http.c  exchanges      io_curl_stream.c  byte streams
  *
@@ -39,8 +39,8 @@ struct io_curl {
 	CURLM *multi;
 	struct list transfers;
 	uint64_t last_id;
-	int64_t due_ms;  /* when curl wants to be called; -1: never */
-	bool has_more;   /* a stream was left with bytes to read */
+	int64_t due_ms; /* when curl wants to be called; -1: never */
+	bool has_more;  /* a stream was left with bytes to read */
 	os_fd wake[2];
 	atomic_bool is_woken;
 	pthread_mutex_t guard;

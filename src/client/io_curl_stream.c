@@ -68,8 +68,8 @@ void io_stream_connected(struct io_curl *c, struct transfer *t, CURLcode code)
 {
 	struct stream *s = of(t);
 	struct io *io = &c->io;
-	if (code == CURLE_OK && curl_easy_getinfo(t->easy, CURLINFO_ACTIVESOCKET, &s->fd) == CURLE_OK && s->fd != CURL_SOCKET_BAD &&
-	    io_curl_watch(c, s->fd, POLLIN, t->id)) {
+	if (code == CURLE_OK && curl_easy_getinfo(t->easy, CURLINFO_ACTIVESOCKET, &s->fd) == CURLE_OK &&
+		s->fd != CURL_SOCKET_BAD && io_curl_watch(c, s->fd, POLLIN, t->id)) {
 		c->has_more = true; /* TLS may have read bytes already */
 		io->events->on_stream_open(io->ctx, t->id);
 		return;
@@ -138,7 +138,8 @@ static void pull(struct io_curl *c, uint64_t id)
 		if (code == CURLE_AGAIN) return;
 		if (code != CURLE_OK || n == 0) {
 			bool is_end = code == CURLE_OK;
-			end(c, of(t), is_end ? BECK_OK : io_curl_result(code), is_end ? SPAN("the peer closed the connection") : io_curl_problem(t, code));
+			end(c, of(t), is_end ? BECK_OK : io_curl_result(code),
+				is_end ? SPAN("the peer closed the connection") : io_curl_problem(t, code));
 			return;
 		}
 		io->events->on_stream_data(io->ctx, id, span_make(c->scratch, n));
@@ -165,7 +166,8 @@ void io_streams_pull(struct io_curl *c)
 		struct transfer *next = NULL;
 		for (struct list *l = c->transfers.next; l != &c->transfers; l = l->next) {
 			struct transfer *t = BECK_CONTAINER(l, struct transfer, in);
-			bool is_next = t->kind == TRANSFER_STREAM && of(t)->fd != CURL_SOCKET_BAD && t->id >= id && (!next || t->id < next->id);
+			bool is_next = t->kind == TRANSFER_STREAM && of(t)->fd != CURL_SOCKET_BAD && t->id >= id &&
+				       (!next || t->id < next->id);
 			if (is_next) next = t;
 		}
 		if (!next) return;

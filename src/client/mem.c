@@ -5,7 +5,8 @@
 
 #include <beck/types.h>
 
-/* The one allocator of the process: like malloc itself it belongs to no client. Written before anything is allocated, only read after. */
+/* The one allocator of the process: like malloc itself it belongs to no client. Written before anything is allocated, only read
+ * after. */
 static beck_allocator given;
 static atomic_bool is_used;
 

@@ -46,7 +46,10 @@ bool op_check_json(struct op *op, const char *field, const char *json, char kind
 	bool ok = kind == '{' ? yyjson_is_obj(root) : kind == '[' ? yyjson_is_arr(root) : root != NULL;
 	yyjson_doc_free(doc);
 	if (!ok)
-		(void)error_field(&op->err, BECK_EARG, field, "%s must be %s", field, kind == '{' ? "a JSON object" : kind == '[' ? "a JSON array" : "JSON");
+		(void)error_field(&op->err, BECK_EARG, field, "%s must be %s", field,
+			kind == '{'   ? "a JSON object"
+			: kind == '[' ? "a JSON array"
+				      : "JSON");
 	return ok;
 }
 
@@ -66,7 +69,8 @@ void op_check_message_id(struct op *op, const char *id)
 
 void op_check_user_id(struct op *op, const char *field, const char *id)
 {
-	if (!user_id_known_form(span_str(id))) op_fail(op, BECK_EARG, field, "a user id has 1 to 255 of the characters A-Z a-z 0-9 _ @ -");
+	if (!user_id_known_form(span_str(id)))
+		op_fail(op, BECK_EARG, field, "a user id has 1 to 255 of the characters A-Z a-z 0-9 _ @ -");
 }
 
 /* ---- running ---- */
@@ -76,7 +80,8 @@ static beck_result finish(struct op *op, beck_client *client)
 	if (!client) op_fail(op, BECK_EARG, "client", "the client is NULL");
 	if (op->path.failed || op->query.failed || op->body.failed) {
 		bool is_full = op->path.is_full || op->query.is_full || op->body.is_full;
-		op_fail(op, is_full ? BECK_ETOOBIG : BECK_ENOMEM, "", is_full ? "the request is larger than the API allows" : "out of memory");
+		op_fail(op, is_full ? BECK_ETOOBIG : BECK_ENOMEM, "",
+			is_full ? "the request is larger than the API allows" : "out of memory");
 	}
 	op->call.path = buf_span(&op->path);
 	if (op->query.n) op->call.query = buf_span(&op->query);

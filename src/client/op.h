@@ -6,8 +6,8 @@
 #include "client/call.h"
 #include "client/error.h"
 
-/* A request being put together. begin, then any of the others, then one of the runs, which frees it. The first failure counts; what
- * follows it does nothing. */
+/* A request being put together. begin, then any of the others, then one of the runs, which frees it. The first failure counts;
+ * what follows it does nothing. */
 struct op {
 	struct call call;
 	struct buf path, query, body;
@@ -15,8 +15,8 @@ struct op {
 };
 
 void op_begin(struct op *op, const char *method, const char *path);
-void op_path(struct op *op, const char *part);                   /* "/part", encoded */
-void op_path_literal(struct op *op, const char *literal);        /* as it is */
+void op_path(struct op *op, const char *part);            /* "/part", encoded */
+void op_path_literal(struct op *op, const char *literal); /* as it is */
 void op_query(struct op *op, const char *name, struct span value);
 void op_fail(struct op *op, beck_result result, const char *field, const char *message);
 

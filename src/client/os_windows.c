@@ -30,7 +30,9 @@ static bool loopback_pair(SOCKET listener, os_fd pair[2])
 	int n = (int)sizeof a;
 	u_long yes = 1;
 	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	if (bind(listener, (struct sockaddr *)&a, n) != 0 || listen(listener, 1) != 0 || getsockname(listener, (struct sockaddr *)&a, &n) != 0) return false;
+	if (bind(listener, (struct sockaddr *)&a, n) != 0 || listen(listener, 1) != 0 ||
+		getsockname(listener, (struct sockaddr *)&a, &n) != 0)
+		return false;
 	pair[1] = socket(AF_INET, SOCK_STREAM, 0);
 	if (pair[1] == INVALID_SOCKET) return false;
 	if (connect(pair[1], (struct sockaddr *)&a, n) != 0 || (pair[0] = accept(listener, NULL, NULL)) == INVALID_SOCKET) {

@@ -1,5 +1,5 @@
-/* SHA-256 and HMAC-SHA256 (FIPS 180-4, FIPS 198-1), for tokens and webhooks. Our own because libbeck links no cryptographic library: which one libcurl
- * uses is nobody's business. Checked against the published vectors. */
+/* SHA-256 and HMAC-SHA256 (FIPS 180-4, FIPS 198-1), for tokens and webhooks. Our own because libbeck links no cryptographic
+ * library: which one libcurl uses is nobody's business. Checked against the published vectors. */
 #ifndef BECK_CLIENT_SHA256_H
 #define BECK_CLIENT_SHA256_H
 

@@ -18,7 +18,10 @@
 
 static const beck_value *of(const beck_user *u) { return (const beck_value *)(const void *)u; }
 
-const beck_user *beck_as_user(const beck_value *v) { return beck_value_kind(v) == BECK_OBJECT ? (const beck_user *)(const void *)v : NULL; }
+const beck_user *beck_as_user(const beck_value *v)
+{
+	return beck_value_kind(v) == BECK_OBJECT ? (const beck_user *)(const void *)v : NULL;
+}
 const beck_value *beck_user_value(const beck_user *u) { return of(u); }
 const char *beck_user_get_id(const beck_user *u) { return beck_value_text(beck_value_get(of(u), "id")); }
 const char *beck_user_get_role(const beck_user *u) { return beck_value_text(beck_value_get(of(u), "role")); }
@@ -56,7 +59,8 @@ static beck_result check_size(yyjson_val *obj, beck_error *err)
 	mem_free(text);
 	if (!text) return error_set(err, BECK_ENOMEM, "out of memory");
 	if (n > (size_t)LIMIT_USER_OBJECT_BYTES)
-		return error_set(err, BECK_ETOOBIG, "the user has %zu bytes; the API allows %lld", n, (long long)LIMIT_USER_OBJECT_BYTES);
+		return error_set(
+			err, BECK_ETOOBIG, "the user has %zu bytes; the API allows %lld", n, (long long)LIMIT_USER_OBJECT_BYTES);
 	return BECK_OK;
 }
 
@@ -64,7 +68,8 @@ static beck_result check_object(yyjson_val *obj, char id_out[256], beck_error *e
 {
 	struct span id = json_span(yyjson_obj_get(obj, "id"));
 	if (!yyjson_is_obj(obj)) return error_field(err, BECK_EARG, "user", "the user must be a JSON object");
-	if (!user_id_valid(id)) return error_field(err, BECK_EARG, "id", "a user id has 1 to 255 of the characters A-Z a-z 0-9 _ @ -");
+	if (!user_id_valid(id))
+		return error_field(err, BECK_EARG, "id", "a user id has 1 to 255 of the characters A-Z a-z 0-9 _ @ -");
 	beck_result r = check_keys(obj, err);
 	if (r == BECK_OK) r = check_size(obj, err);
 	if (r == BECK_OK) (void)snprintf(id_out, 256, "%.*s", SPAN_FMT(id));
@@ -175,7 +180,8 @@ static void write_privacy(beck_user_builder *b)
 	bool any = false;
 	for (int i = 0; i < PRIVACY_KINDS; i++) {
 		if (b->privacy[i] < 0) continue;
-		buf_printf(&b->text, "%s\"%s\":{\"enabled\":%s}", any ? "," : ",\"privacy_settings\":{", privacy_names[i], b->privacy[i] ? "true" : "false");
+		buf_printf(&b->text, "%s\"%s\":{\"enabled\":%s}", any ? "," : ",\"privacy_settings\":{", privacy_names[i],
+			b->privacy[i] ? "true" : "false");
 		any = true;
 	}
 	if (any) buf_add_char(&b->text, '}');
@@ -199,7 +205,8 @@ const char *beck_user_builder_json(beck_user_builder *b, beck_error *err)
 	}
 	if (b->members.failed || b->text.failed) {
 		bool is_full = b->members.is_full || b->text.is_full;
-		(void)error_set(err, is_full ? BECK_ETOOBIG : BECK_ENOMEM, is_full ? "the user is larger than the API allows" : "out of memory");
+		(void)error_set(err, is_full ? BECK_ETOOBIG : BECK_ENOMEM,
+			is_full ? "the user is larger than the API allows" : "out of memory");
 		return NULL;
 	}
 	return user_json_check(span_make(b->text.p, b->text.n - 1), id, err) == BECK_OK ? b->text.p : NULL;
@@ -258,14 +265,16 @@ static void make_update(struct op *op, const char *user_id, const char *change_j
 	jsonw_obj_end(&w);
 }
 
-beck_result beck_update_user(beck_client *c, const char *user_id, const char *change_json, const beck_reply **reply, beck_error *err)
+beck_result beck_update_user(
+	beck_client *c, const char *user_id, const char *change_json, const beck_reply **reply, beck_error *err)
 {
 	struct op op;
 	make_update(&op, user_id, change_json);
 	return op_wait(&op, c, reply, err);
 }
 
-beck_result beck_update_user_async(beck_client *c, const char *user_id, const char *change_json, beck_reply_fn fn, void *ctx, beck_error *err)
+beck_result beck_update_user_async(
+	beck_client *c, const char *user_id, const char *change_json, beck_reply_fn fn, void *ctx, beck_error *err)
 {
 	struct op op;
 	make_update(&op, user_id, change_json);

@@ -99,8 +99,14 @@ int64_t beck_value_int(const beck_value *v, int64_t fallback)
 	return d > -9.2e18 && d < 9.2e18 ? (int64_t)d : fallback;
 }
 
-double beck_value_double(const beck_value *v, double fallback) { return yyjson_is_num(value_val(v)) ? yyjson_get_num(value_val(v)) : fallback; }
-bool beck_value_bool(const beck_value *v, bool fallback) { return yyjson_is_bool(value_val(v)) ? yyjson_get_bool(value_val(v)) : fallback; }
+double beck_value_double(const beck_value *v, double fallback)
+{
+	return yyjson_is_num(value_val(v)) ? yyjson_get_num(value_val(v)) : fallback;
+}
+bool beck_value_bool(const beck_value *v, bool fallback)
+{
+	return yyjson_is_bool(value_val(v)) ? yyjson_get_bool(value_val(v)) : fallback;
+}
 
 bool beck_value_time(const beck_value *v, int64_t *us)
 {
@@ -129,7 +135,9 @@ beck_result beck_document_parse(const char *json, size_t length, beck_document *
 	beck_result why;
 	if (!json || !document) return error_set(err, BECK_EARG, "json or document is NULL");
 	yyjson_doc *doc = document_parse(span_make(json, length), &why);
-	if (!doc) return error_set(err, why == BECK_ENOMEM ? why : BECK_EARG, why == BECK_ENOMEM ? "out of memory" : "this is no JSON");
+	if (!doc)
+		return error_set(
+			err, why == BECK_ENOMEM ? why : BECK_EARG, why == BECK_ENOMEM ? "out of memory" : "this is no JSON");
 	struct beck_document *d = mem_alloc(sizeof *d);
 	if (!d) {
 		yyjson_doc_free(doc);

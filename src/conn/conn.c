@@ -59,9 +59,14 @@ void conn_drain(struct conn *c)
 
 static int64_t sooner(int64_t a, int64_t b) { return !a || (b && b < a) ? b : a; }
 
+static int64_t stall_due(const struct conn *c)
+{
+	return c->behind_us ? c->behind_us + net_delay_us(c->host->loop, LIMIT_QUEUE_SOFT_MS) : 0;
+}
+
 static int64_t conn_due(const struct conn *c)
 {
-	int64_t stall = c->stalled_us ? c->stalled_us + net_delay_us(c->host->loop, LIMIT_QUEUE_SOFT_MS) : 0;
+	int64_t stall = stall_due(c);
 	switch ((enum conn_state)c->state) {
 	case CONN_HTTP: return sooner(stall, conn_http_due(c));
 	case CONN_WS_OPENING:
@@ -79,16 +84,32 @@ void conn_waits(struct conn *c)
 	if (due && (!net_timer_running(&c->timer) || c->timer.due_us > due)) net_timer_start_at(c->host->loop, &c->timer, due);
 }
 
+int64_t conn_taken(const struct conn *c) { return c->written_bytes - net_stream_unacked(c->stream); }
+
+static void note_behind(struct conn *c)
+{
+	c->behind_us = conn_now(c);
+	c->behind_taken = conn_taken(c);
+}
+
+/* Room for more is no measure of what the peer takes: a kernel that holds megabytes has none before a third of them are gone. */
+static void check_taking(struct conn *c)
+{
+	int64_t since = c->behind_taken;
+	note_behind(c);
+	if (c->behind_taken - since >= LIMIT_QUEUE_TAKEN_BYTES) return;
+	conn_count(&c->host->counters.stalled, 1);
+	LOG_INF("peer takes next to nothing, closing", "conn=%llu", (unsigned long long)c->serial);
+	conn_close(c);
+}
+
 static void on_timer(struct net_timer *t)
 {
 	struct conn *c = BECK_CONTAINER(t, struct conn, timer);
 	int64_t due = conn_due(c), now = conn_now(c);
 	if (due && due <= now) {
-		bool stalled = c->stalled_us && c->stalled_us + net_delay_us(c->host->loop, LIMIT_QUEUE_SOFT_MS) <= now;
-		if (stalled) {
-			conn_count(&c->host->counters.stalled, 1);
-			LOG_INF("peer takes nothing, closing", "conn=%llu", (unsigned long long)c->serial);
-			conn_close(c);
+		if (c->behind_us && stall_due(c) <= now) {
+			check_taking(c);
 		} else if (c->state == CONN_HTTP) {
 			conn_http_expired(c);
 		} else {
@@ -120,10 +141,11 @@ int64_t conn_write(struct conn *c, const struct iovec *iov, int count, size_t to
 	int64_t n = net_write(c->stream, iov, count);
 	if (n < 0) return -1; /* on_error closes */
 	conn_count(&c->host->counters.bytes_out, n);
+	c->written_bytes += n;
 	if ((size_t)n == total) {
-		c->stalled_us = 0;
-	} else if (n > 0 || !c->stalled_us) {
-		c->stalled_us = conn_now(c);
+		c->behind_us = 0;
+	} else if (!c->behind_us) {
+		note_behind(c);
 		conn_waits(c);
 	}
 	return n;

@@ -26,7 +26,9 @@ struct conn {
 	struct net_timer timer; /* the one deadline; may be early, never late */
 	uint64_t serial;        /* for logs */
 	int64_t since_us;       /* when what is waited for began */
-	int64_t stalled_us;     /* the peer has taken nothing since; 0 = it does */
+	int64_t written_bytes;  /* that the stream ever took */
+	int64_t behind_us;      /* the peer was behind then; 0 = it is not */
+	int64_t behind_taken;   /* ... and had taken so much */
 	struct conn_http *http;
 	struct conn_ws *ws;
 	uint8_t state;
@@ -38,7 +40,9 @@ void conn_set_state(struct conn *c, enum conn_state to);
 void conn_flush_later(struct conn *c);
 /* What the connection waits for has changed: `since_us` and the state say until when. */
 void conn_waits(struct conn *c);
-/* Writes now and keeps the account of stalling. Bytes taken, -1 when the stream is broken. */
+/* Bytes that have reached the peer. */
+int64_t conn_taken(const struct conn *c);
+/* Writes now and keeps the account of a peer that is behind. Bytes taken, -1 when the stream is broken. */
 int64_t conn_write(struct conn *c, const struct iovec *iov, int count, size_t total);
 /* Lets everything go and closes: at once, or after the peer has read what was written. */
 void conn_close(struct conn *c);

@@ -46,6 +46,11 @@ static void on_session_ready(struct session_carrier *carrier)
 	conn_flush_later(ws->conn);
 }
 
+static int64_t on_session_taken(struct session_carrier *carrier)
+{
+	return conn_taken(BECK_CONTAINER(carrier, struct conn_ws, carrier)->conn);
+}
+
 static enum err open_session(struct exchange *ex)
 {
 	struct conn *c = ex->conn;
@@ -53,7 +58,7 @@ static enum err open_session(struct exchange *ex)
 	struct conn_host *h = c->host;
 	struct conn_ws *ws = c->ws;
 	bool came_online = false;
-	ws->carrier.ready = on_session_ready;
+	ws->carrier = (struct session_carrier){ on_session_ready, on_session_taken };
 	struct session *s = session_create(h->hub, &ws->carrier, false);
 	if (!s) return ERR_UNAVAILABLE;
 	bool has_place = conn_host_enter(h, ex->call.peer, start->user ? 0 : ADDRESS_ANONYMOUS, &ws->place);

@@ -33,7 +33,8 @@ void beckd_metrics(void *ctx, struct buf *out)
 	one(out, "beck_polls_parked", "gauge", "Long polls that wait for an event.", c.polls_parked);
 	one(out, "beck_connections_refused_total", "counter", "Sockets refused: too many of one address, or no memory.",
 		c.refused);
-	one(out, "beck_connections_stalled_total", "counter", "Connections closed because the peer took nothing.", c.stalled);
+	one(out, "beck_connections_stalled_total", "counter",
+		"Connections closed because the peer was behind and took next to nothing.", c.stalled);
 	one(out, "beck_requests_total", "counter", "HTTP requests answered.", c.requests);
 	one(out, "beck_requests_4xx_total", "counter", "Answers with a 4xx status.", c.requests_4xx);
 	one(out, "beck_requests_5xx_total", "counter", "Answers with a 5xx status.", c.requests_5xx);

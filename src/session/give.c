@@ -23,14 +23,28 @@ static void drop(struct session *s, struct frame *f, struct tail *t)
 
 static bool is_over_soft(const struct session *s) { return s->queue.bytes > (uint64_t)LIMIT_QUEUE_SOFT_BYTES; }
 
+static void be_slow(struct session *s)
+{
+	s->slow_tick = s->hub->tick;
+	s->slow_taken = s->carrier && s->carrier->taken ? s->carrier->taken(s->carrier) : s->slow_taken;
+	list_push(&s->hub->slow, &s->care);
+}
+
+bool session_goes_on(struct session *s)
+{
+	int64_t since = s->slow_taken;
+	list_remove(&s->care);
+	be_slow(s);
+	return s->slow_taken - since >= LIMIT_QUEUE_TAKEN_BYTES;
+}
+
 /* Polls come when they come: their sessions are bounded by count and expiry, not by the soft limit's clock. */
 void session_watch_slowness(struct session *s)
 {
 	if (s->is_doomed) return;
 	bool is_slow = !s->is_poll && s->state != SESSION_CLOSED && is_over_soft(s);
 	if (is_slow && !list_linked(&s->care)) {
-		s->slow_tick = s->hub->tick;
-		list_push(&s->hub->slow, &s->care);
+		be_slow(s);
 	} else if (!is_slow) {
 		list_remove(&s->care);
 	}

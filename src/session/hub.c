@@ -28,6 +28,7 @@ static void end_slow(struct session_hub *h)
 	while (!list_empty(&h->slow)) {
 		struct session *s = BECK_CONTAINER(h->slow.next, struct session, care);
 		if (h->tick - s->slow_tick < TICKS(LIMIT_QUEUE_SOFT_MS)) return;
+		if (session_goes_on(s)) continue;
 		h->stats.closed_slow++;
 		session_doom(s, CLOSE_SLOW);
 	}

@@ -81,6 +81,7 @@ struct session {
 	int64_t issued_s;     /* of its token */
 	int64_t floor;        /* durable events up to it are not for this session */
 	int64_t kept_floor;   /* what was consumed up to it can no longer be rewound to */
+	int64_t slow_taken;   /* the peer had taken so much at slow_tick */
 	uint64_t watch_mark;  /* last fan-out that reached it as a watcher */
 	uint32_t slot, health_tick, slow_tick;
 	uint16_t close_code;
@@ -180,6 +181,8 @@ void session_give_always(struct session *s, struct frame *f, struct tail *t);
 void session_doom(struct session *s, uint16_t code);
 void session_ready(struct session *s);
 void session_watch_slowness(struct session *s);
+/* Time is up for a session above the soft limit: whether its peer takes enough to be given more of it. */
+bool session_goes_on(struct session *s) BECK_WARN_UNUSED;
 
 /* ---- subscribe.c ---- */
 /* NULL: at the limit, or without memory. Already watching: first false. Nobody has asked for a new one yet: subscription_hold. */

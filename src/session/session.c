@@ -231,11 +231,7 @@ void session_consume(struct session *s, size_t n)
 	while (q->kept > LIMIT_POLL_QUEUE_EVENTS || q->kept_bytes > (uint64_t)LIMIT_QUEUE_HARD_BYTES)
 		s->kept_floor = queue_forget(q, &h->tails);
 	h->stats.bytes_queued += (int64_t)(q->bytes + q->kept_bytes) - before;
-	if (BECK_UNLIKELY(list_linked(&s->care))) {
-		/* While a replay fills the queue, getting on at all is enough. */
-		if (s->state == SESSION_REPLAY) list_remove(&s->care);
-		session_watch_slowness(s);
-	}
+	if (BECK_UNLIKELY(list_linked(&s->care))) session_watch_slowness(s);
 	if (BECK_UNLIKELY(s->state == SESSION_REPLAY)) {
 		replay_go_on(s);
 		hub_close_doomed(h);

@@ -73,6 +73,8 @@ void session_hub_deliver(void *hub, struct event *const *events, size_t n);
 struct session_carrier {
 	/* The queue is no longer empty, or the session closed: drain in this turn's end. May be called often; must only defer. */
 	void (*ready)(struct session_carrier *c);
+	/* How many bytes have reached the peer so far: a session above the soft limit is kept while they grow. Polls: NULL. */
+	int64_t (*taken)(struct session_carrier *c);
 };
 struct session *session_create(struct session_hub *h, struct session_carrier *c, bool is_poll) BECK_WARN_UNUSED; /* CONNECTING */
 struct span session_id(const struct session *s);

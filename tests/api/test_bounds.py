@@ -4,11 +4,12 @@ import os
 import socket
 import threading
 import time
+import urllib.parse
 import zlib
 
 import pytest
 
-from beck import ConnectRefused, format_time, limit, now_us, uid, wait_until
+from beck import ConnectRefused, connect_query, format_time, limit, now_us, uid, wait_until
 
 GREATEST = {"text": "😀" * 20000, "attachments": [{"type": "x", "t": "y" * 5000}], "custom": "z" * 5000}
 
@@ -214,3 +215,32 @@ def test_large_answers_that_nobody_takes_are_not_prepared_in_advance(spawn):
     while got < 16 * size:
         got += len(one.recv(1 << 20))
     one.close()
+
+
+def test_a_steady_reader_is_not_cut_off_in_a_resume(spawn):
+    """The kernel took megabytes at once and then nothing for long, which counted as a peer that does not read."""
+    count, rate = 400, 1 << 20
+    server = spawn("--dev", "--time-scale", "10")  # it may take nothing for one second
+    app = server.main
+    ann, bob = app.users(2)
+    channel = app.channel(ann, bob)
+    session = bob.connect(resume=True)
+    place = session.resume_from([channel])
+    session.drop()
+    fill(channel, ann, count, {"text": "é" * 2500, "custom": "z" * 4000})
+    query = connect_query(bob, {"user_id": bob.id, "user_details": {"id": bob.id}, "resume": True, "resume_from": place})
+    one = socket.socket()
+    one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16384)
+    one.connect((server.host, server.port))
+    one.settimeout(10)
+    one.sendall(f"GET /connect?{urllib.parse.urlencode(query)} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+                "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n".encode())
+    got, begun = bytearray(), time.monotonic()
+    while got.count(b'"type":"message.new"') < count:
+        piece = one.recv(rate // 50)
+        assert piece, f"cut off after {time.monotonic() - begun:.1f} s and {len(got)} bytes"
+        got += piece
+        time.sleep(max(0, begun + len(got) / rate - time.monotonic()))
+        one.sendall(b"\x8a\x80\x00\x00\x00\x00")  # a pong: it is alive
+    one.close()
+    assert time.monotonic() - begun > 3

@@ -38,6 +38,7 @@ struct client {
 	struct span got[WORLD_KEEP];
 	int64_t pos[WORLD_KEEP];
 	size_t n, ready;
+	int64_t taken; /* by the peer, as the carrier says */
 	bool came_online;
 };
 
@@ -139,6 +140,8 @@ static inline size_t world_count(const struct world *w, int what)
 
 static inline void client_ready(struct session_carrier *c) { BECK_CONTAINER(c, struct client, carrier)->ready++; }
 
+static inline int64_t client_taken(struct session_carrier *c) { return BECK_CONTAINER(c, struct client, carrier)->taken; }
+
 static inline struct session_start world_start(const struct world *w, int64_t user)
 {
 	return (struct session_start){
@@ -150,7 +153,7 @@ static inline struct client *client_make(struct world *w, bool is_poll)
 {
 	struct client *c = calloc(1, sizeof *c);
 	BECK_ASSERT(c);
-	c->carrier.ready = client_ready;
+	c->carrier = (struct session_carrier){ client_ready, client_taken };
 	arena_init(&c->arena, 1 << 26);
 	c->session = session_create(w->hub, &c->carrier, is_poll);
 	BECK_ASSERT(c->session);

@@ -450,6 +450,35 @@ static void test_stalled_peer(void **state)
 	world_end(&w);
 }
 
+/* A kernel that holds megabytes has no room before a third of them are gone, but says what of them is. */
+static void test_peer_that_is_behind_and_takes_goes_on(void **state)
+{
+	(void)state;
+	struct world w;
+	struct client c;
+	world_begin(&w);
+	struct fake_stream *s = open_ws(&w, &c);
+	s->room = 5;
+	s->unacked = 4 << 20;
+	session_push(last_session, "{\"type\":\"a\"}");
+	turn(&w.loops[0], 0);
+	for (int i = 0; i < 4; i++) {
+		turn(&w.loops[0], LIMIT_QUEUE_SOFT_MS / 2);
+		s->unacked -= LIMIT_QUEUE_TAKEN_BYTES;
+		turn(&w.loops[0], LIMIT_QUEUE_SOFT_MS / 2);
+		assert_false(s->is_closed);
+		receive(s, "\x8a\x80\0\0\0\0", 6); /* a pong */
+	}
+	s->unacked -= LIMIT_QUEUE_TAKEN_BYTES - 1;
+	turn(&w.loops[0], LIMIT_QUEUE_SOFT_MS);
+	turn(&w.loops[0], 0);
+	assert_true(s->is_closed);
+	struct conn_stats stats = { 0 };
+	conn_host_stats(w.hosts[0], &stats);
+	assert_int_equal(stats.stalled, 1);
+	world_end(&w);
+}
+
 static void test_upgrade_behind_other_requests(void **state)
 {
 	(void)state;
@@ -590,6 +619,7 @@ int main(void)
 		cmocka_unit_test(test_ping_and_liveness),
 		cmocka_unit_test(test_session_that_ends_is_drained_first),
 		cmocka_unit_test(test_stalled_peer),
+		cmocka_unit_test(test_peer_that_is_behind_and_takes_goes_on),
 		cmocka_unit_test(test_upgrade_behind_other_requests),
 		cmocka_unit_test(test_drain_sends_1012),
 		cmocka_unit_test(test_storm_of_connects_waits_its_turn),

@@ -98,6 +98,23 @@ static void test_soft_limit_has_a_grace_time(void **state)
 	client_free(c);
 }
 
+static void test_above_the_soft_limit_a_peer_must_take(void **state)
+{
+	struct world *w = *state;
+	struct client *c = watcher(w, false);
+	for (int i = 0; i < 5; i++) big(w, 256 << 10, 0, EVENT_MESSAGE_NEW, 0);
+	for (int i = 0; i < 4; i++) {
+		c->taken += LIMIT_QUEUE_TAKEN_BYTES;
+		fake_pass(&w->time, w->loop, LIMIT_QUEUE_SOFT_MS);
+		assert_false(is_closed(c, 1008));
+	}
+	c->taken += LIMIT_QUEUE_TAKEN_BYTES - 1;
+	fake_pass(&w->time, w->loop, LIMIT_QUEUE_SOFT_MS);
+	assert_true(is_closed(c, 1008));
+	assert_int_equal(stats(w).closed_slow, 1);
+	client_free(c);
+}
+
 static void test_slow_sessions_lose_typing_and_keep_the_newest_presence(void **state)
 {
 	struct world *w = *state;
@@ -258,8 +275,8 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, up, down)
 	const struct CMUnitTest tests[] = { T(test_hard_limit), T(test_soft_limit_has_a_grace_time),
-		T(test_slow_sessions_lose_typing_and_keep_the_newest_presence), T(test_polls_queue_a_number),
-		T(test_connections_of_a_user), T(test_watches_and_presence_of_a_session),
+		T(test_above_the_soft_limit_a_peer_must_take), T(test_slow_sessions_lose_typing_and_keep_the_newest_presence),
+		T(test_polls_queue_a_number), T(test_connections_of_a_user), T(test_watches_and_presence_of_a_session),
 		T(test_health_every_30_seconds_from_the_last), T(test_the_connected_are_seen_every_quarter),
 		T(test_idle_sessions_are_small), T(test_aborted_before_open), T(test_without_carrier) };
 	return cmocka_run_group_tests(tests, NULL, NULL);

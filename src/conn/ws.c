@@ -372,6 +372,16 @@ int64_t conn_ws_due(const struct conn *c)
 	return ws->awaits_frame && frame < due ? frame : due;
 }
 
+/* A ping behind megabytes is not answered before they are taken: who is taking them is alive for a while. */
+static bool is_catching_up(struct conn *c)
+{
+	struct conn_ws *ws = c->ws;
+	int64_t since = ws->taken;
+	if (net_stream_unacked(c->stream) == 0) return false;
+	ws->taken = conn_taken(c);
+	return ws->taken - since >= LIMIT_QUEUE_TAKEN_BYTES;
+}
+
 void conn_ws_expired(struct conn *c)
 {
 	struct conn_ws *ws = c->ws;
@@ -380,7 +390,11 @@ void conn_ws_expired(struct conn *c)
 	if (c->state == CONN_WS_CLOSING || ws->is_ending) {
 		conn_close(c);
 	} else if (now >= ws->last_in_us + net_delay_us(l, LIMIT_LIVENESS_MS)) {
-		conn_ws_close(c, CODE_AWAY);
+		if (is_catching_up(c)) {
+			ws->last_in_us += net_delay_us(l, LIMIT_QUEUE_SOFT_MS);
+		} else {
+			conn_ws_close(c, CODE_AWAY);
+		}
 	} else if (ws->awaits_frame && now >= c->since_us + net_delay_us(l, LIMIT_HEAD_MS)) {
 		ws_session_expired(c);
 	} else if (now >= ws->ping_us) {

@@ -15,6 +15,7 @@ struct conn_ws {
 	size_t out_at;              /* of it written */
 	size_t item_at;             /* bytes of the session's first item written; then it goes on before anything else */
 	int64_t last_in_us, ping_us;
+	int64_t taken; /* by the peer, when liveness last asked */
 	struct conn *conn;
 	uint16_t close_code; /* what we close with */
 	bool is_deflate, awaits_frame, peer_closed, is_broken, is_ending, is_paused;

@@ -399,6 +399,36 @@ static void test_ping_and_liveness(void **state)
 	world_end(&w);
 }
 
+static void test_liveness_waits_for_who_catches_up(void **state)
+{
+	(void)state;
+	struct world w;
+	struct client c;
+	world_begin(&w);
+	struct fake_stream *s = open_ws(&w, &c);
+	char text[4096];
+	memset(text, 'x', sizeof text - 1);
+	text[sizeof text - 1] = 0;
+	for (int i = 0; i < 48; i++) session_push(last_session, text);
+	turn(&w.loops[0], 0);
+	s->unacked = 4 * LIMIT_QUEUE_TAKEN_BYTES;
+	turn(&w.loops[0], LIMIT_LIVENESS_MS);
+	turn(&w.loops[0], 0);
+	for (int i = 0; i < 3; i++) {
+		s->unacked -= LIMIT_QUEUE_TAKEN_BYTES;
+		turn(&w.loops[0], LIMIT_QUEUE_SOFT_MS);
+		turn(&w.loops[0], 0);
+		client_take(&c, s);
+		assert_int_equal(c.close_code, 0);
+	}
+	s->unacked -= LIMIT_QUEUE_TAKEN_BYTES - 1;
+	turn(&w.loops[0], LIMIT_QUEUE_SOFT_MS);
+	turns(&w.loops[0], 2);
+	client_take(&c, s);
+	assert_int_equal(c.close_code, 1001);
+	world_end(&w);
+}
+
 static void test_session_that_ends_is_drained_first(void **state)
 {
 	(void)state;
@@ -618,6 +648,7 @@ int main(void)
 		cmocka_unit_test(test_bad_input_closes),
 		cmocka_unit_test(test_ping_and_liveness),
 		cmocka_unit_test(test_session_that_ends_is_drained_first),
+		cmocka_unit_test(test_liveness_waits_for_who_catches_up),
 		cmocka_unit_test(test_stalled_peer),
 		cmocka_unit_test(test_peer_that_is_behind_and_takes_goes_on),
 		cmocka_unit_test(test_upgrade_behind_other_requests),

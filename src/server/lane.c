@@ -8,7 +8,7 @@
 bool workers_write(struct workers *w, struct job *j)
 {
 	pthread_mutex_lock(&w->lock);
-	bool ok = !w->is_closed && w->writes.count < (size_t)LIMIT_LANE_QUEUE && turns_push(&w->writes, j);
+	bool ok = !w->is_closed && turns_push(&w->writes, j);
 	bool call = ok && w->is_lane_idle;
 	if (ok) {
 		w->is_lane_idle = false;

@@ -19,7 +19,7 @@ bool workers_read(struct workers *w, struct job *j)
 {
 	int64_t now = clock_mono_us(w->o.clock);
 	pthread_mutex_lock(&w->lock);
-	bool ok = !w->is_closed && w->reads.count < (size_t)LIMIT_READ_QUEUE && turns_push(&w->reads, j), call = false;
+	bool ok = !w->is_closed && turns_push(&w->reads, j), call = false;
 	if (ok) {
 		j->serial = ++w->read_serial;
 		j->queued_us = now;

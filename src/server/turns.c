@@ -10,12 +10,13 @@ struct turn_caller {
 struct turn_app {
 	struct list node; /* in turns.ring while not empty */
 	struct list ring;
+	size_t count;
 	struct turn_caller callers[];
 };
 
-void turns_init(struct turns *t, size_t callers)
+void turns_init(struct turns *t, size_t callers, size_t most)
 {
-	*t = (struct turns){ .callers = callers };
+	*t = (struct turns){ .callers = callers, .most = most };
 	list_init(&t->ring);
 	u64map_init(&t->by_app);
 }
@@ -49,12 +50,13 @@ static struct turn_app *app_of(struct turns *t, int64_t app)
 bool turns_push(struct turns *t, struct job *j)
 {
 	struct turn_app *a = app_of(t, j->app);
-	if (!a) return false;
+	if (!a || a->count >= t->most - t->count) return false;
 	struct turn_caller *c = &a->callers[(j->who ? j->who : t->serial++) % t->callers];
 	list_init(&j->node);
 	list_push(&c->jobs, &j->node);
 	if (!list_linked(&c->node)) list_push(&a->ring, &c->node);
 	if (!list_linked(&a->node)) list_push(&t->ring, &a->node);
+	a->count++;
 	t->count++;
 	return true;
 }
@@ -68,6 +70,7 @@ struct job *turns_pop(struct turns *t)
 	struct job *j = BECK_CONTAINER(list_shift(&c->jobs), struct job, node);
 	if (!list_empty(&c->jobs)) list_push(&a->ring, &c->node);
 	if (!list_empty(&a->ring)) list_push(&t->ring, &a->node);
+	a->count--;
 	t->count--;
 	return j;
 }

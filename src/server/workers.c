@@ -2,6 +2,7 @@
 #include <signal.h>
 #include <stdlib.h>
 
+#include "base/limits.h"
 #include "base/lock.h"
 #include "server/workers_state.h"
 
@@ -65,8 +66,8 @@ struct workers *workers_create(const struct workers_options *o)
 	short_lock_init(&w->lock);
 	pthread_cond_init(&w->read_wake, NULL);
 	pthread_cond_init(&w->lane_wake, NULL);
-	turns_init(&w->reads, READ_CALLERS);
-	turns_init(&w->writes, 1);
+	turns_init(&w->reads, READ_CALLERS, LIMIT_READ_QUEUE);
+	turns_init(&w->writes, 1, LIMIT_LANE_QUEUE);
 	if (!w->readers || (o->is_threaded && !start_threads(w))) beck_panic(__FILE__, __LINE__, "cannot start worker threads");
 	return w;
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/folder.h"
 #include "wire/base64.h"
 #include "wire/jwt.h"
 
@@ -26,11 +27,11 @@ struct span secret_path(struct span data, struct arena *a) { return arena_printf
 
 bool secret_keep(struct span data, struct span secret, struct arena *a, struct span *why)
 {
-	struct span path = secret_path(data, a), fresh = arena_printf(a, "%.*s.new", SPAN_FMT(path));
-	int fd = fresh.p && path.p ? open(fresh.p, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600) : -1;
+	struct span path = secret_path(data, a), fresh = arena_printf(a, "%.*s.new", SPAN_FMT(path)), folder = arena_dup(a, data);
+	int fd = fresh.p && path.p && folder.p ? open(fresh.p, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600) : -1;
 	bool ok = fd >= 0 && write(fd, secret.p, secret.n) == (ssize_t)secret.n && write(fd, "\n", 1) == 1 && fsync(fd) == 0;
 	if (fd >= 0 && close(fd) != 0) ok = false;
-	if (ok) ok = rename(fresh.p, path.p) == 0;
+	if (ok) ok = rename(fresh.p, path.p) == 0 && folder_sync(folder.p);
 	if (!ok) *why = arena_printf(a, "cannot write %.*s: %s", SPAN_FMT(path), strerror(errno));
 	return ok;
 }

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/folder.h"
 #include "store/reerase.h"
 #include "store/store_state.h"
 
@@ -47,19 +48,11 @@ static bool prepare_folder(const struct store_restore_options *o, bool *was_made
 	return true;
 }
 
-static bool sync_folder(const char *path)
-{
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0) return false;
-	bool ok = fsync(fd) == 0;
-	return close(fd) == 0 && ok;
-}
-
 static enum err publish(
 	const struct store_restore_options *o, struct span work, struct span final, struct arena *a, struct span *why)
 {
 	struct span folder = arena_dup(a, o->folder);
-	if (folder.p && rename(work.p, final.p) == 0 && sync_folder(folder.p)) return ERR_OK;
+	if (folder.p && rename(work.p, final.p) == 0 && folder_sync(folder.p)) return ERR_OK;
 	*why = arena_printf(a, "%.*s cannot be put in its place", SPAN_FMT(work));
 	return ERR_UNAVAILABLE;
 }

@@ -123,13 +123,13 @@ static bool string_ok(struct review *r, yyjson_val *v)
 static bool document_ok(struct review *r, yyjson_val *root, size_t count)
 {
 	yyjson_val *ends[32]; /* of the open containers */
-	BECK_ASSERT(LIMIT_JSON_DEPTH <= (int64_t)BECK_COUNT(ends));
-	size_t depth = 0;
+	/* Not an assertion: libbeck must not hold a call to abort. */
+	size_t depth = 0, depth_max = LIMIT_JSON_DEPTH < (int64_t)BECK_COUNT(ends) ? (size_t)LIMIT_JSON_DEPTH : BECK_COUNT(ends);
 	for (yyjson_val *v = root, *end = root + count; v < end; v++) {
 		while (depth && v >= ends[depth - 1]) depth--;
 		if (r->may_hold_nul && yyjson_is_str(v) && !string_ok(r, v)) return false;
 		if (!yyjson_is_ctn(v)) continue;
-		if (depth == (size_t)LIMIT_JSON_DEPTH) return review_fail(r, "nested too deep", NULL);
+		if (depth == depth_max) return review_fail(r, "nested too deep", NULL);
 		ends[depth++] = unsafe_yyjson_get_next(v);
 		if (yyjson_is_obj(v) && !keys_differ(r, v)) return false;
 	}

@@ -34,28 +34,32 @@ static void make_members(struct op *op, beck_channel *ch, const char *key, const
 	jsonw_obj_end(&w);
 }
 
-beck_result beck_add_members(beck_channel *ch, const char *const *ids, const char *text, const beck_reply **reply, beck_error *err)
+beck_result beck_add_members(
+	beck_channel *ch, const char *const *ids, const char *text, const beck_reply **reply, beck_error *err)
 {
 	struct op op;
 	make_members(&op, ch, "add_members", ids, text);
 	return op_wait(&op, channel_client(ch), reply, err);
 }
 
-beck_result beck_add_members_async(beck_channel *ch, const char *const *ids, const char *text, beck_reply_fn fn, void *ctx, beck_error *err)
+beck_result beck_add_members_async(
+	beck_channel *ch, const char *const *ids, const char *text, beck_reply_fn fn, void *ctx, beck_error *err)
 {
 	struct op op;
 	make_members(&op, ch, "add_members", ids, text);
 	return op_start(&op, channel_client(ch), fn, ctx, err);
 }
 
-beck_result beck_remove_members(beck_channel *ch, const char *const *ids, const char *text, const beck_reply **reply, beck_error *err)
+beck_result beck_remove_members(
+	beck_channel *ch, const char *const *ids, const char *text, const beck_reply **reply, beck_error *err)
 {
 	struct op op;
 	make_members(&op, ch, "remove_members", ids, text);
 	return op_wait(&op, channel_client(ch), reply, err);
 }
 
-beck_result beck_remove_members_async(beck_channel *ch, const char *const *ids, const char *text, beck_reply_fn fn, void *ctx, beck_error *err)
+beck_result beck_remove_members_async(
+	beck_channel *ch, const char *const *ids, const char *text, beck_reply_fn fn, void *ctx, beck_error *err)
 {
 	struct op op;
 	make_members(&op, ch, "remove_members", ids, text);

@@ -25,10 +25,19 @@ const char *beck_message_type(const beck_message *m) { return beck_value_text(be
 const char *beck_message_cid(const beck_message *m) { return beck_value_text(beck_value_get(of(m), "cid")); }
 const char *beck_message_parent_id(const beck_message *m) { return beck_value_text(beck_value_get(of(m), "parent_id")); }
 const char *beck_message_user_id(const beck_message *m) { return beck_value_text(beck_value_path(of(m), "user.id")); }
-bool beck_message_created_at(const beck_message *m, int64_t *us) { return beck_value_time(beck_value_get(of(m), "created_at"), us); }
+bool beck_message_created_at(const beck_message *m, int64_t *us)
+{
+	return beck_value_time(beck_value_get(of(m), "created_at"), us);
+}
 bool beck_message_is_deleted(const beck_message *m) { return strcmp(beck_message_type(m), "deleted") == 0; }
-const beck_message *beck_reply_message(const beck_reply *r) { return beck_as_message(beck_value_get(beck_reply_value(r), "message")); }
-const beck_message *beck_event_message(const beck_event *e) { return beck_as_message(beck_value_get(beck_event_value(e), "message")); }
+const beck_message *beck_reply_message(const beck_reply *r)
+{
+	return beck_as_message(beck_value_get(beck_reply_value(r), "message"));
+}
+const beck_message *beck_event_message(const beck_event *e)
+{
+	return beck_as_message(beck_value_get(beck_event_value(e), "message"));
+}
 
 const char *beck_message_user_name(const beck_message *m)
 {
@@ -85,7 +94,8 @@ static void make(struct outgoing *o, beck_channel *ch, const char *message_json)
 	*o = (struct outgoing){ 0 };
 	body_init(&o->json);
 	if (!ch) fail(o, BECK_EARG, "channel", "the channel is NULL");
-	if (ch && !ch->cid[0]) fail(o, BECK_ESTATE, "channel", "the channel's id is not known yet: beck_channel_create comes first");
+	if (ch && !ch->cid[0])
+		fail(o, BECK_ESTATE, "channel", "the channel's id is not known yet: beck_channel_create comes first");
 	if (o->err.result != BECK_OK) return;
 	yyjson_doc *doc = message_json ? document_parse(span_str(message_json), &why) : NULL;
 	yyjson_val *root = yyjson_doc_get_root(doc);
@@ -94,7 +104,9 @@ static void make(struct outgoing *o, beck_channel *ch, const char *message_json)
 	} else {
 		take_ids(o, ch, root);
 		write_message(o, root);
-		if (o->json.failed) fail(o, o->json.is_full ? BECK_ETOOBIG : BECK_ENOMEM, "message", "the message is larger than the API allows, or out of memory");
+		if (o->json.failed)
+			fail(o, o->json.is_full ? BECK_ETOOBIG : BECK_ENOMEM, "message",
+				"the message is larger than the API allows, or out of memory");
 	}
 	yyjson_doc_free(doc);
 }
@@ -111,7 +123,8 @@ static void make_text(struct outgoing *o, beck_channel *ch, const char *text)
 	buf_add(&b, "", 1);
 	if (b.failed) {
 		*o = (struct outgoing){ 0 };
-		fail(o, b.is_full ? BECK_ETOOBIG : BECK_ENOMEM, "text", "the text is larger than the API allows, or out of memory");
+		fail(o, b.is_full ? BECK_ETOOBIG : BECK_ENOMEM, "text",
+			"the text is larger than the API allows, or out of memory");
 	} else {
 		make(o, ch, b.p);
 	}
@@ -135,7 +148,8 @@ static beck_result wait_for(struct outgoing *o, beck_channel *ch, const beck_rep
 	return r;
 }
 
-static beck_result start(struct outgoing *o, beck_channel *ch, char message_id[BECK_MESSAGE_ID_SIZE], beck_reply_fn fn, void *ctx, beck_error *err)
+static beck_result start(
+	struct outgoing *o, beck_channel *ch, char message_id[BECK_MESSAGE_ID_SIZE], beck_reply_fn fn, void *ctx, beck_error *err)
 {
 	if (o->err.result != BECK_OK) return refuse(o, err);
 	if (message_id) memcpy(message_id, o->id, sizeof o->id);
@@ -152,8 +166,8 @@ beck_result beck_send_message(beck_channel *ch, const char *message_json, const 
 	return wait_for(&o, ch, reply, err);
 }
 
-beck_result beck_send_message_async(beck_channel *ch, const char *message_json, char message_id[BECK_MESSAGE_ID_SIZE], beck_reply_fn fn,
-				    void *ctx, beck_error *err)
+beck_result beck_send_message_async(beck_channel *ch, const char *message_json, char message_id[BECK_MESSAGE_ID_SIZE],
+	beck_reply_fn fn, void *ctx, beck_error *err)
 {
 	struct outgoing o;
 	make(&o, ch, message_json);
@@ -167,8 +181,8 @@ beck_result beck_send_text(beck_channel *ch, const char *text, const beck_reply 
 	return wait_for(&o, ch, reply, err);
 }
 
-beck_result beck_send_text_async(beck_channel *ch, const char *text, char message_id[BECK_MESSAGE_ID_SIZE], beck_reply_fn fn, void *ctx,
-				 beck_error *err)
+beck_result beck_send_text_async(
+	beck_channel *ch, const char *text, char message_id[BECK_MESSAGE_ID_SIZE], beck_reply_fn fn, void *ctx, beck_error *err)
 {
 	struct outgoing o;
 	make_text(&o, ch, text);
@@ -191,15 +205,16 @@ static void make_update(struct op *op, const char *message_id, const char *messa
 	buf_printf(&op->body, "{\"message\":%s}", message_json);
 }
 
-beck_result beck_update_message(beck_client *c, const char *message_id, const char *message_json, const beck_reply **reply, beck_error *err)
+beck_result beck_update_message(
+	beck_client *c, const char *message_id, const char *message_json, const beck_reply **reply, beck_error *err)
 {
 	struct op op;
 	make_update(&op, message_id, message_json);
 	return op_wait(&op, c, reply, err);
 }
 
-beck_result beck_update_message_async(beck_client *c, const char *message_id, const char *message_json, beck_reply_fn fn, void *ctx,
-				      beck_error *err)
+beck_result beck_update_message_async(
+	beck_client *c, const char *message_id, const char *message_json, beck_reply_fn fn, void *ctx, beck_error *err)
 {
 	struct op op;
 	make_update(&op, message_id, message_json);
@@ -212,14 +227,16 @@ static void make_change(struct op *op, const char *message_id, const char *chang
 	op_body_object(op, "change", change_json, false);
 }
 
-beck_result beck_change_message(beck_client *c, const char *message_id, const char *change_json, const beck_reply **reply, beck_error *err)
+beck_result beck_change_message(
+	beck_client *c, const char *message_id, const char *change_json, const beck_reply **reply, beck_error *err)
 {
 	struct op op;
 	make_change(&op, message_id, change_json);
 	return op_wait(&op, c, reply, err);
 }
 
-beck_result beck_change_message_async(beck_client *c, const char *message_id, const char *change_json, beck_reply_fn fn, void *ctx, beck_error *err)
+beck_result beck_change_message_async(
+	beck_client *c, const char *message_id, const char *change_json, beck_reply_fn fn, void *ctx, beck_error *err)
 {
 	struct op op;
 	make_change(&op, message_id, change_json);
@@ -285,7 +302,8 @@ beck_result beck_page_messages(beck_channel *ch, int limit, const char *before_i
 	return op_wait(&op, channel_client(ch), reply, err);
 }
 
-beck_result beck_page_messages_async(beck_channel *ch, int limit, const char *before_id, beck_reply_fn fn, void *ctx, beck_error *err)
+beck_result beck_page_messages_async(
+	beck_channel *ch, int limit, const char *before_id, beck_reply_fn fn, void *ctx, beck_error *err)
 {
 	struct op op;
 	make_page(&op, ch, limit, before_id);
@@ -304,15 +322,16 @@ static void make_replies(struct op *op, const char *parent_id, int limit, const 
 	if (before_id) op_query(op, "id_lt", span_str(before_id));
 }
 
-beck_result beck_get_replies(beck_client *c, const char *parent_id, int limit, const char *before_id, const beck_reply **reply, beck_error *err)
+beck_result beck_get_replies(
+	beck_client *c, const char *parent_id, int limit, const char *before_id, const beck_reply **reply, beck_error *err)
 {
 	struct op op;
 	make_replies(&op, parent_id, limit, before_id);
 	return op_wait(&op, c, reply, err);
 }
 
-beck_result beck_get_replies_async(beck_client *c, const char *parent_id, int limit, const char *before_id, beck_reply_fn fn, void *ctx,
-				   beck_error *err)
+beck_result beck_get_replies_async(
+	beck_client *c, const char *parent_id, int limit, const char *before_id, beck_reply_fn fn, void *ctx, beck_error *err)
 {
 	struct op op;
 	make_replies(&op, parent_id, limit, before_id);
@@ -337,16 +356,16 @@ static void make_reaction(struct op *op, const char *message_id, const char *typ
 	jsonw_obj_end(&w);
 }
 
-beck_result beck_send_reaction(beck_client *c, const char *message_id, const char *type, bool enforce_unique, const beck_reply **reply,
-			       beck_error *err)
+beck_result beck_send_reaction(
+	beck_client *c, const char *message_id, const char *type, bool enforce_unique, const beck_reply **reply, beck_error *err)
 {
 	struct op op;
 	make_reaction(&op, message_id, type, enforce_unique);
 	return op_wait(&op, c, reply, err);
 }
 
-beck_result beck_send_reaction_async(beck_client *c, const char *message_id, const char *type, bool enforce_unique, beck_reply_fn fn, void *ctx,
-				     beck_error *err)
+beck_result beck_send_reaction_async(beck_client *c, const char *message_id, const char *type, bool enforce_unique,
+	beck_reply_fn fn, void *ctx, beck_error *err)
 {
 	struct op op;
 	make_reaction(&op, message_id, type, enforce_unique);
@@ -361,14 +380,16 @@ static void make_no_reaction(struct op *op, const char *message_id, const char *
 	op_path(op, type ? type : "");
 }
 
-beck_result beck_delete_reaction(beck_client *c, const char *message_id, const char *type, const beck_reply **reply, beck_error *err)
+beck_result beck_delete_reaction(
+	beck_client *c, const char *message_id, const char *type, const beck_reply **reply, beck_error *err)
 {
 	struct op op;
 	make_no_reaction(&op, message_id, type);
 	return op_wait(&op, c, reply, err);
 }
 
-beck_result beck_delete_reaction_async(beck_client *c, const char *message_id, const char *type, beck_reply_fn fn, void *ctx, beck_error *err)
+beck_result beck_delete_reaction_async(
+	beck_client *c, const char *message_id, const char *type, beck_reply_fn fn, void *ctx, beck_error *err)
 {
 	struct op op;
 	make_no_reaction(&op, message_id, type);
@@ -379,17 +400,17 @@ beck_result beck_delete_reaction_async(beck_client *c, const char *message_id, c
 
 static const char *type_by_name(const char *path)
 {
-	static const char *const known[][2] = { { "png", "image/png" },  { "jpg", "image/jpeg" },	 { "jpeg", "image/jpeg" }, { "gif", "image/gif" },
-						{ "webp", "image/webp" }, { "pdf", "application/pdf" }, { "txt", "text/plain" },   { "mp4", "video/mp4" },
-						{ "mp3", "audio/mpeg" },  { "ogg", "audio/ogg" },	 { "zip", "application/zip" } };
+	static const char *const known[][2] = { { "png", "image/png" }, { "jpg", "image/jpeg" }, { "jpeg", "image/jpeg" },
+		{ "gif", "image/gif" }, { "webp", "image/webp" }, { "pdf", "application/pdf" }, { "txt", "text/plain" },
+		{ "mp4", "video/mp4" }, { "mp3", "audio/mpeg" }, { "ogg", "audio/ogg" }, { "zip", "application/zip" } };
 	const char *dot = strrchr(path, '.');
 	for (size_t i = 0; dot && i < BECK_COUNT(known); i++)
 		if (span_eq_nocase(span_str(dot + 1), span_str(known[i][0]))) return known[i][1];
 	return "application/octet-stream";
 }
 
-static void make_upload(struct op *op, beck_channel *ch, beck_upload_kind kind, const char *path, const char *content_type, beck_progress_fn progress,
-			void *progress_ctx)
+static void make_upload(struct op *op, beck_channel *ch, beck_upload_kind kind, const char *path, const char *content_type,
+	beck_progress_fn progress, void *progress_ctx)
 {
 	FILE *f = path ? fopen(path, "rb") : NULL;
 	op_begin_channel(op, ch, "POST", kind == BECK_IMAGE ? "/image" : "/file");
@@ -403,16 +424,16 @@ static void make_upload(struct op *op, beck_channel *ch, beck_upload_kind kind, 
 	op->call.progress_ctx = progress_ctx;
 }
 
-beck_result beck_upload(beck_channel *ch, beck_upload_kind kind, const char *path, const char *content_type, beck_progress_fn progress,
-			void *progress_ctx, const beck_reply **reply, beck_error *err)
+beck_result beck_upload(beck_channel *ch, beck_upload_kind kind, const char *path, const char *content_type,
+	beck_progress_fn progress, void *progress_ctx, const beck_reply **reply, beck_error *err)
 {
 	struct op op;
 	make_upload(&op, ch, kind, path, content_type, progress, progress_ctx);
 	return op_wait(&op, channel_client(ch), reply, err);
 }
 
-beck_result beck_upload_async(beck_channel *ch, beck_upload_kind kind, const char *path, const char *content_type, beck_progress_fn progress,
-			      void *progress_ctx, beck_reply_fn fn, void *ctx, beck_error *err)
+beck_result beck_upload_async(beck_channel *ch, beck_upload_kind kind, const char *path, const char *content_type,
+	beck_progress_fn progress, void *progress_ctx, beck_reply_fn fn, void *ctx, beck_error *err)
 {
 	struct op op;
 	make_upload(&op, ch, kind, path, content_type, progress, progress_ctx);

@@ -1,9 +1,9 @@
 #include <string.h>
-#include <time.h>
 
 #include "base/json.h"
 #include "base/mem.h"
 #include "client/client.h"
+#include "client/os.h"
 #include "client/sha256.h"
 #include "wire/base64.h"
 #include "wire/ids.h"
@@ -49,7 +49,7 @@ char *beck_create_token(const char *secret, const char *user_id, int64_t expires
 	jsonw_init(&w, &b);
 	jsonw_obj_begin(&w);
 	jsonw_kstr(&w, "user_id", span_str(user_id));
-	jsonw_kint(&w, "iat", (int64_t)time(NULL));
+	jsonw_kint(&w, "iat", os_wall_us() / 1000000);
 	if (expires_at_s > 0) jsonw_kint(&w, "exp", expires_at_s);
 	jsonw_obj_end(&w);
 	char *token = b.failed ? NULL : sign(secret, buf_span(&b), err);

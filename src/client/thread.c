@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "client/client.h"
+#include "client/os.h"
 
 void client_lock(beck_client *c) { (void)pthread_mutex_lock(&c->lock); }
 void client_unlock(beck_client *c) { (void)pthread_mutex_unlock(&c->lock); }
@@ -162,13 +163,9 @@ void client_tell_rest(beck_client *c)
 
 static void until(struct timespec *t, int64_t ms)
 {
-	(void)clock_gettime(CLOCK_MONOTONIC, t);
-	t->tv_sec += (time_t)(ms / 1000);
-	t->tv_nsec += (long)(ms % 1000) * 1000000;
-	if (t->tv_nsec >= 1000000000) {
-		t->tv_sec++;
-		t->tv_nsec -= 1000000000;
-	}
+	int64_t at_ms = os_now_ms() + ms;
+	t->tv_sec = (time_t)(at_ms / 1000);
+	t->tv_nsec = (long)(at_ms % 1000) * 1000000;
 }
 
 static void wait_changed(beck_client *c, int64_t ms)

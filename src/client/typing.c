@@ -143,7 +143,8 @@ static void on_typing(void *ctx, beck_client *c, const beck_event *e)
 {
 	beck_channel *ch = ctx;
 	const beck_value *v = beck_event_value(e);
-	const char *user = beck_value_text(beck_value_path(v, "user.id")), *parent = beck_value_text(beck_value_get(v, "parent_id"));
+	const char *user = beck_value_text(beck_value_path(v, "user.id")),
+		   *parent = beck_value_text(beck_value_get(v, "parent_id"));
 	const char *type = beck_event_type(e);
 	bool is_start = strcmp(type, "typing.start") == 0, is_message = strcmp(type, "message.new") == 0;
 	if (!*user || strcmp(user, beck_user_id(c)) == 0) return;
@@ -164,7 +165,8 @@ static void on_typing(void *ctx, beck_client *c, const beck_event *e)
 void typing_begin(beck_channel *ch)
 {
 	static const char *const types[] = { "typing.start", "typing.stop", "message.new" };
-	for (size_t i = 0; i < BECK_COUNT(types); i++) ch->typing_handlers[i] = events_on(ch->client, types[i], ch->cid, on_typing, ch);
+	for (size_t i = 0; i < BECK_COUNT(types); i++)
+		ch->typing_handlers[i] = events_on(ch->client, types[i], ch->cid, on_typing, ch);
 }
 
 void typing_deaf(beck_channel *ch)

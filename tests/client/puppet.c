@@ -1,5 +1,5 @@
-/* A client on strings: does what the lines of its standard input say, on the public header only, and tells what happens as lines of JSON. The
- * tests of libbeck against real servers, proxies and hostile peers pull them.
+/* A client on strings: does what the lines of its standard input say, on the public header only, and tells what happens as lines
+ * of JSON. The tests of libbeck against real servers, proxies and hostile peers pull them.
  *
  *   puppet OPTION=VALUE...     options by name as beck_options_set knows them, and key=, threading=, allocator=1
  *   in    {"n":1,"do":"connect","user":{...},"token":"..."}
@@ -144,7 +144,8 @@ static void do_connect(long n, const beck_value *v)
 	beck_error e = { 0 };
 	char *user = beck_value_json(beck_value_get(v, "user"));
 	const char *token = text(v, "token");
-	beck_result r = beck_connect_user_async(client, user, token, token ? NULL : on_token, NULL, on_connect, (void *)(intptr_t)n, &e);
+	beck_result r =
+		beck_connect_user_async(client, user, token, token ? NULL : on_token, NULL, on_connect, (void *)(intptr_t)n, &e);
 	beck_free(user);
 	if (r != BECK_OK) answer_error(n, &e);
 }
@@ -154,7 +155,8 @@ static void do_other_connect(long n, const beck_value *v, bool is_guest)
 	beck_error e = { 0 };
 	char *user = is_guest ? beck_value_json(beck_value_get(v, "user")) : NULL;
 	void *ctx = (void *)(intptr_t)n;
-	beck_result r = is_guest ? beck_connect_guest_async(client, user, on_connect, ctx, &e) : beck_connect_anonymous_async(client, on_connect, ctx, &e);
+	beck_result r = is_guest ? beck_connect_guest_async(client, user, on_connect, ctx, &e)
+				 : beck_connect_anonymous_async(client, on_connect, ctx, &e);
 	beck_free(user);
 	if (r != BECK_OK) answer_error(n, &e);
 }
@@ -165,7 +167,8 @@ static beck_channel *channel_of(const beck_value *v)
 	static size_t count;
 	const char *type = text(v, "type"), *id = text(v, "id");
 	for (size_t i = 0; i < count; i++)
-		if (id && strcmp(beck_channel_id(kept[i]), id) == 0 && strcmp(beck_channel_type(kept[i]), type) == 0) return kept[i];
+		if (id && strcmp(beck_channel_id(kept[i]), id) == 0 && strcmp(beck_channel_type(kept[i]), type) == 0)
+			return kept[i];
 	beck_channel *ch = beck_channel_open(client, type, id);
 	if (ch && count < 64) kept[count++] = ch;
 	return ch;
@@ -183,7 +186,8 @@ static void do_channel(long n, const char *what, const beck_value *v)
 	if (strcmp(what, "unwatch") == 0) r = beck_channel_stop_watching_async(ch, on_reply, ctx, &e);
 	if (strcmp(what, "send") == 0) r = beck_send_message_async(ch, data, NULL, on_reply, ctx, &e);
 	if (strcmp(what, "read") == 0) r = beck_mark_read_async(ch, text(v, "message_id"), on_reply, ctx, &e);
-	if (strcmp(what, "upload") == 0) r = beck_upload_async(ch, BECK_FILE, text(v, "path"), NULL, NULL, NULL, on_reply, ctx, &e);
+	if (strcmp(what, "upload") == 0)
+		r = beck_upload_async(ch, BECK_FILE, text(v, "path"), NULL, NULL, NULL, on_reply, ctx, &e);
 	beck_free(data);
 	if (r != BECK_OK) answer_error(n, &e);
 }
@@ -193,7 +197,8 @@ static void do_request(long n, const beck_value *v)
 	beck_error e = { 0 };
 	char *body = beck_value_json(beck_value_get(v, "body"));
 	unsigned flags = beck_value_bool(beck_value_get(v, "needs_connection"), false) ? BECK_NEEDS_CONNECTION : 0;
-	beck_result r = beck_request_async(client, text(v, "method"), text(v, "path"), body, flags, on_reply, (void *)(intptr_t)n, &e);
+	beck_result r =
+		beck_request_async(client, text(v, "method"), text(v, "path"), body, flags, on_reply, (void *)(intptr_t)n, &e);
 	beck_free(body);
 	if (r != BECK_OK) answer_error(n, &e);
 }
@@ -201,8 +206,8 @@ static void do_request(long n, const beck_value *v)
 static bool show_entry(void *ctx, const beck_outbox_entry *e)
 {
 	bool *first = ctx;
-	printf("%s{\"id\":\"%s\",\"cid\":\"%s\",\"state\":%d,\"attempts\":%d,\"code\":%d}", *first ? "" : ",", e->message_id, e->cid, e->state, e->attempts,
-	       e->error ? e->error->code : 0);
+	printf("%s{\"id\":\"%s\",\"cid\":\"%s\",\"state\":%d,\"attempts\":%d,\"code\":%d}", *first ? "" : ",", e->message_id,
+		e->cid, e->state, e->attempts, e->error ? e->error->code : 0);
 	*first = false;
 	return true;
 }
@@ -214,8 +219,9 @@ static void do_state(long n)
 	char *me = beck_me_json(client);
 	beck_last_connect_error(client, &last);
 	begin_answer(n, BECK_OK);
-	printf(",\"state\":%d,\"transport\":%d,\"connection_id\":\"%s\",\"user_id\":\"%s\",\"me\":%s,\"last_error\":", (int)beck_state(client),
-	       (int)beck_current_transport(client), beck_connection_id(client), beck_user_id(client), me ? me : "null");
+	printf(",\"state\":%d,\"transport\":%d,\"connection_id\":\"%s\",\"user_id\":\"%s\",\"me\":%s,\"last_error\":",
+		(int)beck_state(client), (int)beck_current_transport(client), beck_connection_id(client), beck_user_id(client),
+		me ? me : "null");
 	quote(last.message);
 	printf(",\"outbox\":[");
 	(void)beck_outbox_each(client, show_entry, &first);
@@ -251,7 +257,8 @@ static void do_typing(long n, const char *what, const beck_value *v)
 static void do_outbox(long n, const char *what, const beck_value *v)
 {
 	beck_error e = { 0 };
-	beck_result r = strcmp(what, "retry") == 0 ? beck_outbox_retry(client, text(v, "message_id"), &e) : beck_outbox_drop(client, text(v, "message_id"), &e);
+	beck_result r = strcmp(what, "retry") == 0 ? beck_outbox_retry(client, text(v, "message_id"), &e)
+						   : beck_outbox_drop(client, text(v, "message_id"), &e);
 	answer(n, r, &e);
 }
 

@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "client/client.h"
 #include "client/reply.h"
+#include "client/saved.h"
 #include "client/text.h"
 #include "wire/url.h"
 
@@ -377,6 +378,7 @@ static void note_effect(beck_client *c, const struct pending *p, yyjson_val *roo
 {
 	struct names *watched = &c->link.watched;
 	size_t max = (size_t)LIMIT_WATCHES_PER_SESSION;
+	if (p->call.effect != CALL_PLAIN) saved_position(c);
 	if (p->call.effect == CALL_UNWATCHES) names_remove(watched, p->call.cid);
 	if (p->call.effect == CALL_PRESENCE)
 		note_each(yyjson_obj_get(root, "users"), NULL, "id", &c->link.followed, (size_t)LIMIT_PRESENCE_PER_SESSION);

@@ -218,7 +218,8 @@ static void refused(beck_client *c, const beck_error *err)
 		l->has_seq = false;
 		l->has_gap = true;
 		attempt_failed(c, err);
-	} else if (err->is_retryable || (err->code == TOKEN_EXPIRED && l->was_up && c->token.provider)) {
+	} else if (err->is_retryable || (err->code == TOKEN_EXPIRED && l->was_up && token_reject(c, span_str(c->token.value)))) {
+		/* Another token is asked for with the next attempt: as often as attempts are made, and no oftener. */
 		attempt_failed(c, err);
 	} else {
 		give_up(c, err);

@@ -38,17 +38,25 @@ const char *beck_result_text(int result)
 
 /* ---- by hand ---- */
 
-/* One line of whole characters: what comes from elsewhere may hold anything. */
+/* Bytes of the character at p: 0 when there is none. */
+static size_t character(const char *p, size_t n)
+{
+	for (size_t k = 1; k <= 4 && k <= n; k++)
+		if (utf8_valid(span_make(p, k))) return k;
+	return 0;
+}
+
+/* One line of whole characters: what comes from elsewhere may hold anything, and may have been cut anywhere. */
 static void clean(char *text)
 {
 	size_t n = strlen(text);
-	for (size_t i = 0; i < n; i++)
-		if ((unsigned char)text[i] < ' ' || text[i] == 0x7f) text[i] = ' ';
-	/* A character that was cut at the end. */
-	size_t start = n;
-	while (start > 0 && n - start < 4 && ((unsigned char)text[start - 1] & 0xc0) == 0x80) start--;
-	if (start > 0 && (unsigned char)text[start - 1] >= 0xc0 && !utf8_valid(span_make(text + start - 1, n - start + 1)))
-		text[start - 1] = '\0';
+	for (size_t i = 0; i < n;) {
+		size_t k = character(text + i, n - i);
+		bool is_control = k == 1 && ((unsigned char)text[i] < ' ' || text[i] == 0x7f);
+		if (k == 0) text[i] = '?';
+		if (is_control) text[i] = ' ';
+		i += k ? k : 1;
+	}
 }
 
 static bool may_heal(beck_result r) { return r == BECK_ENETWORK || r == BECK_ETIMEOUT || r == BECK_EFULL; }
@@ -59,6 +67,7 @@ static void set(beck_error *err, beck_result result, const char *field, const ch
 	(void)vsnprintf(err->message, sizeof err->message, fmt, ap);
 	(void)snprintf(err->field, sizeof err->field, "%s", field);
 	clean(err->message);
+	clean(err->field);
 }
 
 beck_result error_set(beck_error *err, beck_result result, const char *fmt, ...)
@@ -127,6 +136,7 @@ beck_result error_from_answer(beck_error *err, int status, struct span body, int
 		(void)snprintf(e.message, sizeof e.message, "status %d%s%.*s", status, n ? ": " : "", (int)n, n ? body.p : "");
 	}
 	clean(e.message);
+	clean(e.field);
 	if (err) *err = e;
 	return (beck_result)e.result;
 }

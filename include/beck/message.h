@@ -29,7 +29,7 @@ BECK_API const beck_message *beck_event_message(const beck_event *event);
 
 /* Sends by way of the outbox (outbox.h). message_json: {"text":...} and whatever a message may hold; "id" is made when it has
  * none. The blocking form waits for the server's answer, at most the client's timeout: BECK_ETIMEOUT means that it still waits in
- * the outbox. message_id (may be NULL, else 64 bytes or more of room): gets the id at once. */
+ * the outbox. message_id (may be NULL): gets the id at once, before fn can be called. */
 #define BECK_MESSAGE_ID_SIZE 256
 BECK_API beck_result beck_send_message(
 	beck_channel *channel, const char *message_json, const beck_reply **reply, beck_error *err);

@@ -16,6 +16,17 @@ static void set_id(beck_channel *ch, const char *id)
 {
 	(void)snprintf(ch->id, sizeof ch->id, "%s", id);
 	(void)snprintf(ch->cid, sizeof ch->cid, "%s:%s", ch->type, ch->id);
+	atomic_store(&ch->has_id, true);
+}
+
+static struct channel_tie *make_tie(beck_channel *ch)
+{
+	struct channel_tie *t = mem_calloc(1, sizeof *t);
+	if (!t) return NULL;
+	atomic_init(&t->refs, 1);
+	t->client = ch->client;
+	t->channel = ch;
+	return t;
 }
 
 beck_channel *beck_channel_open(beck_client *client, const char *type, const char *id)
@@ -24,7 +35,14 @@ beck_channel *beck_channel_open(beck_client *client, const char *type, const cha
 	beck_channel *ch = mem_calloc(1, sizeof *ch);
 	if (!ch) return NULL;
 	atomic_init(&ch->refs, 1);
-	ch->client = beck_client_ref(client);
+	atomic_init(&ch->has_id, false);
+	ch->client = client;
+	ch->tie = make_tie(ch);
+	if (!ch->tie) {
+		mem_free(ch);
+		return NULL;
+	}
+	(void)beck_client_ref(client);
 	(void)snprintf(ch->type, sizeof ch->type, "%s", type);
 	if (id) {
 		set_id(ch, id);
@@ -45,45 +63,86 @@ void beck_channel_unref(beck_channel *ch)
 	for (size_t i = 0; i < ch->n_handlers; i++) beck_off(ch->client, ch->handlers[i]);
 	typing_deaf(ch);
 	client_lock(ch->client);
+	ch->tie->channel = NULL;
 	typing_end(ch);
 	client_unlock(ch->client);
+	channel_untie(ch->tie);
 	beck_release(ch->client);
 	mem_free(ch->handlers);
 	mem_free(ch->typists);
 	mem_free(ch);
 }
 
+struct channel_tie *channel_tie(beck_channel *ch)
+{
+	atomic_fetch_add(&ch->tie->refs, 1);
+	return ch->tie;
+}
+
+void channel_untie(struct channel_tie *t)
+{
+	if (atomic_fetch_sub(&t->refs, 1) == 1) mem_free(t);
+}
+
+/* Between the last unref and the moment it takes the lock there is a channel without references, which is gone already. */
+beck_channel *channel_tied(struct channel_tie *t)
+{
+	client_lock(t->client);
+	beck_channel *ch = t->channel;
+	int refs = ch ? atomic_load(&ch->refs) : 0;
+	while (refs > 0 && !atomic_compare_exchange_weak(&ch->refs, &refs, refs + 1)) {
+	}
+	client_unlock(t->client);
+	return refs > 0 ? ch : NULL;
+}
+
+const char *channel_id(beck_channel *ch) { return ch && atomic_load(&ch->has_id) ? ch->id : NULL; }
+const char *channel_cid(beck_channel *ch) { return ch && atomic_load(&ch->has_id) ? ch->cid : NULL; }
+
 beck_client *channel_client(beck_channel *ch) { return ch ? ch->client : NULL; }
 beck_client *beck_channel_client(beck_channel *ch) { return channel_client(ch); }
 const char *beck_channel_type(beck_channel *ch) { return ch ? ch->type : ""; }
-const char *beck_channel_id(beck_channel *ch) { return ch ? ch->id : ""; }
-const char *beck_channel_cid(beck_channel *ch) { return ch ? ch->cid : ""; }
+const char *beck_channel_id(beck_channel *ch) { return channel_id(ch) ? ch->id : ""; }
+const char *beck_channel_cid(beck_channel *ch) { return channel_cid(ch) ? ch->cid : ""; }
 
 /* ---- handlers ---- */
 
-void channel_own_handler(beck_channel *ch, beck_handler handler)
+/* Those that the program has taken away itself. */
+static void forget_handlers(beck_channel *ch)
+{
+	size_t kept = 0;
+	for (size_t i = 0; i < ch->n_handlers; i++)
+		if (events_has(ch->client, ch->handlers[i])) ch->handlers[kept++] = ch->handlers[i];
+	ch->n_handlers = kept;
+}
+
+static bool has_room(beck_channel *ch)
+{
+	if (ch->n_handlers == ch->cap_handlers) forget_handlers(ch);
+	if (ch->n_handlers < ch->cap_handlers) return true;
+	size_t cap = ch->cap_handlers ? 2 * ch->cap_handlers : 4;
+	beck_handler *more = mem_realloc(ch->handlers, cap * sizeof *more);
+	if (!more) return false;
+	ch->handlers = more;
+	ch->cap_handlers = cap;
+	return true;
+}
+
+bool channel_own_handler(beck_channel *ch, beck_handler handler)
 {
 	client_lock(ch->client);
-	if (ch->n_handlers == ch->cap_handlers) {
-		size_t cap = ch->cap_handlers ? 2 * ch->cap_handlers : 4;
-		beck_handler *more = mem_realloc(ch->handlers, cap * sizeof *more);
-		if (more) {
-			ch->handlers = more;
-			ch->cap_handlers = cap;
-		}
-	}
-	bool has_room = ch->n_handlers < ch->cap_handlers;
-	if (has_room) ch->handlers[ch->n_handlers++] = handler;
+	bool ok = has_room(ch);
+	if (ok) ch->handlers[ch->n_handlers++] = handler;
 	client_unlock(ch->client);
-	if (!has_room) beck_off(ch->client, handler);
+	if (!ok) beck_off(ch->client, handler);
+	return ok;
 }
 
 beck_handler beck_channel_on(beck_channel *ch, const char *type, beck_event_fn fn, void *ctx)
 {
-	if (!ch || !ch->cid[0]) return 0;
+	if (!channel_cid(ch)) return 0;
 	beck_handler h = events_on(ch->client, type, ch->cid, fn, ctx);
-	if (h) channel_own_handler(ch, h);
-	return h;
+	return h && channel_own_handler(ch, h) ? h : 0;
 }
 
 /* ---- requests ---- */
@@ -96,7 +155,7 @@ void op_begin_channel(struct op *op, beck_channel *ch, const char *method, const
 		return;
 	}
 	op_path(op, ch->type);
-	if (ch->id[0])
+	if (channel_id(ch))
 		op_path(op, ch->id);
 	else if (strcmp(what, "/query") != 0)
 		op_fail(op, BECK_ESTATE, "channel", "the channel's id is not known yet: beck_channel_create comes first");
@@ -111,7 +170,7 @@ static void make_create(struct op *op, beck_channel *ch, const char *data_json, 
 	struct jsonw w;
 	op_begin_channel(op, ch, "POST", "/query");
 	if (data_json && !op_check_json(op, "data", data_json, '{')) return;
-	if (ch && !ch->id[0] && !data_json) op_fail(op, BECK_EARG, "data", "a channel without an id needs its members in data");
+	if (!channel_id(ch) && !data_json) op_fail(op, BECK_EARG, "data", "a channel without an id needs its members in data");
 	jsonw_init(&w, &op->body);
 	jsonw_obj_begin(&w);
 	if (data_json) jsonw_kraw(&w, "data", span_str(data_json));
@@ -130,7 +189,7 @@ static void learn_id(beck_channel *ch, const beck_reply *reply)
 	const char *id = beck_value_string(beck_value_path(beck_reply_value(reply), "channel.id"));
 	if (!id || !channel_id_valid(span_str(id))) return;
 	client_lock(ch->client);
-	bool is_new = !ch->id[0];
+	bool is_new = !channel_id(ch);
 	if (is_new) set_id(ch, id);
 	client_unlock(ch->client);
 	if (is_new) typing_begin(ch);
@@ -151,7 +210,7 @@ static beck_result wait_and_learn(struct op *op, beck_channel *ch, const beck_re
 
 /* The program's callback behind ours, which learns the id first. */
 struct learner {
-	beck_channel *channel;
+	struct channel_tie *tie;
 	beck_reply_fn fn;
 	void *ctx;
 };
@@ -160,19 +219,21 @@ static void learnt(void *ctx, const beck_error *error, const beck_reply *reply)
 {
 	struct learner l = *(struct learner *)ctx;
 	mem_free(ctx);
-	if (reply) learn_id(l.channel, reply);
+	beck_channel *ch = channel_tied(l.tie);
+	channel_untie(l.tie);
+	if (ch && reply) learn_id(ch, reply);
 	if (l.fn) l.fn(l.ctx, error, reply);
-	beck_channel_unref(l.channel);
+	beck_channel_unref(ch);
 }
 
 static beck_result start_and_learn(struct op *op, beck_channel *ch, beck_reply_fn fn, void *ctx, beck_error *err)
 {
-	struct learner *l = mem_alloc(sizeof *l);
+	struct learner *l = ch ? mem_alloc(sizeof *l) : NULL;
 	if (!l) op_fail(op, BECK_ENOMEM, "", "out of memory");
-	if (l) *l = (struct learner){ beck_channel_ref(ch), fn, ctx };
+	if (l) *l = (struct learner){ channel_tie(ch), fn, ctx };
 	beck_result r = op_start(op, channel_client(ch), learnt, l, err);
 	if (r != BECK_OK && l) {
-		beck_channel_unref(l->channel);
+		channel_untie(l->tie);
 		mem_free(l);
 	}
 	return r;
@@ -212,7 +273,7 @@ static void make_stop(struct op *op, beck_channel *ch)
 	op_body_object(op, "", NULL, true);
 	op->call.needs_connection = true;
 	op->call.effect = CALL_UNWATCHES;
-	if (ch) op->call.cid = span_str(ch->cid);
+	op->call.cid = span_str(channel_cid(ch));
 }
 
 beck_result beck_channel_stop_watching(beck_channel *ch, const beck_reply **reply, beck_error *err)
@@ -230,10 +291,11 @@ beck_result beck_channel_stop_watching_async(beck_channel *ch, beck_reply_fn fn,
 }
 
 /* A query that watches or follows belongs to the connection. */
-static void note_watching(struct op *op, const char *json)
+static void body_query(struct op *op, const char *field, const char *json)
 {
-	beck_result why;
-	yyjson_doc *doc = json ? document_parse(span_str(json), &why) : NULL;
+	yyjson_doc *doc = op_parse(op, field, json, '{');
+	if (!doc) return;
+	buf_add_span(&op->body, span_str(json));
 	yyjson_val *root = yyjson_doc_get_root(doc);
 	bool watches = yyjson_is_true(yyjson_obj_get(root, "watch")), follows = yyjson_is_true(yyjson_obj_get(root, "presence"));
 	yyjson_doc_free(doc);
@@ -244,8 +306,7 @@ static void note_watching(struct op *op, const char *json)
 static void make_query(struct op *op, beck_channel *ch, const char *options_json)
 {
 	op_begin_channel(op, ch, "POST", "/query");
-	op_body_object(op, "options", options_json, true);
-	note_watching(op, options_json);
+	body_query(op, "options", options_json ? options_json : "{}");
 }
 
 beck_result beck_channel_query(beck_channel *ch, const char *options_json, const beck_reply **reply, beck_error *err)
@@ -265,8 +326,7 @@ beck_result beck_channel_query_async(beck_channel *ch, const char *options_json,
 static void make_query_channels(struct op *op, const char *query_json)
 {
 	op_begin(op, "POST", "/channels");
-	op_body_object(op, "query", query_json, false);
-	note_watching(op, query_json);
+	body_query(op, "query", query_json);
 }
 
 beck_result beck_query_channels(beck_client *c, const char *query_json, const beck_reply **reply, beck_error *err)

@@ -17,7 +17,7 @@ struct typing {
 	int64_t sent_ms; /* the last typing.start */
 };
 
-enum { TYPING_PLACES = 4, TYPISTS_MAX = 64, CHANNEL_HANDLERS_MAX = 64 };
+enum { TYPING_PLACES = 4, TYPISTS_MAX = 64 };
 
 /* Somebody else who types. */
 struct typist {
@@ -25,11 +25,23 @@ struct typist {
 	int64_t until_ms;
 };
 
+/* What a call on its way holds instead of the channel: that would keep the client alive, which could not be released then while
+ * something is asked for. */
+struct channel_tie {
+	atomic_int refs;
+	beck_client *client;          /* there as long as callbacks of it are */
+	struct beck_channel *channel; /* under the client's lock; NULL: gone */
+};
+
 struct beck_channel {
 	atomic_int refs;
 	beck_client *client;
-	/* Empty until the answer of a distinct create says them; written once, under the client's lock. */
-	char type[65], id[65], cid[130];
+	struct channel_tie *tie;
+	char type[65];
+	/* Written once, under the client's lock, and then has_id is set: the answer of a distinct create says them. Read them by
+	 * channel_id and channel_cid. */
+	char id[65], cid[130];
+	atomic_bool has_id;
 	/* Under the client's lock. */
 	beck_handler *handlers;
 	size_t n_handlers, cap_handlers;
@@ -45,8 +57,18 @@ void typing_sent(beck_channel *ch, const char *parent_id);
 void typing_begin(beck_channel *ch); /* listens to others, from the moment the cid is known */
 void typing_deaf(beck_channel *ch);  /* hears nobody any more when it returns */
 void typing_end(beck_channel *ch);   /* with the lock */
-/* Of a handler that ends with the channel; takes the lock. */
-void channel_own_handler(beck_channel *ch, beck_handler handler);
+/* Of a handler that ends with the channel; takes the lock. False without memory: the handler is taken away. */
+bool channel_own_handler(beck_channel *ch, beck_handler handler);
+
+/* Of the channel that a call was about: for the ctx of its callback, which unties it. */
+struct channel_tie *channel_tie(beck_channel *ch);
+void channel_untie(struct channel_tie *tie);
+/* A reference; NULL when it is gone. Takes the lock. */
+beck_channel *channel_tied(struct channel_tie *tie);
+
+/* NULL until known, and of NULL. */
+const char *channel_id(beck_channel *ch);
+const char *channel_cid(beck_channel *ch);
 
 /* A request on /channels/{type}/{id}/... ; fails when the id is not known. */
 void op_begin_channel(struct op *op, beck_channel *ch, const char *method, const char *what);

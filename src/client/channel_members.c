@@ -26,6 +26,7 @@ static void make_members(struct op *op, beck_channel *ch, const char *key, const
 	jsonw_key(&w, key);
 	write_ids(op, &w, ids);
 	if (text) {
+		op_check_text(op, "message_text", text);
 		jsonw_key(&w, "message");
 		jsonw_obj_begin(&w);
 		jsonw_kstr(&w, "text", span_str(text));
@@ -66,12 +67,20 @@ beck_result beck_remove_members_async(
 	return op_start(&op, channel_client(ch), fn, ctx, err);
 }
 
+/* For requests that name the channel elsewhere than in the path. */
+static void check_known(struct op *op, beck_channel *ch)
+{
+	if (!ch) op_fail(op, BECK_EARG, "channel", "the channel is NULL");
+	if (!channel_id(ch))
+		op_fail(op, BECK_ESTATE, "channel", "the channel's id is not known yet: beck_channel_create comes first");
+}
+
 static void make_query(struct op *op, beck_channel *ch, const char *query_json)
 {
 	struct buf payload;
 	struct jsonw w;
 	op_begin(op, "GET", "/members");
-	if (!ch || !ch->id[0]) op_fail(op, BECK_ESTATE, "channel", "a channel with an id is needed");
+	check_known(op, ch);
 	if (!op_check_json(op, "query", query_json, '{')) return;
 	buf_init(&payload, (size_t)LIMIT_BODY_BYTES);
 	jsonw_init(&w, &payload);
@@ -152,7 +161,7 @@ static void make_delivered(struct op *op, beck_channel *ch, const char *message_
 	struct jsonw w;
 	op_begin(op, "POST", "/channels/delivered");
 	op_check_message_id(op, message_id);
-	if (!ch || !ch->id[0]) op_fail(op, BECK_ESTATE, "channel", "a channel with an id is needed");
+	check_known(op, ch);
 	if (op->err.result != BECK_OK) return;
 	jsonw_init(&w, &op->body);
 	jsonw_obj_begin(&w);

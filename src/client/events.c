@@ -83,8 +83,16 @@ void beck_off(beck_client *c, beck_handler id)
 	client_unlock(c);
 }
 
+bool events_has(const beck_client *c, beck_handler id)
+{
+	for (size_t i = 0; i < c->handlers.n; i++)
+		if (c->handlers.items[i].id == id) return true;
+	return false;
+}
+
 void events_off_wait(beck_client *c, beck_handler id)
 {
+	if (!id) return; /* which is also the handler that runs when none does */
 	beck_off(c, id);
 	bool is_inside = client_in_callback(c);
 	client_lock(c);

@@ -21,6 +21,8 @@ beck_handler events_on(beck_client *c, const char *type, const char *cid, beck_e
 /* As beck_off, and when it returns the handler does not run any more either. Not for handlers that call the program. */
 void events_off_wait(beck_client *c, beck_handler handler);
 void handlers_free(beck_client *c);
+/* Whether it still is one; with the lock. */
+bool events_has(const beck_client *c, beck_handler handler);
 
 /* Queues the event for all handlers; takes over the reference. False without memory (the reference is gone). Under the lock, as
  * are those below. */

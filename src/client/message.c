@@ -3,6 +3,7 @@
 
 #include "base/limits.h"
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "client/channel.h"
 #include "client/reply.h"
 #include "client/text.h"
@@ -60,6 +61,12 @@ static void fail(struct outgoing *o, beck_result result, const char *field, cons
 	if (o->err.result == BECK_OK) (void)error_field(&o->err, result, field, "%s", what);
 }
 
+static void check_room(struct outgoing *o, const struct buf *b)
+{
+	if (b->failed && b->is_full) fail(o, BECK_ETOOBIG, "message", "the message is larger than the API allows");
+	if (b->failed) fail(o, BECK_ENOMEM, "", "out of memory");
+}
+
 static void take_ids(struct outgoing *o, beck_channel *ch, yyjson_val *message)
 {
 	struct span id = json_span(yyjson_obj_get(message, "id")), parent = json_span(yyjson_obj_get(message, "parent_id"));
@@ -88,25 +95,33 @@ static void write_message(struct outgoing *o, yyjson_val *message)
 	jsonw_obj_end(&w);
 }
 
+/* json NULL: it is JSON, but no object, or none at all. */
+static void fail_json(struct outgoing *o, const char *json)
+{
+	char problem[DOCUMENT_PROBLEM_SIZE] = "";
+	if (json) document_problem(span_str(json), problem);
+	(void)error_field(&o->err, BECK_EARG, "message", "the message must be a JSON object%s%s", json ? ": " : "", problem);
+}
+
 static void make(struct outgoing *o, beck_channel *ch, const char *message_json)
 {
 	beck_result why = BECK_EARG;
 	*o = (struct outgoing){ 0 };
 	body_init(&o->json);
 	if (!ch) fail(o, BECK_EARG, "channel", "the channel is NULL");
-	if (ch && !ch->cid[0])
+	if (!channel_cid(ch))
 		fail(o, BECK_ESTATE, "channel", "the channel's id is not known yet: beck_channel_create comes first");
 	if (o->err.result != BECK_OK) return;
 	yyjson_doc *doc = message_json ? document_parse(span_str(message_json), &why) : NULL;
 	yyjson_val *root = yyjson_doc_get_root(doc);
-	if (!yyjson_is_obj(root)) {
-		fail(o, !doc && why == BECK_ENOMEM ? BECK_ENOMEM : BECK_EARG, "message", "the message must be a JSON object");
+	if (!doc && why == BECK_ENOMEM) {
+		fail(o, BECK_ENOMEM, "", "out of memory");
+	} else if (!yyjson_is_obj(root)) {
+		fail_json(o, doc ? NULL : message_json);
 	} else {
 		take_ids(o, ch, root);
 		write_message(o, root);
-		if (o->json.failed)
-			fail(o, o->json.is_full ? BECK_ETOOBIG : BECK_ENOMEM, "message",
-				"the message is larger than the API allows, or out of memory");
+		check_room(o, &o->json);
 	}
 	yyjson_doc_free(doc);
 }
@@ -115,16 +130,20 @@ static void make_text(struct outgoing *o, beck_channel *ch, const char *text)
 {
 	struct buf b;
 	struct jsonw w;
+	if (!text || !utf8_valid(span_str(text))) {
+		*o = (struct outgoing){ 0 };
+		fail(o, BECK_EARG, "text", text ? "the text is not UTF-8" : "the text is NULL");
+		return;
+	}
 	body_init(&b);
 	jsonw_init(&w, &b);
 	jsonw_obj_begin(&w);
-	jsonw_kstr(&w, "text", span_str(text ? text : ""));
+	jsonw_kstr(&w, "text", span_str(text));
 	jsonw_obj_end(&w);
 	buf_add(&b, "", 1);
 	if (b.failed) {
 		*o = (struct outgoing){ 0 };
-		fail(o, b.is_full ? BECK_ETOOBIG : BECK_ENOMEM, "text",
-			"the text is larger than the API allows, or out of memory");
+		check_room(o, &b);
 	} else {
 		make(o, ch, b.p);
 	}
@@ -152,7 +171,7 @@ static beck_result start(
 	struct outgoing *o, beck_channel *ch, char message_id[BECK_MESSAGE_ID_SIZE], beck_reply_fn fn, void *ctx, beck_error *err)
 {
 	if (o->err.result != BECK_OK) return refuse(o, err);
-	if (message_id) memcpy(message_id, o->id, sizeof o->id);
+	if (message_id) memcpy(message_id, o->id, strlen(o->id) + 1);
 	typing_sent(ch, o->parent_id);
 	beck_result r = outbox_send(ch->client, span_str(ch->cid), span_str(o->id), buf_span(&o->json), fn, ctx, err);
 	buf_deinit(&o->json);
@@ -340,12 +359,21 @@ beck_result beck_get_replies_async(
 
 /* ---- reactions ---- */
 
+/* Of "." and ".." in a path nothing would be left: it would name the message itself. */
+static void check_reaction(struct op *op, const char *type)
+{
+	op_check_text(op, "type", type);
+	if (type && !*type) op_fail(op, BECK_EARG, "type", "a reaction has a type");
+	if (type && (strcmp(type, ".") == 0 || strcmp(type, "..") == 0))
+		op_fail(op, BECK_EARG, "type", "a reaction has another type");
+}
+
 static void make_reaction(struct op *op, const char *message_id, const char *type, bool enforce_unique)
 {
 	struct jsonw w;
 	begin(op, "POST", message_id);
 	op_path_literal(op, "/reaction");
-	if (!type || !*type) op_fail(op, BECK_EARG, "type", "a reaction has a type");
+	check_reaction(op, type);
 	jsonw_init(&w, &op->body);
 	jsonw_obj_begin(&w);
 	jsonw_key(&w, "reaction");
@@ -376,7 +404,7 @@ static void make_no_reaction(struct op *op, const char *message_id, const char *
 {
 	begin(op, "DELETE", message_id);
 	op_path_literal(op, "/reaction");
-	if (!type || !*type) op_fail(op, BECK_EARG, "type", "a reaction has a type");
+	check_reaction(op, type);
 	op_path(op, type ? type : "");
 }
 
@@ -409,6 +437,13 @@ static const char *type_by_name(const char *path)
 	return "application/octet-stream";
 }
 
+static bool is_header_value(const char *s)
+{
+	for (const char *p = s; *p; p++)
+		if (*p < ' ' || *p > '~') return false;
+	return *s != '\0';
+}
+
 static void make_upload(struct op *op, beck_channel *ch, beck_upload_kind kind, const char *path, const char *content_type,
 	beck_progress_fn progress, void *progress_ctx)
 {
@@ -417,7 +452,10 @@ static void make_upload(struct op *op, beck_channel *ch, beck_upload_kind kind, 
 	if (f)
 		(void)fclose(f);
 	else
-		op_fail(op, path ? BECK_EFILE : BECK_EARG, "path", "the file cannot be opened");
+		op_fail(op, path ? BECK_EFILE : BECK_EARG, "path", path ? "the file cannot be opened" : "the path is NULL");
+	if (kind != BECK_FILE && kind != BECK_IMAGE) op_fail(op, BECK_EARG, "kind", "an upload is BECK_FILE or BECK_IMAGE");
+	if (content_type && !is_header_value(content_type))
+		op_fail(op, BECK_EARG, "content_type", "a content type is one line of ASCII");
 	op->call.file_path = path;
 	op->call.content_type = span_str(content_type ? content_type : type_by_name(path ? path : ""));
 	op->call.progress = progress;

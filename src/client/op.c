@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/utf8.h"
 #include "client/reply.h"
 #include "client/text.h"
 #include "wire/ids.h"
@@ -37,20 +38,43 @@ void op_fail(struct op *op, beck_result result, const char *field, const char *m
 
 /* ---- arguments ---- */
 
-bool op_check_json(struct op *op, const char *field, const char *json, char kind)
+static void fail_json(struct op *op, const char *field, const char *json, char kind)
 {
-	beck_result why;
-	if (op->err.result != BECK_OK) return false;
+	const char *due = kind == '{' ? "a JSON object" : "a JSON array";
+	char problem[DOCUMENT_PROBLEM_SIZE];
+	document_problem(span_str(json), problem);
+	(void)error_field(&op->err, BECK_EARG, field, "%s must be %s: %s", field, due, json ? problem : "it is NULL");
+}
+
+yyjson_doc *op_parse(struct op *op, const char *field, const char *json, char kind)
+{
+	beck_result why = BECK_EARG;
+	if (op->err.result != BECK_OK) return NULL;
 	yyjson_doc *doc = json ? document_parse(span_str(json), &why) : NULL;
 	yyjson_val *root = yyjson_doc_get_root(doc);
-	bool ok = kind == '{' ? yyjson_is_obj(root) : kind == '[' ? yyjson_is_arr(root) : root != NULL;
+	if (kind == '{' ? yyjson_is_obj(root) : yyjson_is_arr(root)) return doc;
+	if (doc)
+		(void)error_field(
+			&op->err, BECK_EARG, field, "%s must be %s", field, kind == '{' ? "a JSON object" : "a JSON array");
+	else if (why == BECK_ENOMEM)
+		op_fail(op, BECK_ENOMEM, "", "out of memory");
+	else
+		fail_json(op, field, json, kind);
 	yyjson_doc_free(doc);
-	if (!ok)
-		(void)error_field(&op->err, BECK_EARG, field, "%s must be %s", field,
-			kind == '{'   ? "a JSON object"
-			: kind == '[' ? "a JSON array"
-				      : "JSON");
-	return ok;
+	return NULL;
+}
+
+bool op_check_json(struct op *op, const char *field, const char *json, char kind)
+{
+	yyjson_doc *doc = op_parse(op, field, json, kind);
+	yyjson_doc_free(doc);
+	return doc != NULL;
+}
+
+void op_check_text(struct op *op, const char *field, const char *text)
+{
+	if (!text || !utf8_valid(span_str(text)))
+		op_fail(op, BECK_EARG, field, text ? "the text is not UTF-8" : "the text is NULL");
 }
 
 void op_body_object(struct op *op, const char *field, const char *json, bool may_be_null)

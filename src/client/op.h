@@ -22,8 +22,11 @@ void op_fail(struct op *op, beck_result result, const char *field, const char *m
 
 /* The whole body is this object; NULL where `may_be_null` is an empty one. */
 void op_body_object(struct op *op, const char *field, const char *json, bool may_be_null);
-/* Whether text is JSON of that kind: '{', '[' or 0 for any; else the op has failed with `field`. */
-bool op_check_json(struct op *op, const char *field, const char *json, char kind);
+/* The document, to be freed by yyjson_doc_free, when text is JSON of that kind: '{' or '['. Else NULL, and the op has failed with
+ * `field` or for want of memory. */
+yyjson_doc *op_parse(struct op *op, const char *field, const char *json, char kind);
+bool op_check_json(struct op *op, const char *field, const char *json, char kind); /* the same, the document freed */
+void op_check_text(struct op *op, const char *field, const char *text);            /* not NULL, and UTF-8 */
 /* Ids of messages, users, as the API allows them. */
 void op_check_message_id(struct op *op, const char *id);
 void op_check_user_id(struct op *op, const char *field, const char *id);

@@ -7,7 +7,7 @@
 
 #include <beck/client.h>
 
-enum kind { TEXT, NUMBER, SWITCH };
+enum kind { TEXT, NUMBER, SWITCH, LEVEL, THREADING };
 
 static const struct {
 	const char *name;
@@ -35,7 +35,13 @@ static const struct {
 	{ "state_file", TEXT, offsetof(beck_options, state_file) },
 	{ "client_name", TEXT, offsetof(beck_options, client_name) },
 	{ "device_json", TEXT, offsetof(beck_options, device_json) },
+	{ "log_level", LEVEL, offsetof(beck_options, log_level) },
+	{ "threading", THREADING, offsetof(beck_options, threading) },
 };
+
+/* By the number that each stands for. */
+static const char *const levels[] = { "error", "warn", "info", "debug" };
+static const char *const threadings[] = { "own_thread", "poll_events", "no_thread" };
 
 static bool read_switch(const char *value, bool *out)
 {
@@ -53,16 +59,33 @@ static bool read_number(const char *value, int32_t *out)
 	return true;
 }
 
+static bool read_choice(const char *value, const char *const *choices, size_t n, uint8_t *out)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (strcmp(choices[i], value) != 0) continue;
+		*out = (uint8_t)i;
+		return true;
+	}
+	return false;
+}
+
+static bool read_value(enum kind kind, const char *value, void *field)
+{
+	switch (kind) {
+	case SWITCH: return read_switch(value, field);
+	case NUMBER: return read_number(value, field);
+	case LEVEL: return read_choice(value, levels, BECK_COUNT(levels), field);
+	case THREADING: return read_choice(value, threadings, BECK_COUNT(threadings), field);
+	default: *(const char **)field = value; return true;
+	}
+}
+
 beck_result beck_options_set(beck_options *options, const char *name, const char *value)
 {
 	if (!options || !name || !value) return BECK_EARG;
 	for (size_t i = 0; i < BECK_COUNT(names); i++) {
-		void *field = (char *)options + names[i].at;
 		if (strcmp(names[i].name, name) != 0) continue;
-		if (names[i].kind == SWITCH) return read_switch(value, field) ? BECK_OK : BECK_EARG;
-		if (names[i].kind == NUMBER) return read_number(value, field) ? BECK_OK : BECK_EARG;
-		*(const char **)field = value;
-		return BECK_OK;
+		return read_value(names[i].kind, value, (char *)options + names[i].at) ? BECK_OK : BECK_EARG;
 	}
 	return BECK_EARG;
 }

@@ -1,5 +1,6 @@
 #include "client/reply.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/json.h"
@@ -47,13 +48,27 @@ static bool is_too_deep(struct span s)
 	return false;
 }
 
+/* Without YYJSON_READ_INSITU the input is only read, whatever the signature says. */
+static yyjson_doc *read_document(struct span text, yyjson_read_err *err)
+{
+	return yyjson_read_opts((char *)(uintptr_t)text.p, text.n, 0, &document_allocator, err);
+}
+
+void document_problem(struct span text, char out[DOCUMENT_PROBLEM_SIZE])
+{
+	yyjson_read_err err = { .msg = "nothing is there" };
+	bool is_deep = text.n && is_too_deep(text);
+	if (is_deep) err.msg = "it is nested too deep";
+	if (text.n && !is_deep) yyjson_doc_free(read_document(text, &err));
+	(void)snprintf(out, DOCUMENT_PROBLEM_SIZE, "%s at byte %zu", err.msg ? err.msg : "read anew", err.pos);
+}
+
 yyjson_doc *document_parse(struct span text, beck_result *result)
 {
 	yyjson_read_err err = { 0 };
 	*result = BECK_EPROTOCOL;
 	if (!text.n || is_too_deep(text)) return NULL;
-	/* Without YYJSON_READ_INSITU the input is only read, whatever the signature says. */
-	yyjson_doc *doc = yyjson_read_opts((char *)(uintptr_t)text.p, text.n, 0, &document_allocator, &err);
+	yyjson_doc *doc = read_document(text, &err);
 	if (!doc && err.code == YYJSON_READ_ERROR_MEMORY_ALLOCATION) *result = BECK_ENOMEM;
 	return doc;
 }

@@ -17,6 +17,9 @@
 /* Everything of libyyjson's that is allocated here: mem_alloc and its like. */
 extern const yyjson_alc document_allocator;
 yyjson_doc *document_parse(struct span text, beck_result *result);
+/* Why document_parse refused it, for people: "unexpected character at byte 7". */
+enum { DOCUMENT_PROBLEM_SIZE = 128 };
+void document_problem(struct span text, char out[DOCUMENT_PROBLEM_SIZE]);
 
 struct beck_reply {
 	atomic_int refs;

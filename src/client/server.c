@@ -45,6 +45,10 @@ char *beck_create_token(const char *secret, const char *user_id, int64_t expires
 		(void)error_field(err, BECK_EARG, "user_id", "a user id has 1 to 255 of the characters A-Z a-z 0-9 _ @ -");
 		return NULL;
 	}
+	if (expires_at_s < 0) {
+		(void)error_field(err, BECK_EARG, "expires_at_s", "a token does not end before 1970; 0 is a token for ever");
+		return NULL;
+	}
 	buf_init(&b, 1024);
 	jsonw_init(&w, &b);
 	jsonw_obj_begin(&w);

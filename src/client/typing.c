@@ -5,6 +5,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "client/channel.h"
+#include "client/client.h"
 #include "client/events.h"
 
 /* ---- the user himself ---- */
@@ -23,18 +24,16 @@ static struct typing *place_of(beck_channel *ch, const char *parent_id)
 	return idle;
 }
 
-/* A refusal for good: the channel has no typing events, or the user may not. The handle is kept until the answer. */
+/* A refusal for good: the channel has no typing events, or the user may not. */
 static void answered(void *ctx, const beck_error *error, const beck_reply *reply)
 {
 	enum { NO_FEATURE = 19, NOT_ALLOWED = 17 };
-	beck_channel *ch = ctx;
+	struct channel_tie *tie = ctx;
 	(void)reply;
-	if (error && (error->code == NO_FEATURE || error->code == NOT_ALLOWED)) {
-		client_lock(ch->client);
-		ch->no_typing = true;
-		client_unlock(ch->client);
-	}
-	beck_channel_unref(ch);
+	client_lock(tie->client);
+	if (tie->channel && error && (error->code == NO_FEATURE || error->code == NOT_ALLOWED)) tie->channel->no_typing = true;
+	client_unlock(tie->client);
+	channel_untie(tie);
 }
 
 static void send(beck_channel *ch, const char *type, const char *parent_id)
@@ -53,9 +52,9 @@ static void send(beck_channel *ch, const char *type, const char *parent_id)
 	jsonw_obj_end(&w);
 	jsonw_obj_end(&w);
 	struct call call = { .method = "POST", .path = buf_span(&path), .body = buf_span(&body) };
-	beck_channel *held = beck_channel_ref(ch);
-	bool ok = !path.failed && !body.failed && call_start_locked(ch->client, &call, answered, held, NULL) == BECK_OK;
-	if (!ok) atomic_fetch_sub(&ch->refs, 1); /* never the last: the caller has one */
+	struct channel_tie *tie = channel_tie(ch);
+	bool ok = !path.failed && !body.failed && call_start_locked(ch->client, &call, answered, tie, NULL) == BECK_OK;
+	if (!ok) channel_untie(tie); /* an event of this kind may get lost */
 	buf_deinit(&path);
 	buf_deinit(&body);
 }
@@ -87,7 +86,7 @@ static beck_result keystroke(beck_channel *ch, const char *parent_id)
 static beck_result check(beck_channel *ch, const char *parent_id)
 {
 	if (!ch || (parent_id && strlen(parent_id) > 255)) return BECK_EARG;
-	return ch->id[0] ? BECK_OK : BECK_ESTATE;
+	return channel_id(ch) ? BECK_OK : BECK_ESTATE;
 }
 
 beck_result beck_keystroke(beck_channel *ch, const char *parent_id)
@@ -147,9 +146,11 @@ static void on_typing(void *ctx, beck_client *c, const beck_event *e)
 		   *parent = beck_value_text(beck_value_get(v, "parent_id"));
 	const char *type = beck_event_type(e);
 	bool is_start = strcmp(type, "typing.start") == 0, is_message = strcmp(type, "message.new") == 0;
-	if (!*user || strcmp(user, beck_user_id(c)) == 0) return;
+	if (!*user) return;
 	client_lock(c);
 	int64_t now = client_now_ms(c);
+	bool is_self = c->user.id && strcmp(user, c->user.id) == 0;
+	if (is_self) is_start = false;
 	forget(ch, user, is_message ? NULL : parent, now);
 	if (is_start && !ch->typists) ch->typists = mem_calloc(TYPISTS_MAX, sizeof *ch->typists);
 	if (is_start && ch->typists && ch->n_typists < TYPISTS_MAX) {

@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "client/error.h"
 #include "client/op.h"
 #include "client/reply.h"
@@ -81,7 +82,11 @@ beck_result user_json_check(struct span json, char id_out[256], beck_error *err)
 	beck_result why = BECK_EARG;
 	yyjson_doc *doc = json.n ? document_parse(json, &why) : NULL;
 	if (!doc && why == BECK_ENOMEM) return error_set(err, BECK_ENOMEM, "out of memory");
-	if (!doc) return error_field(err, BECK_EARG, "user", "the user is no JSON: an object like {\"id\":\"john\"} is expected");
+	if (!doc) {
+		char problem[DOCUMENT_PROBLEM_SIZE];
+		document_problem(json, problem);
+		return error_field(err, BECK_EARG, "user", "an object like {\"id\":\"john\"} is expected: %s", problem);
+	}
 	beck_result r = check_object(yyjson_doc_get_root(doc), id_out, err);
 	yyjson_doc_free(doc);
 	return r;
@@ -113,10 +118,14 @@ static void put_text(beck_user_builder *b, const char *key, const char *value)
 {
 	struct buf text;
 	struct jsonw w;
-	if (!b) return;
+	if (!b || b->err.result != BECK_OK) return;
+	if (!value || !utf8_valid(span_str(value))) {
+		(void)error_field(&b->err, BECK_EARG, key, "%s", value ? "the text is not UTF-8" : "the text is NULL");
+		return;
+	}
 	body_init(&text);
 	jsonw_init(&w, &text);
-	jsonw_str(&w, span_str(value ? value : ""));
+	jsonw_str(&w, span_str(value));
 	if (text.failed) b->members.failed = true;
 	put_json(b, key, buf_span(&text));
 	buf_deinit(&text);
@@ -152,11 +161,13 @@ void beck_user_builder_invisible(beck_user_builder *b, bool invisible)
 
 void beck_user_builder_set(beck_user_builder *b, const char *key, const char *value_json)
 {
-	beck_result why;
+	beck_result why = BECK_EARG;
 	if (!b || b->err.result != BECK_OK) return;
 	yyjson_doc *doc = key && value_json ? document_parse(span_str(value_json), &why) : NULL;
 	if (doc)
 		put_json(b, key, span_str(value_json));
+	else if (why == BECK_ENOMEM)
+		(void)error_set(&b->err, BECK_ENOMEM, "out of memory");
 	else
 		(void)error_field(&b->err, BECK_EARG, key ? key : "key", "the value of \"%s\" is no JSON", key ? key : "");
 	yyjson_doc_free(doc);
@@ -175,16 +186,59 @@ void beck_user_builder_delivery_receipts(beck_user_builder *b, bool enabled)
 	if (b) b->privacy[2] = enabled;
 }
 
-static void write_privacy(beck_user_builder *b)
+static void write_privacy(const beck_user_builder *b, struct buf *out)
 {
 	bool any = false;
 	for (int i = 0; i < PRIVACY_KINDS; i++) {
 		if (b->privacy[i] < 0) continue;
-		buf_printf(&b->text, "%s\"%s\":{\"enabled\":%s}", any ? "," : ",\"privacy_settings\":{", privacy_names[i],
+		buf_printf(out, "%s\"%s\":{\"enabled\":%s}", any ? "," : ",\"privacy_settings\":{", privacy_names[i],
 			b->privacy[i] ? "true" : "false");
 		any = true;
 	}
-	if (any) buf_add_char(&b->text, '}');
+	if (any) buf_add_char(out, '}');
+}
+
+/* The iterator is a copy: it goes on from where the caller's is. */
+static bool comes_again(yyjson_obj_iter it, struct span name)
+{
+	yyjson_val *key, *value;
+	while (json_next(&it, &key, &value))
+		if (span_eq(json_span(key), name)) return true;
+	return false;
+}
+
+/* What was set twice is as it was set last. */
+static void write_last(yyjson_val *all, struct buf *out)
+{
+	struct jsonw w;
+	yyjson_obj_iter it = yyjson_obj_iter_with(all);
+	yyjson_val *key, *value;
+	jsonw_init(&w, out);
+	jsonw_obj_begin(&w);
+	while (json_next(&it, &key, &value)) {
+		if (comes_again(it, json_span(key))) continue;
+		jsonw_key_span(&w, json_span(key));
+		jsonw_val(&w, value);
+	}
+	jsonw_obj_end(&w);
+}
+
+static void write_user(beck_user_builder *b)
+{
+	beck_result why;
+	struct buf all;
+	buf_init(&all, b->members.max + 256);
+	buf_add_char(&all, '{');
+	buf_add_span(&all, buf_span(&b->members));
+	write_privacy(b, &all);
+	buf_add_char(&all, '}');
+	buf_clear(&b->text);
+	yyjson_doc *doc = all.failed ? NULL : document_parse(buf_span(&all), &why);
+	if (doc) write_last(yyjson_doc_get_root(doc), &b->text);
+	buf_add(&b->text, "", 1);
+	if (!doc) b->text.failed = true;
+	yyjson_doc_free(doc);
+	buf_deinit(&all);
 }
 
 const char *beck_user_builder_json(beck_user_builder *b, beck_error *err)
@@ -194,11 +248,7 @@ const char *beck_user_builder_json(beck_user_builder *b, beck_error *err)
 		(void)error_set(err, BECK_ENOMEM, "out of memory");
 		return NULL;
 	}
-	buf_clear(&b->text);
-	buf_add_char(&b->text, '{');
-	buf_add_span(&b->text, buf_span(&b->members));
-	write_privacy(b);
-	buf_add(&b->text, "}", 2); /* with its NUL */
+	write_user(b);
 	if (b->err.result != BECK_OK) {
 		if (err) *err = b->err;
 		return NULL;
@@ -214,21 +264,14 @@ const char *beck_user_builder_json(beck_user_builder *b, beck_error *err)
 
 /* ---- calls ---- */
 
-static bool asks(const char *json, const char *key)
-{
-	beck_result why;
-	yyjson_doc *doc = json ? document_parse(span_str(json), &why) : NULL;
-	bool yes = yyjson_is_true(yyjson_obj_get(yyjson_doc_get_root(doc), key));
-	yyjson_doc_free(doc);
-	return yes;
-}
-
 static void make_query(struct op *op, const char *query_json)
 {
 	op_begin(op, "GET", "/users");
-	if (!op_check_json(op, "query", query_json, '{')) return;
+	yyjson_doc *doc = op_parse(op, "query", query_json, '{');
+	if (!doc) return;
 	op_query(op, "payload", span_str(query_json));
-	op->call.needs_connection = asks(query_json, "presence");
+	op->call.needs_connection = yyjson_is_true(yyjson_obj_get(yyjson_doc_get_root(doc), "presence"));
+	yyjson_doc_free(doc);
 	op->call.effect = op->call.needs_connection ? CALL_PRESENCE : CALL_PLAIN;
 }
 
@@ -284,13 +327,15 @@ beck_result beck_update_user_async(
 /* An array is what people have; an object by id is what the API wants. */
 static void make_upsert(struct op *op, const char *users_json)
 {
-	beck_result why;
 	struct jsonw w;
 	size_t i, n;
 	yyjson_val *user;
 	op_begin(op, "POST", "/users");
-	if (!op_check_json(op, "users", users_json, '[')) return;
-	yyjson_doc *doc = document_parse(span_str(users_json), &why);
+	yyjson_doc *doc = op_parse(op, "users", users_json, '[');
+	if (!doc) return;
+	n = yyjson_arr_size(yyjson_doc_get_root(doc));
+	if (n == 0) op_fail(op, BECK_EARG, "users", "at least one user is needed");
+	if (n > (size_t)LIMIT_USERS_BATCH) op_fail(op, BECK_ETOOBIG, "users", "at most 100 users fit in one call");
 	jsonw_init(&w, &op->body);
 	jsonw_obj_begin(&w);
 	jsonw_key(&w, "users");

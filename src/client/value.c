@@ -135,9 +135,12 @@ beck_result beck_document_parse(const char *json, size_t length, beck_document *
 	beck_result why;
 	if (!json || !document) return error_set(err, BECK_EARG, "json or document is NULL");
 	yyjson_doc *doc = document_parse(span_make(json, length), &why);
-	if (!doc)
-		return error_set(
-			err, why == BECK_ENOMEM ? why : BECK_EARG, why == BECK_ENOMEM ? "out of memory" : "this is no JSON");
+	if (!doc && why == BECK_ENOMEM) return error_set(err, BECK_ENOMEM, "out of memory");
+	if (!doc) {
+		char problem[DOCUMENT_PROBLEM_SIZE];
+		document_problem(span_make(json, length), problem);
+		return error_set(err, BECK_EARG, "this is no JSON: %s", problem);
+	}
 	struct beck_document *d = mem_alloc(sizeof *d);
 	if (!d) {
 		yyjson_doc_free(doc);

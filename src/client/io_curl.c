@@ -14,17 +14,34 @@ static struct watched_fd *find_fd(struct io_curl *c, curl_socket_t fd)
 	return NULL;
 }
 
+static bool make_room(struct io_curl *c, size_t n)
+{
+	if (n <= c->cap_fds) return true;
+	size_t cap = n + c->cap_fds;
+	struct watched_fd *fds = mem_realloc(c->fds, cap * sizeof *fds),
+			  *ready = fds ? mem_realloc(c->ready, cap * sizeof *ready) : NULL;
+	if (fds) c->fds = fds;
+	if (ready) c->ready = ready;
+	if (!fds || !ready) return false;
+	c->cap_fds = cap;
+	return true;
+}
+
+/* Before a handle begins: curl takes no excuse when it announces a descriptor, a refusal breaks all its handles for good. */
+static bool make_room_for_handle(struct io_curl *c)
+{
+	enum { PER_HANDLE = 4 }; /* two addresses side by side, the resolver's, and one to spare */
+	size_t n = 0;
+	for (struct list *l = c->transfers.next; l != &c->transfers; l = l->next) n += PER_HANDLE;
+	(void)pthread_mutex_lock(&c->guard);
+	bool ok = make_room(c, n);
+	(void)pthread_mutex_unlock(&c->guard);
+	return ok;
+}
+
 static bool add_fd(struct io_curl *c, curl_socket_t fd, short events, uint64_t stream)
 {
-	if (c->n_fds == c->cap_fds) {
-		size_t cap = c->cap_fds ? 2 * c->cap_fds : 8;
-		struct watched_fd *fds = mem_realloc(c->fds, cap * sizeof *fds),
-				  *ready = fds ? mem_realloc(c->ready, cap * sizeof *ready) : NULL;
-		if (fds) c->fds = fds;
-		if (ready) c->ready = ready;
-		if (!fds || !ready) return false;
-		c->cap_fds = cap;
-	}
+	if (!make_room(c, c->n_fds + 1)) return false;
 	c->fds[c->n_fds++] = (struct watched_fd){ fd, events, stream };
 	return true;
 }
@@ -96,9 +113,18 @@ static bool set_trust(CURL *easy, const struct io_setup *s)
 	return ok;
 }
 
+/* Curl before 8.14 lets its sockets survive exec. */
+static curl_socket_t open_socket(void *ctx, curlsocktype purpose, struct curl_sockaddr *a)
+{
+	(void)ctx;
+	(void)purpose;
+	return os_socket(a->family, a->socktype, a->protocol);
+}
+
 bool io_curl_prepare(struct io_curl *c, struct transfer *t, struct span url)
 {
 	t->io = c;
+	if (!make_room_for_handle(c)) return false;
 	t->easy = curl_easy_init();
 	if (!t->easy) return false;
 	(void)curl_easy_setopt(t->easy, CURLOPT_NOSIGNAL, 1L);
@@ -106,6 +132,11 @@ bool io_curl_prepare(struct io_curl *c, struct transfer *t, struct span url)
 	(void)curl_easy_setopt(t->easy, CURLOPT_ERRORBUFFER, t->problem);
 	(void)curl_easy_setopt(t->easy, CURLOPT_TCP_KEEPALIVE, 1L);
 	(void)curl_easy_setopt(t->easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+	(void)curl_easy_setopt(t->easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
+#if LIBCURL_VERSION_NUM >= 0x075700
+	/* Ending a handle must not wait for a name server. */
+	(void)curl_easy_setopt(t->easy, CURLOPT_QUICK_EXIT, 1L);
+#endif
 #if LIBCURL_VERSION_NUM >= 0x075500
 	(void)curl_easy_setopt(t->easy, CURLOPT_PROTOCOLS_STR, "http,https");
 #else
@@ -114,14 +145,25 @@ bool io_curl_prepare(struct io_curl *c, struct transfer *t, struct span url)
 	return set_url(t->easy, url) && set_trust(t->easy, &c->setup);
 }
 
-beck_result io_curl_result(CURLcode code)
+/* Curl has one code for a refused handshake and for one that was cut off, which is the network's doing and may heal. With other
+ * TLS libraries than OpenSSL the text may differ; then it counts as refused. */
+static bool was_cut(const struct transfer *t)
+{
+	static const char *const texts[] = { "Recv failure", "Send failure", "SSL_ERROR_SYSCALL", "unexpected eof" };
+	for (size_t i = 0; i < BECK_COUNT(texts); i++)
+		if (strstr(t->problem, texts[i])) return true;
+	return false;
+}
+
+beck_result io_curl_result(const struct transfer *t, CURLcode code)
 {
 	switch (code) {
 	case CURLE_OK: return BECK_OK;
 	case CURLE_OUT_OF_MEMORY: return BECK_ENOMEM;
+	case CURLE_ABORTED_BY_CALLBACK: /* io_curl_http.c: no progress */
 	case CURLE_OPERATION_TIMEDOUT: return BECK_ETIMEOUT;
+	case CURLE_SSL_CONNECT_ERROR: return was_cut(t) ? BECK_ENETWORK : BECK_ETLS;
 	case CURLE_PEER_FAILED_VERIFICATION:
-	case CURLE_SSL_CONNECT_ERROR:
 	case CURLE_SSL_CERTPROBLEM:
 	case CURLE_SSL_CIPHER:
 	case CURLE_SSL_CACERT_BADFILE:
@@ -198,6 +240,8 @@ static size_t find_ready(struct io_curl *c)
 {
 	size_t n = gather(c), ready = 0;
 	if (!n || os_poll(c->polled, n, 0) == 0) return 0;
+	/* Whatever the flag says: the byte of a wake may arrive after the turn that has heard it. */
+	if (c->polled[0].revents) os_wake_take(c->wake);
 	(void)pthread_mutex_lock(&c->guard);
 	for (size_t i = 1; i < n && i - 1 < c->n_fds; i++) {
 		if (!c->polled[i].revents) continue;
@@ -240,10 +284,11 @@ static void turn(struct io *io)
 {
 	struct io_curl *c = io_curl_of(io);
 	int running;
-	if (atomic_exchange(&c->is_woken, false)) os_wake_take(c->wake);
 	bool had_more = c->has_more;
 	c->has_more = false;
 	size_t n = find_ready(c);
+	/* After the pipe was emptied: a wake from now on writes into it again, and one from before is heard by what follows. */
+	atomic_store(&c->is_woken, false);
 	for (size_t i = 0; i < n; i++) act(c, &c->ready[i]);
 	if (had_more) io_streams_pull(c);
 	if (c->due_ms >= 0 && c->due_ms <= os_now_ms()) {
@@ -251,6 +296,7 @@ static void turn(struct io *io)
 		(void)curl_multi_socket_action(c->multi, CURL_SOCKET_TIMEOUT, 0, &running);
 	}
 	finish_done(c);
+	if (c->has_news) io_http_tell(c);
 }
 
 static size_t fds(struct io *io, beck_fd *out, size_t max)
@@ -270,7 +316,7 @@ static size_t fds(struct io *io, beck_fd *out, size_t max)
 static int deadline_ms(struct io *io)
 {
 	struct io_curl *c = io_curl_of(io);
-	if (c->has_more || atomic_load(&c->is_woken)) return 0;
+	if (c->has_more || c->has_news || atomic_load(&c->is_woken)) return 0;
 	if (c->due_ms < 0) return -1;
 	int64_t left = c->due_ms - os_now_ms();
 	return left < 0 ? 0 : left > INT32_MAX ? INT32_MAX : (int)left;

@@ -41,6 +41,7 @@ struct io_curl {
 	uint64_t last_id;
 	int64_t due_ms; /* when curl wants to be called; -1: never */
 	bool has_more;  /* a stream was left with bytes to read */
+	bool has_news;  /* an exchange has progress to tell, or failed before it began */
 	os_fd wake[2];
 	atomic_bool is_woken;
 	pthread_mutex_t guard;
@@ -60,7 +61,7 @@ bool io_curl_watch(struct io_curl *c, curl_socket_t fd, short events, uint64_t s
 /* Options that all handles have; false without memory. */
 bool io_curl_prepare(struct io_curl *c, struct transfer *t, struct span url);
 struct transfer *io_curl_find(struct io_curl *c, uint64_t id, enum transfer_kind kind);
-beck_result io_curl_result(CURLcode code);
+beck_result io_curl_result(const struct transfer *t, CURLcode code);
 struct span io_curl_problem(const struct transfer *t, CURLcode code);
 int64_t io_curl_now(struct io *io);
 void io_curl_wake(struct io *io);
@@ -70,6 +71,8 @@ uint64_t io_http_start(struct io *io, const struct io_http *request);
 void io_http_cancel(struct io *io, uint64_t id);
 void io_http_done(struct io_curl *c, struct transfer *t, CURLcode code);
 void io_http_free(struct io_curl *c, struct transfer *t);
+/* Tells what was put off, because inside a callback of curl or in http_start it could not be told. */
+void io_http_tell(struct io_curl *c);
 
 /* ---- io_curl_stream.c ---- */
 uint64_t io_stream_open(struct io *io, struct span url, uint32_t timeout_ms);

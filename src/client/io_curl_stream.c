@@ -69,12 +69,12 @@ void io_stream_connected(struct io_curl *c, struct transfer *t, CURLcode code)
 	struct stream *s = of(t);
 	struct io *io = &c->io;
 	if (code == CURLE_OK && curl_easy_getinfo(t->easy, CURLINFO_ACTIVESOCKET, &s->fd) == CURLE_OK &&
-		s->fd != CURL_SOCKET_BAD && io_curl_watch(c, s->fd, POLLIN, t->id)) {
+		s->fd != CURL_SOCKET_BAD && io_curl_watch(c, s->fd, (short)(s->out.n ? POLLIN | POLLOUT : POLLIN), t->id)) {
 		c->has_more = true; /* TLS may have read bytes already */
 		io->events->on_stream_open(io->ctx, t->id);
 		return;
 	}
-	beck_result r = code == CURLE_OK ? BECK_ENOMEM : io_curl_result(code);
+	beck_result r = code == CURLE_OK ? BECK_ENOMEM : io_curl_result(t, code);
 	end(c, s, r, code == CURLE_OK ? SPAN("out of memory") : io_curl_problem(t, code));
 }
 
@@ -138,7 +138,7 @@ static void pull(struct io_curl *c, uint64_t id)
 		if (code == CURLE_AGAIN) return;
 		if (code != CURLE_OK || n == 0) {
 			bool is_end = code == CURLE_OK;
-			end(c, of(t), is_end ? BECK_OK : io_curl_result(code),
+			end(c, of(t), is_end ? BECK_OK : io_curl_result(t, code),
 				is_end ? SPAN("the peer closed the connection") : io_curl_problem(t, code));
 			return;
 		}
@@ -154,7 +154,7 @@ void io_stream_ready(struct io_curl *c, uint64_t id, short events)
 	if (!t) return;
 	if (events & POLLOUT) code = push(c, of(t));
 	if (code != CURLE_OK)
-		end(c, of(t), io_curl_result(code), io_curl_problem(t, code));
+		end(c, of(t), io_curl_result(t, code), io_curl_problem(t, code));
 	else if (events & ~POLLOUT)
 		pull(c, id);
 }

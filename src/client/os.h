@@ -23,6 +23,12 @@ bool os_random(void *p, size_t n);
 /* As poll(2); interrupted counts as nothing ready. */
 int os_poll(os_pollfd *fds, size_t n, int timeout_ms);
 
+/* Whether it is there, a file, and no directory, pipe or device. */
+bool os_is_file(const char *path);
+
+/* socket(2), close-on-exec. */
+os_fd os_socket(int family, int type, int protocol);
+
 /* A pair of descriptors: what is written to the one makes the other readable. Neither blocks nor survives exec. */
 bool os_wake_open(os_fd pair[2]);
 void os_wake_close(os_fd pair[2]);

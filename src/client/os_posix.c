@@ -1,6 +1,8 @@
 #ifndef _WIN32
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -35,6 +37,24 @@ int os_poll(os_pollfd *fds, size_t n, int timeout_ms)
 	return ready < 0 ? 0 : ready;
 }
 
+bool os_is_file(const char *path)
+{
+	struct stat st;
+	return stat(path, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+os_fd os_socket(int family, int type, int protocol)
+{
+#ifdef SOCK_CLOEXEC
+	return socket(family, type | SOCK_CLOEXEC, protocol);
+#else
+	int fd = socket(family, type, protocol);
+	if (fd >= 0) (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+	return fd;
+#endif
+}
+
+#ifdef __APPLE__
 static bool prepare(int fd)
 {
 	int flags = fcntl(fd, F_GETFL);
@@ -48,6 +68,9 @@ bool os_wake_open(os_fd pair[2])
 	os_wake_close(pair);
 	return false;
 }
+#else
+bool os_wake_open(os_fd pair[2]) { return pipe2(pair, O_NONBLOCK | O_CLOEXEC) == 0; }
+#endif
 
 void os_wake_close(os_fd pair[2])
 {

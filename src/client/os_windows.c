@@ -24,6 +24,19 @@ int os_poll(os_pollfd *fds, size_t n, int timeout_ms)
 	return ready < 0 ? 0 : ready;
 }
 
+bool os_is_file(const char *path)
+{
+	DWORD a = GetFileAttributesA(path);
+	return a != INVALID_FILE_ATTRIBUTES && !(a & (FILE_ATTRIBUTE_DIRECTORY | FILE_ATTRIBUTE_DEVICE));
+}
+
+os_fd os_socket(int family, int type, int protocol)
+{
+	SOCKET s = socket(family, type, protocol);
+	if (s != INVALID_SOCKET) (void)SetHandleInformation((HANDLE)s, HANDLE_FLAG_INHERIT, 0);
+	return s;
+}
+
 static bool loopback_pair(SOCKET listener, os_fd pair[2])
 {
 	struct sockaddr_in a = { .sin_family = AF_INET };

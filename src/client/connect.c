@@ -284,6 +284,7 @@ static beck_result begin(beck_client *c, const struct connecting *n, beck_error 
 	beck_result r = user_set(c, n->kind, n->id, n->json) ? token_set(c, n->token, n->provider, n->provider_ctx) : BECK_ENOMEM;
 	if (r == BECK_OK && !add_waiter(c, n)) r = BECK_ENOMEM;
 	if (r != BECK_OK) {
+		token_forget(c);
 		user_clear(c);
 		return error_set(err, r, "out of memory");
 	}

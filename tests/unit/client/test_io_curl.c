@@ -212,14 +212,14 @@ static void step(struct world *w, int max_ms)
 	nap(w, max_ms);
 }
 
-#define UNTIL(w, condition)\
-	do {\
-		int64_t give_up = os_now_ms() + 20000;\
-		while (!(condition)) {\
-			if (os_now_ms() > give_up) fail_msg("never: %s", #condition);\
-			turn(w);\
-			if (!(condition)) nap(w, 100);\
-		}\
+#define UNTIL(w, condition)                                                                                                      \
+	do {                                                                                                                     \
+		int64_t give_up = os_now_ms() + 20000;                                                                           \
+		while (!(condition)) {                                                                                           \
+			if (os_now_ms() > give_up) fail_msg("never: %s", #condition);                                            \
+			turn(w);                                                                                                 \
+			if (!(condition)) nap(w, 100);                                                                           \
+		}                                                                                                                \
 	} while (0)
 
 static void for_ms(struct world *w, int ms)
@@ -277,15 +277,19 @@ static void test_answers(void **state)
 	(void)state;
 	struct world *w = world_make();
 	struct span headers[] = { SPAN("X-One: 1"), SPAN("X-Two: 2") };
-	struct io_http post = { .method = "POST", .headers = headers, .n_headers = 2, .body = SPAN("{}"), .content_type = SPAN("application/json") };
+	struct io_http post = {
+		.method = "POST", .headers = headers, .n_headers = 2, .body = SPAN("{}"), .content_type = SPAN("application/json")
+	};
 	struct heard *h = answer_of(w, ask(w, url_of("http", peers.plain, "/echo"), post));
 	assert_failed(h, BECK_OK);
 	assert_int_equal(h->status, 200);
 	assert_bytes(h, "POST|1|application/json||{}");
 	post.body = SPAN("");
 	assert_bytes(answer_of(w, ask(w, url_of("http", peers.plain, "/echo"), post)), "POST|1|application/json||");
-	assert_bytes(answer_of(w, ask(w, url_of("http", peers.plain, "/echo"), (struct io_http){ .method = "POST" })), "POST||||");
-	assert_bytes(answer_of(w, ask(w, url_of("http", peers.plain, "/echo"), (struct io_http){ .method = "DELETE" })), "DELETE||||");
+	assert_bytes(
+		answer_of(w, ask(w, url_of("http", peers.plain, "/echo"), (struct io_http){ .method = "POST" })), "POST||||");
+	assert_bytes(
+		answer_of(w, ask(w, url_of("http", peers.plain, "/echo"), (struct io_http){ .method = "DELETE" })), "DELETE||||");
 	assert_bytes(get(w, "/echo"), "GET||||");
 	assert_int_equal(get(w, "/nothing")->status, 404);
 	assert_bytes(get(w, "/bytewise"), "hello");
@@ -744,7 +748,8 @@ static void test_tls_distrust(void **state)
 	assert_failed(of(w, id), BECK_ETLS);
 	assert_int_equal(of(w, id)->opens, 0);
 	/* No TLS at all. */
-	assert_failed(answer_of(w, ask(w, url_of("https", peers.plain, "/echo"), (struct io_http){ .timeout_ms = 2000 })), BECK_ETLS);
+	assert_failed(
+		answer_of(w, ask(w, url_of("https", peers.plain, "/echo"), (struct io_http){ .timeout_ms = 2000 })), BECK_ETLS);
 	world_end(w);
 	/* The certificate is for 127.0.0.1. */
 	w = world_with((struct io_setup){ .ca_file = peers.ca });

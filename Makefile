@@ -6,7 +6,7 @@
 JOBS ?= $(shell nproc)
 QUIET = --log-level=WARNING
 
-.PHONY: help docs run build dev tsan tsan-test test test-quick check format bench sim fuzz kill clean
+.PHONY: help docs run build install dev tsan tsan-test test test-quick check format bench sim fuzz kill clean
 help:
 	@sed -n 's/^## //p' Makefile
 
@@ -19,6 +19,13 @@ build:
 	@tools/install-deps
 	@echo "compiling: the server and its tool, into build/bin"
 	@cmake $(QUIET) --preset release >/dev/null && cmake --build build -j $(JOBS) -- --no-print-directory -s
+
+## make install     programs, library, headers, beck.pc below PREFIX (/usr/local); DESTDIR goes before it
+PREFIX ?= /usr/local
+install:
+	@tools/install-deps
+	@cmake $(QUIET) --preset release -DCMAKE_INSTALL_PREFIX=$(PREFIX) >/dev/null && cmake --build build -j $(JOBS) -- --no-print-directory -s
+	@cmake --install build >/dev/null
 
 ## make dev         debug build with ASan and UBSan in build/dev
 dev:

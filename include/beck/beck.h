@@ -17,7 +17,7 @@
  *            an object is due is BECK_EARG, never a crash. The library never aborts, raises no signal and changes nothing
  *            of the host program's global state.
  * fork       A child must not use a client made by its parent, nor release it; it may make clients of its own. Descriptors
- *            are close-on-exec.
+ *            are close-on-exec, but for pairs that libcurl keeps for itself: they lead nowhere.
  * ABI        Public structs have fixed sizes with reserved space that must be zero; new members take from it. Symbols are
  *            versioned: a program built against an older library runs with a newer one.
  */

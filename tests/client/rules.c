@@ -14,18 +14,19 @@
 static const char *url, *key, *user_json, *token, *channel_id;
 static char user_text[400];
 
-#define CHECK(x)                                                          \
-	do {                                                              \
-		if (!(x)) {                                               \
-			printf("line %d: not so: %s\n", __LINE__, #x);    \
-			exit(1);                                          \
-		}                                                         \
+#define CHECK(x)                                                                                                                 \
+	do {                                                                                                                     \
+		if (!(x)) {                                                                                                      \
+			printf("line %d: not so: %s\n", __LINE__, #x);                                                           \
+			exit(1);                                                                                                 \
+		}                                                                                                                \
 	} while (0)
 
 static beck_client *make(uint8_t threading)
 {
 	beck_error err = { 0 };
-	beck_client *c = beck_client_create(key, &(beck_options){ .base_url = url, .threading = threading, .enable_ws_fallback = true, .error = &err });
+	beck_client *c = beck_client_create(
+		key, &(beck_options){ .base_url = url, .threading = threading, .enable_ws_fallback = true, .error = &err });
 	if (!c) printf("%s\n", err.message);
 	CHECK(c);
 	return c;
@@ -176,7 +177,8 @@ static void rule_instance(uint8_t threading)
 	pthread_t t[4];
 	(void)threading;
 	beck_client *a = beck_get_instance(key, &(beck_options){ .base_url = url, .timeout_ms = 5000 });
-	beck_client *b = beck_get_instance(key, &(beck_options){ .base_url = url, .timeout_ms = 5000 }), *any = beck_get_instance(key, NULL);
+	beck_client *b = beck_get_instance(key, &(beck_options){ .base_url = url, .timeout_ms = 5000 }),
+		    *any = beck_get_instance(key, NULL);
 	CHECK(a && a == b && any == a);
 	CHECK(!beck_get_instance(key, &(beck_options){ .base_url = url, .timeout_ms = 6000, .error = &err }));
 	CHECK(err.result == BECK_ESTATE && strstr(err.message, "other options"));
@@ -242,7 +244,8 @@ static void rule_null(uint8_t threading)
 	beck_token_answer(NULL, NULL, NULL);
 	beck_client *c = make(BECK_OWN_THREAD);
 	CHECK(beck_connect_user(c, NULL, token, &err) == BECK_EARG && beck_connect_user(c, user_json, NULL, &err) == BECK_EARG);
-	CHECK(beck_request(c, NULL, NULL, NULL, 0, NULL, &err) == BECK_EARG && beck_request(c, "GET", "x", NULL, 0, NULL, &err) == BECK_EARG);
+	CHECK(beck_request(c, NULL, NULL, NULL, 0, NULL, &err) == BECK_EARG &&
+		beck_request(c, "GET", "x", NULL, 0, NULL, &err) == BECK_EARG);
 	CHECK(beck_request(c, "POST", "/x", "{", 0, NULL, &err) == BECK_EARG && strcmp(err.field, "body") == 0);
 	beck_release(c);
 }
@@ -333,7 +336,8 @@ static void live(void)
 {
 	beck_error err = { 0 };
 	const beck_reply *reply = NULL;
-	beck_client *c = beck_client_create(key, &(beck_options){ .base_url = url, .timeout_ms = 3000, .threading = BECK_NO_THREAD, .enable_ws_fallback = true });
+	beck_client *c = beck_client_create(key,
+		&(beck_options){ .base_url = url, .timeout_ms = 3000, .threading = BECK_NO_THREAD, .enable_ws_fallback = true });
 	if (!c) return;
 	(void)beck_on(c, NULL, takes_away, &(int){ 2 });
 	if (beck_connect_user(c, user_json, token, &err) == BECK_OK) {
@@ -372,9 +376,9 @@ static void rule_memory(uint8_t threading)
 static const struct {
 	const char *name;
 	void (*rule)(uint8_t threading);
-} rules[] = { { "callback", rule_callback }, { "release", rule_release }, { "disconnect", rule_disconnect }, { "handlers", rule_handlers },
-	      { "instance", rule_instance }, { "threads", rule_threads }, { "null", rule_null }, { "server", rule_server }, { "fork", rule_fork },
-	      { "signals", rule_signals }, { "memory", rule_memory } };
+} rules[] = { { "callback", rule_callback }, { "release", rule_release }, { "disconnect", rule_disconnect },
+	{ "handlers", rule_handlers }, { "instance", rule_instance }, { "threads", rule_threads }, { "null", rule_null },
+	{ "server", rule_server }, { "fork", rule_fork }, { "signals", rule_signals }, { "memory", rule_memory } };
 
 int main(int argc, char **argv)
 {

@@ -115,7 +115,7 @@ static char *http_url(const char *url)
 	struct span s = span_str(url);
 	bool is_ws = span_starts(s, SPAN("ws://")) || span_starts(s, SPAN("wss://"));
 	struct buf b;
-	buf_init(&b, 4096);
+	buf_init(&b, s.n + 8);
 	if (is_ws) buf_add_span(&b, SPAN("http"));
 	buf_add_span(&b, is_ws ? span_skip(s, 2) : s);
 	char *out = b.failed ? NULL : client_strndup(buf_span(&b));
@@ -138,7 +138,8 @@ static beck_result split_url(beck_client *c, beck_error *err)
 {
 	struct url_base u;
 	char *url = http_url(c->set.base_url), port[8] = "";
-	if (!url || !url_base_parse(span_str(url), &u) || u.host.n > 255 || u.prefix.n > 512) {
+	if (!url) return error_set(err, BECK_ENOMEM, "out of memory");
+	if (!url_base_parse(span_str(url), &u) || u.host.n > 255 || u.prefix.n > 512) {
 		mem_free(url);
 		return error_field(err, BECK_EARG, "base_url", "options.base_url is no address like https://chat.example.org: %s",
 			c->set.base_url);

@@ -113,7 +113,7 @@ bool beck_value_time(const beck_value *v, int64_t *us)
 	yyjson_val *val = value_val(v);
 	if (!us) return false;
 	if (yyjson_is_str(val)) return time_parse(span_make(yyjson_get_str(val), yyjson_get_len(val)), us);
-	if (!yyjson_is_int(val)) return false;
+	if (!yyjson_is_int(val) || (yyjson_is_uint(val) && yyjson_get_uint(val) > INT64_MAX)) return false;
 	*us = yyjson_get_sint(val) / 1000;
 	return true;
 }

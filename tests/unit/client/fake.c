@@ -83,7 +83,7 @@ beck_result __wrap_outbox_send_wait(
 	fake.messages++;
 	KEEP(cid, cid);
 	KEEP(message_id, id);
-	KEEP(body, json);
+	KEEP(message, json);
 	return outcome(reply, err);
 }
 

@@ -172,7 +172,7 @@ yyjson_val *call(struct sim *s, struct arena *a, int user, const char *method, s
 {
 	for (int tries = 0; tries < 50; tries++) {
 		struct op *op = NULL;
-		if (op_start(s, user, method, path, body, keep, -1, -1)) {
+		if (request_start(s, user, method, path, body, keep, -1, -1)) {
 			for (size_t i = 0; i < BECK_COUNT(s->ops); i++)
 				if (s->ops[i].done == keep) op = &s->ops[i];
 		}

@@ -44,8 +44,7 @@ static void http_text(struct buf *out, int user, const char *method, struct span
 	buf_add_span(out, body);
 }
 
-/* Whole answer in `in`? Its status and body. */
-static bool http_answer(struct buf *in, int *status, struct span *body)
+bool http_answer(struct buf *in, int *status, struct span *body)
 {
 	const char *end = in->n ? memmem(in->p, in->n, "\r\n\r\n", 4) : NULL;
 	if (!end) return false;
@@ -59,7 +58,7 @@ static bool http_answer(struct buf *in, int *status, struct span *body)
 	return true;
 }
 
-bool op_start(struct sim *s, int user, const char *method, struct span path, struct span body,
+bool request_start(struct sim *s, int user, const char *method, struct span path, struct span body,
 	void (*done)(struct op *, int, yyjson_val *), int message, int channel)
 {
 	struct op *op = NULL;
@@ -138,6 +137,7 @@ static void retry(struct phone *d)
 void device_lost(struct sim *s, struct phone *d)
 {
 	(void)s;
+	if (d->is_library) return; /* it sees for itself */
 	if (d->line || d->poll || d->is_live) retry(d);
 }
 
@@ -344,6 +344,10 @@ static void step_poll(struct sim *s, struct phone *d)
 void device_step(struct sim *s, struct phone *d)
 {
 	sims = s;
+	if (d->is_library) {
+		library_step(s, d);
+		return;
+	}
 	if (!d->line) {
 		if (d->retry_us != INT64_MAX && world_now() >= d->retry_us) dial(d);
 		return;

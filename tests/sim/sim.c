@@ -82,9 +82,13 @@ static void send_message(struct sim *s, int m)
 {
 	char path[64], body[160];
 	const char *id = s->plant == PLANT_DOUBLE_SEND && s->sent[m].tries++ ? "r" : "m"; /* a client that forgets its id */
+	for (int i = WIRE_DEVICES; i < DEVICES; i++)
+		if (s->devices[i].user == s->sent[m].author && s->plant == PLANT_NONE && world_chance(70) &&
+			library_send(s, &s->devices[i], m))
+			return;
 	snprintf(path, sizeof path, "/channels/messaging/c%d/message", s->sent[m].channel);
 	snprintf(body, sizeof body, "{\"message\":{\"id\":\"%s-%d\",\"text\":\"number %d\"}}", id, m, m);
-	op_start(s, s->sent[m].author, "POST", span_str(path), span_str(body), sent_done, m, s->sent[m].channel);
+	request_start(s, s->sent[m].author, "POST", span_str(path), span_str(body), sent_done, m, s->sent[m].channel);
 }
 
 static void new_message(struct sim *s, int author, int channel)
@@ -119,18 +123,19 @@ static void act(struct sim *s)
 	case 5:
 	case 6:
 		snprintf(path, sizeof path, "/channels/messaging/c%d/read", channel);
-		op_start(s, user, "POST", span_str(path), SPAN("{}"), ignored, -1, channel);
+		request_start(s, user, "POST", span_str(path), SPAN("{}"), ignored, -1, channel);
 		break;
 	case 7:
 		snprintf(path, sizeof path, "/channels/messaging/c%d/event", channel);
-		op_start(s, user, "POST", span_str(path), SPAN("{\"event\":{\"type\":\"typing.start\"}}"), ignored, -1, channel);
+		request_start(
+			s, user, "POST", span_str(path), SPAN("{\"event\":{\"type\":\"typing.start\"}}"), ignored, -1, channel);
 		break;
 	case 8: {
 		int m = s->sent_count ? (int)world_below((uint64_t)s->sent_count) : -1;
 		if (m < 0 || !s->sent[m].is_acked) break;
 		s->sent[m].delete_tried = true;
 		snprintf(path, sizeof path, "/messages/m-%d", m);
-		op_start(s, s->sent[m].author, "DELETE", span_str(path), SPAN_NONE, ignored, -1, channel);
+		request_start(s, s->sent[m].author, "DELETE", span_str(path), SPAN_NONE, ignored, -1, channel);
 		break;
 	}
 	default: {
@@ -138,7 +143,7 @@ static void act(struct sim *s)
 		if (m < 0 || !s->sent[m].is_acked || s->sent[m].delete_tried) break;
 		snprintf(path, sizeof path, "/messages/m-%d", m);
 		snprintf(body, sizeof body, "{\"set\":{\"edited\":%d}}", (int)world_below(100));
-		op_start(s, s->sent[m].author, "PUT", span_str(path), span_str(body), ignored, -1, channel);
+		request_start(s, s->sent[m].author, "PUT", span_str(path), span_str(body), ignored, -1, channel);
 		break;
 	}
 	}
@@ -160,6 +165,7 @@ static void wait_for_all(struct sim *s)
 void close_down(struct sim *s)
 {
 	for (int i = 0; i < DEVICES; i++) {
+		library_end(&s->devices[i]);
 		device_lost(s, &s->devices[i]);
 		ws_decoder_deinit(&s->devices[i].ws);
 	}
@@ -181,7 +187,10 @@ static void story(struct sim *s)
 	if (!server_start(s)) return;
 	s->is_calm = true;
 	for (int i = 0; i < DEVICES; i++)
-		s->devices[i] = (struct phone){ .user = i % USERS, .prefers_poll = i % 3 == 2, .retry_us = INT64_MAX };
+		s->devices[i] = (struct phone){
+			.user = i % USERS, .prefers_poll = i % 3 == 2, .is_library = i >= WIRE_DEVICES, .retry_us = INT64_MAX
+		};
+	s->devices[WIRE_DEVICES].prefers_poll = true; /* of a library: the fallback is on */
 	settle_people(s);
 	for (int i = 0; i < DEVICES; i++) s->devices[i].retry_us = 0;
 	wait_for_all(s);
@@ -208,6 +217,9 @@ static void story(struct sim *s)
 	pass(s, 5000000);
 	wait_for_all(s);
 	pass(s, 3000000);
+	for (int i = WIRE_DEVICES; i < DEVICES; i++)
+		if (library_waiting(&s->devices[i]))
+			sim_fail(s, "libbeck still has %zu messages to send", library_waiting(&s->devices[i]));
 	check_all(s);
 }
 

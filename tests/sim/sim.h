@@ -7,7 +7,7 @@
 #include "wire/ws.h"
 #include "world.h"
 
-enum { USERS = 4, BOB = 1, CHANNELS = 3, DEVICES = 6, MESSAGES = 400 };
+enum { USERS = 4, BOB = 1, CHANNELS = 3, WIRE_DEVICES = 6, DEVICES = 8, MESSAGES = 400 };
 /* Faults of the harness's own making that a check must notice; each is a name for --plant. */
 enum plant {
 	PLANT_NONE,
@@ -37,6 +37,8 @@ struct seen {
 };
 struct phone {
 	int user;
+	struct beck_client *client; /* a device that is libbeck (library.c); it has no line of its own */
+	bool is_library, is_asked;
 	bool prefers_poll, is_poll, is_live, wants_down;
 	bool no_resume, only_ws;
 	struct line *line, *poll;
@@ -91,9 +93,17 @@ struct span user_token(int user); /* -1: the server's */
 void device_step(struct sim *s, struct phone *d);
 void device_lost(struct sim *s, struct phone *d);
 void device_event(struct sim *s, struct phone *d, yyjson_val *event);
-bool op_start(struct sim *s, int user, const char *method, struct span path, struct span body,
+bool request_start(struct sim *s, int user, const char *method, struct span path, struct span body,
 	void (*done)(struct op *, int, yyjson_val *), int message, int channel);
 void op_step(struct sim *s, struct op *op);
+/* A whole answer of HTTP in `in`? Its status and body. */
+bool http_answer(struct buf *in, int *status, struct span *body);
+/* library.c */
+void library_step(struct sim *s, struct phone *d);
+/* False: it is in no state to send. */
+bool library_send(struct sim *s, struct phone *d, int message);
+size_t library_waiting(struct phone *d); /* messages that are not sent yet */
+void library_end(struct phone *d);
 /* sim.c */
 void close_down(struct sim *s);
 /* The server's side of a call, waited for; false is told as a failure. */

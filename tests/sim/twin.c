@@ -53,7 +53,7 @@ static bool turn(struct sim *s)
 		else
 			did |= workers_step_lane(s->d->workers);
 	}
-	for (int i = 0; i < DEVICES; i++) device_step(s, &s->devices[i]);
+	for (int i = 0; i < WIRE_DEVICES; i++) device_step(s, &s->devices[i]);
 	for (size_t i = 0; i < BECK_COUNT(s->ops); i++) {
 		op_step(s, &s->ops[i]);
 		did |= s->ops[i].done && !s->ops[i].is_done;
@@ -74,9 +74,9 @@ static void meet(struct sim *s, uint64_t place) { world_reseed(s->seed * 1000003
 
 static int next_poller(const struct sim *s, int from)
 {
-	for (int i = 0; i < DEVICES; i++) {
-		const struct phone *d = &s->devices[(from + i) % DEVICES];
-		if (d->line && d->is_poll && d->is_live && !d->poll && !d->wants_down) return (from + i) % DEVICES;
+	for (int i = 0; i < WIRE_DEVICES; i++) {
+		const struct phone *d = &s->devices[(from + i) % WIRE_DEVICES];
+		if (d->line && d->is_poll && d->is_live && !d->poll && !d->wants_down) return (from + i) % WIRE_DEVICES;
 	}
 	return -1;
 }
@@ -112,7 +112,8 @@ static void answered(struct op *op, int status, yyjson_val *body) { (void)op, (v
 
 static void ask(struct sim *s, int user, const char *method, const char *path, const char *body)
 {
-	if (!op_start(s, user, method, span_str(path), span_str(body), answered, -1, -1)) sim_fail(s, "no room for %s", path);
+	if (!request_start(s, user, method, span_str(path), span_str(body), answered, -1, -1))
+		sim_fail(s, "no room for %s", path);
 }
 
 /* ---- what others do ---- */
@@ -269,7 +270,7 @@ static void come(struct sim *s, int device)
 
 static void come_all(struct sim *s, uint64_t place)
 {
-	for (int i = 0; i < DEVICES && !*s->failure; i++) {
+	for (int i = 0; i < WIRE_DEVICES && !*s->failure; i++) {
 		meet(s, place * 16 + (uint64_t)i);
 		come(s, i);
 	}
@@ -382,7 +383,7 @@ static void one_slot(struct sim *s, int slot, int64_t begin)
 		server_crash(s, false);
 		meet(s, place++);
 		if (!server_start(s)) return;
-		for (int i = 0; i < DEVICES; i++) s->devices[i].retry_us = INT64_MAX;
+		for (int i = 0; i < WIRE_DEVICES; i++) s->devices[i].retry_us = INT64_MAX;
 	}
 	come_all(s, place);
 }
@@ -397,15 +398,17 @@ static void live(struct sim *s)
 	vfs_format();
 	if (!server_start(s)) return;
 	s->is_calm = s->bob_is_open = true;
-	for (int i = 0; i < DEVICES; i++) /* Bob has no polls, so that the polls of each life are the same. */
+	for (int i = 0; i < WIRE_DEVICES; i++) /* Bob has no polls, so that the polls of each life are the same. */
 		s->devices[i] = (struct phone){ .user = i == 5 ? 3 : i % USERS,
 			.prefers_poll = i == 2 || i == 4 || i == 5,
 			.no_resume = i == 0 || i == 2,
 			.only_ws = i == 1,
 			.retry_us = INT64_MAX };
+	for (int i = WIRE_DEVICES; i < DEVICES; i++)
+		s->devices[i] = (struct phone){ .retry_us = INT64_MAX }; /* no libraries here */
 	set_up(s);
 	if (!*s->failure) turn_deliveries_on(s);
-	for (int i = 0; i < DEVICES; i++) s->devices[i].retry_us = INT64_MAX;
+	for (int i = 0; i < WIRE_DEVICES; i++) s->devices[i].retry_us = INT64_MAX;
 	world_pass(2000000);
 	world_freeze();
 	int64_t begin = INT64_C(600000000); /* whatever setting up took */

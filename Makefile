@@ -6,7 +6,7 @@
 JOBS ?= $(shell nproc)
 QUIET = --log-level=WARNING
 
-.PHONY: help docs run build install dev tsan tsan-test test test-quick check format bench sim fuzz kill clean
+.PHONY: help docs run build install portability dev tsan tsan-test test test-quick check format bench sim fuzz kill clean
 help:
 	@sed -n 's/^## //p' Makefile
 
@@ -68,6 +68,11 @@ format:
 docs:
 	@tools/make_limits_doc
 	@tools/make_api_doc
+
+## make portability compiles libbeck for musl, ARM and Windows, as far as compilers are here (tools/portability --install), and says what it saw
+portability:
+	@tools/install-deps
+	@tools/portability
 
 ## make sim         SEEDS=n runs of the whole server in one thread with faults; prints the seed of a failure (SEED=x replays)
 SEEDS ?= 200

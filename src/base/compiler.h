@@ -6,11 +6,16 @@
 #include <stdlib.h>
 
 #if defined(__GNUC__)
-#define BECK_WARN_UNUSED  __attribute__((warn_unused_result))
+#define BECK_WARN_UNUSED __attribute__((warn_unused_result))
+#ifdef __MINGW32__
+/* With __USE_MINGW_ANSI_STDIO, which libbeck asks for there. */
+#define BECK_PRINTF(f, a) __attribute__((format(gnu_printf, f, a)))
+#else
 #define BECK_PRINTF(f, a) __attribute__((format(printf, f, a)))
-#define BECK_NORETURN     __attribute__((noreturn))
-#define BECK_LIKELY(x)    __builtin_expect(!!(x), 1)
-#define BECK_UNLIKELY(x)  __builtin_expect(!!(x), 0)
+#endif
+#define BECK_NORETURN    __attribute__((noreturn))
+#define BECK_LIKELY(x)   __builtin_expect(!!(x), 1)
+#define BECK_UNLIKELY(x) __builtin_expect(!!(x), 0)
 #else
 #define BECK_WARN_UNUSED
 #define BECK_PRINTF(f, a)

@@ -57,6 +57,7 @@ check:
 	@tools/check_banned
 	@tools/make_limits_doc --check
 	@tools/make_api_doc --check
+	@tools/make_man --check
 	@tools/check_format
 	@cmake $(QUIET) --preset dev >/dev/null
 	@tools/check_tidy

@@ -118,7 +118,9 @@ typedef enum beck_connection_state {
 } beck_connection_state;
 typedef enum beck_transport { BECK_TRANSPORT_NONE = 0, BECK_TRANSPORT_WEBSOCKET = 1, BECK_TRANSPORT_LONGPOLL = 2 } beck_transport;
 
+/* How the connection stands at this moment; "connection.changed" tells when that changes. */
 BECK_API beck_connection_state beck_state(beck_client *client);
+/* What carries events at this moment; BECK_TRANSPORT_NONE without a connection. */
 BECK_API beck_transport beck_current_transport(beck_client *client);
 /* Of the present connection, "" without one. Valid until the client has reconnected eight more times or is freed. */
 BECK_API const char *beck_connection_id(beck_client *client);

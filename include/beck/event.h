@@ -32,16 +32,17 @@ BECK_API beck_handler beck_on(beck_client *client, const char *type, beck_event_
  * called by fn itself. Unknown handlers and 0 are ignored. */
 BECK_API void beck_off(beck_client *client, beck_handler handler);
 
+/* Keeps an event beyond the handler's call: one more owner. Returns the event. */
 BECK_API const beck_event *beck_event_ref(const beck_event *event);
-BECK_API void beck_event_unref(const beck_event *event);
+BECK_API void beck_event_unref(const beck_event *event); /* one owner less; NULL is fine */
 
 BECK_API const char *beck_event_type(const beck_event *event); /* "message.new"; never NULL */
 BECK_API const char *beck_event_cid(const beck_event *event);  /* "messaging:general", "" when it is about no channel */
 BECK_API int64_t beck_event_seq(const beck_event *event);      /* position in the server's log; 0 for passing events */
-BECK_API bool beck_event_is_local(const beck_event *event);
-BECK_API bool beck_event_created_at(const beck_event *event, int64_t *us);
-BECK_API const beck_value *beck_event_value(const beck_event *event); /* the whole object */
-BECK_API const char *beck_event_json(const beck_event *event);        /* its text as received */
+BECK_API bool beck_event_is_local(const beck_event *event);    /* made by the library, never on the wire */
+BECK_API bool beck_event_created_at(const beck_event *event, int64_t *us); /* as beck_value_time; false without a time */
+BECK_API const beck_value *beck_event_value(const beck_event *event);      /* the whole object */
+BECK_API const char *beck_event_json(const beck_event *event);             /* its text as received */
 
 #ifdef __cplusplus
 }

@@ -44,14 +44,16 @@ BECK_API beck_result beck_update_message(
 	beck_client *client, const char *message_id, const char *message_json, const beck_reply **reply, beck_error *err);
 BECK_API beck_result beck_update_message_async(
 	beck_client *client, const char *message_id, const char *message_json, beck_reply_fn fn, void *ctx, beck_error *err);
-/* Changes some fields: {"set":{...},"unset":[...]}. */
+/* Changes some fields of a message: {"set":{...},"unset":[...]}. */
 BECK_API beck_result beck_change_message(
 	beck_client *client, const char *message_id, const char *change_json, const beck_reply **reply, beck_error *err);
 BECK_API beck_result beck_change_message_async(
 	beck_client *client, const char *message_id, const char *change_json, beck_reply_fn fn, void *ctx, beck_error *err);
+/* Deletes a message; what is shown of it then has the type "deleted". */
 BECK_API beck_result beck_delete_message(beck_client *client, const char *message_id, const beck_reply **reply, beck_error *err);
 BECK_API beck_result beck_delete_message_async(
 	beck_client *client, const char *message_id, beck_reply_fn fn, void *ctx, beck_error *err);
+/* The reply holds "message". */
 BECK_API beck_result beck_get_message(beck_client *client, const char *message_id, const beck_reply **reply, beck_error *err);
 BECK_API beck_result beck_get_message_async(
 	beck_client *client, const char *message_id, beck_reply_fn fn, void *ctx, beck_error *err);
@@ -60,16 +62,18 @@ BECK_API beck_result beck_page_messages(
 	beck_channel *channel, int limit, const char *before_id, const beck_reply **reply, beck_error *err);
 BECK_API beck_result beck_page_messages_async(
 	beck_channel *channel, int limit, const char *before_id, beck_reply_fn fn, void *ctx, beck_error *err);
+/* The same of the replies to a message. */
 BECK_API beck_result beck_get_replies(
 	beck_client *client, const char *parent_id, int limit, const char *before_id, const beck_reply **reply, beck_error *err);
 BECK_API beck_result beck_get_replies_async(beck_client *client, const char *parent_id, int limit, const char *before_id,
 	beck_reply_fn fn, void *ctx, beck_error *err);
 
-/* type: "like" or any name. enforce_unique: instead of the user's other reactions. */
+/* Adds a reaction of the user to a message. type: "like" or any name. enforce_unique: instead of the user's other reactions. */
 BECK_API beck_result beck_send_reaction(beck_client *client, const char *message_id, const char *type, bool enforce_unique,
 	const beck_reply **reply, beck_error *err);
 BECK_API beck_result beck_send_reaction_async(beck_client *client, const char *message_id, const char *type, bool enforce_unique,
 	beck_reply_fn fn, void *ctx, beck_error *err);
+/* Takes the user's reaction of that type away. */
 BECK_API beck_result beck_delete_reaction(
 	beck_client *client, const char *message_id, const char *type, const beck_reply **reply, beck_error *err);
 BECK_API beck_result beck_delete_reaction_async(

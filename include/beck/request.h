@@ -15,9 +15,10 @@ extern "C" {
 
 /* An answer of the server with a 2xx status. */
 typedef struct beck_reply beck_reply;
+/* One more owner. Returns the reply. */
 BECK_API const beck_reply *beck_reply_ref(const beck_reply *reply);
-BECK_API void beck_reply_unref(const beck_reply *reply); /* NULL is fine */
-BECK_API int beck_reply_status(const beck_reply *reply);
+BECK_API void beck_reply_unref(const beck_reply *reply);              /* one owner less; NULL is fine */
+BECK_API int beck_reply_status(const beck_reply *reply);              /* of HTTP: 200 to 299; 0 of NULL */
 BECK_API const beck_value *beck_reply_value(const beck_reply *reply); /* the whole object */
 
 /* Called once. Error NULL: it succeeded, and the reply is valid during the call (beck_reply_ref keeps it). Else reply is NULL. */

@@ -32,7 +32,9 @@ BECK_API char *beck_me_json(beck_client *client);
  * failures until the end, so only beck_user_builder_json needs a check. */
 typedef struct beck_user_builder beck_user_builder;
 BECK_API beck_user_builder *beck_user_builder_create(const char *id);
+/* NULL is fine. */
 BECK_API void beck_user_builder_free(beck_user_builder *b);
+/* Fields that every user may have; what is set twice is as it was set last. */
 BECK_API void beck_user_builder_name(beck_user_builder *b, const char *name);
 BECK_API void beck_user_builder_image(beck_user_builder *b, const char *url);
 BECK_API void beck_user_builder_language(beck_user_builder *b, const char *code);
@@ -46,8 +48,8 @@ BECK_API void beck_user_builder_delivery_receipts(beck_user_builder *b, bool ena
 /* The text, valid until the next call on b. NULL with *err set when anything failed: id, JSON, size, memory. */
 BECK_API const char *beck_user_builder_json(beck_user_builder *b, beck_error *err);
 
-/* {"filter_conditions":{...}, "sort":[...], "limit":30, "presence":true}. With "presence" the users found are followed
- * (user.presence.changed), also over reconnects. The reply holds "users". */
+/* Finds users: {"filter_conditions":{...}, "sort":[...], "limit":30, "presence":true}. With "presence" the users found are
+ * followed (user.presence.changed), also over reconnects. The reply holds "users". */
 BECK_API beck_result beck_query_users(beck_client *client, const char *query_json, const beck_reply **reply, beck_error *err);
 BECK_API beck_result beck_query_users_async(
 	beck_client *client, const char *query_json, beck_reply_fn fn, void *ctx, beck_error *err);

@@ -23,6 +23,7 @@ typedef enum beck_kind {
 	BECK_OBJECT = 6,
 } beck_kind;
 
+/* What it is; BECK_NOTHING for NULL. */
 BECK_API beck_kind beck_value_kind(const beck_value *v);
 /* Member of an object by its key. */
 BECK_API const beck_value *beck_value_get(const beck_value *v, const char *key);
@@ -54,6 +55,7 @@ BECK_API char *beck_value_json(const beck_value *v);
 /* A document of one's own, from JSON text. */
 typedef struct beck_document beck_document;
 BECK_API beck_result beck_document_parse(const char *json, size_t length, beck_document **document, beck_error *err);
+/* The outermost value, which lives as long as the document. */
 BECK_API const beck_value *beck_document_root(const beck_document *document);
 BECK_API void beck_document_free(beck_document *document); /* NULL is fine */
 

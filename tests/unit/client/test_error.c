@@ -7,9 +7,9 @@
 static void names(void **state)
 {
 	(void)state;
-#define CHECK(name, number, text)                           \
-	assert_int_equal(name, number);                     \
-	assert_string_equal(beck_result_name(number), #name); \
+#define CHECK(name, number, text)                                                                                                \
+	assert_int_equal(name, number);                                                                                          \
+	assert_string_equal(beck_result_name(number), #name);                                                                    \
 	assert_string_equal(beck_result_text(number), text);
 	BECK_RESULTS(CHECK)
 	assert_string_equal(beck_result_name(-1), "BECK_?");
@@ -63,9 +63,9 @@ static beck_error answer(int status, const char *body)
 static void of_the_server(void **state)
 {
 	(void)state;
-	beck_error err = answer(400,
-		"{\"code\":4,\"message\":\"QueryUsers failed with error: \\\"bad\\\"\",\"StatusCode\":400,\"exception_fields\":{\"limit\":"
-		"\"too large\"},\"details\":[]}");
+	beck_error err = answer(400, "{\"code\":4,\"message\":\"QueryUsers failed with error: "
+				     "\\\"bad\\\"\",\"StatusCode\":400,\"exception_fields\":{\"limit\":"
+				     "\"too large\"},\"details\":[]}");
 	assert_int_equal(err.result, BECK_EAPI);
 	assert_int_equal(err.code, 4);
 	assert_string_equal(err.message, "QueryUsers failed with error: \"bad\"");
@@ -83,8 +83,9 @@ static void of_the_server(void **state)
 static void of_somebody_else(void **state)
 {
 	(void)state;
-	static const char *const bodies[] = { "", "<html>\n<h1>502 Bad Gateway</h1>", "{", "[]", "null", "{\"code\":\"4\",\"message\":\"x\"}",
-		"{\"code\":4}", "{\"code\":4,\"message\":7}", "\xff\xfe\x01\x02", "{\"code\":4,\"message\":\"x\"" };
+	static const char *const bodies[] = { "", "<html>\n<h1>502 Bad Gateway</h1>", "{", "[]", "null",
+		"{\"code\":\"4\",\"message\":\"x\"}", "{\"code\":4}", "{\"code\":4,\"message\":7}", "\xff\xfe\x01\x02",
+		"{\"code\":4,\"message\":\"x\"" };
 	for (size_t i = 0; i < BECK_COUNT(bodies); i++) {
 		beck_error err = answer(502, bodies[i]);
 		assert_int_equal(err.result, BECK_EAPI);
@@ -113,7 +114,8 @@ static void frames(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(names), cmocka_unit_test(by_hand), cmocka_unit_test(cut_between_characters),
-		cmocka_unit_test(of_the_server), cmocka_unit_test(of_somebody_else), cmocka_unit_test(frames) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(names), cmocka_unit_test(by_hand),
+		cmocka_unit_test(cut_between_characters), cmocka_unit_test(of_the_server), cmocka_unit_test(of_somebody_else),
+		cmocka_unit_test(frames) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -61,7 +61,7 @@ static void torture(beck_result (*what)(beck_error *err))
 
 /* ---- what is tried ---- */
 
-#define ASYNC(name, call) \
+#define ASYNC(name, call)                                                                                                        \
 	static beck_result name(beck_error *err) { return call; }
 static const char *const ids[] = { "a", NULL };
 ASYNC(create, beck_channel_create_async(ch, "{\"a\":1}", NULL, NULL, err))
@@ -150,9 +150,9 @@ static void every_allocation(void **state)
 {
 	(void)state;
 	static beck_result (*const all[])(beck_error *) = { create, watch, stop, query_channels, query_members, add_members,
-		update_channel, send_event, mark_read, mark_delivered, send_message, send_text, update_message, page, replies, react,
-		query_users, update_user, upsert_users, check_user, build_user, token, parse, open_channel, listen_to_channel,
-		make_client };
+		update_channel, send_event, mark_read, mark_delivered, send_message, send_text, update_message, page, replies,
+		react, query_users, update_user, upsert_users, check_user, build_user, token, parse, open_channel,
+		listen_to_channel, make_client };
 	client = fake_client();
 	ch = beck_channel_open(client, "messaging", "general");
 	/* So that lists have grown before what is held is counted. */

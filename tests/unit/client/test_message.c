@@ -98,7 +98,8 @@ static void what_is_not_sent(void **state)
 static void one_message(void **state)
 {
 	(void)state;
-	BOTH("POST", "/messages/m-1", "", "{\"message\":{\"text\":\"x\"}}", beck_update_message, client, "m-1", "{\"text\":\"x\"}");
+	BOTH("POST", "/messages/m-1", "", "{\"message\":{\"text\":\"x\"}}", beck_update_message, client, "m-1",
+		"{\"text\":\"x\"}");
 	BOTH("PUT", "/messages/m-1", "", "{\"unset\":[\"a\"]}", beck_change_message, client, "m-1", "{\"unset\":[\"a\"]}");
 	BOTH("DELETE", "/messages/m-1", "", "", beck_delete_message, client, "m-1");
 	BOTH("GET", "/messages/m-1", "", "", beck_get_message, client, "m-1");
@@ -113,8 +114,8 @@ static void one_message(void **state)
 static void pages(void **state)
 {
 	(void)state;
-	BOTH("POST", "/channels/messaging/general/query", "", "{\"state\":true,\"messages\":{\"limit\":25}}", beck_page_messages, ch, 25,
-		NULL);
+	BOTH("POST", "/channels/messaging/general/query", "", "{\"state\":true,\"messages\":{\"limit\":25}}", beck_page_messages,
+		ch, 25, NULL);
 	BOTH("POST", "/channels/messaging/general/query", "", "{\"state\":true,\"messages\":{\"limit\":300,\"id_lt\":\"m-1\"}}",
 		beck_page_messages, ch, 300, "m-1");
 	BOTH("GET", "/messages/p/replies", "limit=1", "", beck_get_replies, client, "p", 1, NULL);
@@ -129,8 +130,8 @@ static void pages(void **state)
 static void reactions(void **state)
 {
 	(void)state;
-	BOTH("POST", "/messages/m-1/reaction", "", "{\"reaction\":{\"type\":\"like\"},\"enforce_unique\":true}", beck_send_reaction,
-		client, "m-1", "like", true);
+	BOTH("POST", "/messages/m-1/reaction", "", "{\"reaction\":{\"type\":\"like\"},\"enforce_unique\":true}",
+		beck_send_reaction, client, "m-1", "like", true);
 	BOTH("DELETE", "/messages/m-1/reaction/a%2Fb", "", "", beck_delete_reaction, client, "m-1", "a/b");
 	REFUSED(BECK_EARG, "type", beck_send_reaction, client, "m-1", "", false);
 	REFUSED(BECK_EARG, "type", beck_send_reaction, client, "m-1", NULL, false);
@@ -174,8 +175,9 @@ static void shown(void **state)
 	(void)state;
 	beck_document *d = NULL;
 	int64_t us = 0;
-	static const char text[] = "{\"id\":\"m\",\"text\":\"t\",\"type\":\"deleted\",\"cid\":\"a:b\",\"parent_id\":\"p\",\"user\":{"
-				   "\"id\":\"u\"},\"created_at\":\"1970-01-01T00:00:01Z\"}";
+	static const char text[] =
+		"{\"id\":\"m\",\"text\":\"t\",\"type\":\"deleted\",\"cid\":\"a:b\",\"parent_id\":\"p\",\"user\":{"
+		"\"id\":\"u\"},\"created_at\":\"1970-01-01T00:00:01Z\"}";
 	assert_int_equal(beck_document_parse(text, sizeof text - 1, &d, NULL), BECK_OK);
 	const beck_message *m = beck_as_message(beck_document_root(d));
 	assert_string_equal(beck_message_id(m), "m");
@@ -198,7 +200,7 @@ static void shown(void **state)
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-	const struct CMUnitTest tests[] = { T(id_is_made), T(id_is_given), T(what_is_not_sent), T(one_message), T(pages), T(reactions),
-		T(uploads), T(shown) };
+	const struct CMUnitTest tests[] = { T(id_is_made), T(id_is_given), T(what_is_not_sent), T(one_message), T(pages),
+		T(reactions), T(uploads), T(shown) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -115,7 +115,7 @@ static void webhooks(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(user_tokens), cmocka_unit_test(server_tokens), cmocka_unit_test(refusals),
-		cmocka_unit_test(webhooks) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(user_tokens), cmocka_unit_test(server_tokens),
+		cmocka_unit_test(refusals), cmocka_unit_test(webhooks) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -33,7 +33,8 @@ static void hashes(void **state)
 	hash(SPAN("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 	hash(SPAN("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq"),
 		"248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1");
-	hash(SPAN("abcdefghbcdefghicdefghijdefghijkefghijklfghijklmghijklmnhijklmnoijklmnopjklmnopqklmnopqrlmnopqrsmnopqrstnopqrstu"),
+	hash(SPAN("abcdefghbcdefghicdefghijdefghijkefghijklfghijklmghijklmnhijklmnoijklmnopjklmnopqklmnopqrlmnopqrsmnopqrstnopqrs"
+		  "tu"),
 		"cf5b16a778af8380036ce59e7b0492370b249b11e8f07a51afac45037afee9d1");
 	char *million = malloc(1000000);
 	memset(million, 'a', 1000000);
@@ -54,14 +55,16 @@ static void macs(void **state)
 	char key[131], data[50];
 	memset(key, 0x0b, 20);
 	mac(span_make(key, 20), SPAN("Hi There"), "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7");
-	mac(SPAN("Jefe"), SPAN("what do ya want for nothing?"), "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+	mac(SPAN("Jefe"), SPAN("what do ya want for nothing?"),
+		"5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
 	memset(key, 0xaa, sizeof key);
 	memset(data, 0xdd, sizeof data);
 	mac(span_make(key, 20), span_make(data, 50), "773ea91e36800e46854db8ebd09181a72959098b3ef8c122d9635514ced565fe");
 	mac(span_make(key, 131), SPAN("Test Using Larger Than Block-Size Key - Hash Key First"),
 		"60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
 	mac(span_make(key, 131),
-		SPAN("This is a test using a larger than block-size key and a larger than block-size data. The key needs to be hashed "
+		SPAN("This is a test using a larger than block-size key and a larger than block-size data. The key needs to be "
+		     "hashed "
 		     "before being used by the HMAC algorithm."),
 		"9b09ffa71b942fcb27635fbcd5b0e944bfdc63644f0713938a7f51535c3a35e2");
 	for (int i = 0; i < 25; i++) key[i] = (char)(i + 1);

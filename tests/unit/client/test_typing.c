@@ -236,7 +236,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = { T(start_at_most_every_two_seconds), T(stop_three_seconds_after_the_last_key),
 		T(stop_with_the_message), T(threads_have_clocks_of_their_own), T(not_where_it_is_off), T(not_who_may_not),
-		T(other_failures_pass), T(refusals_of_arguments), T(clocks_end_with_the_channel), T(others), T(others_fall_silent),
-		T(a_crowd_is_bounded) };
+		T(other_failures_pass), T(refusals_of_arguments), T(clocks_end_with_the_channel), T(others),
+		T(others_fall_silent), T(a_crowd_is_bounded) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

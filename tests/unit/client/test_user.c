@@ -81,7 +81,8 @@ static void built(void **state)
 	beck_user_builder_read_receipts(b, false);
 	beck_user_builder_typing_indicators(b, true);
 	assert_string_equal(beck_user_builder_json(b, &err),
-		"{\"id\":\"john\",\"name\":\"John \\\"D\\\"\",\"image\":\"http://x/i.png\",\"language\":\"en\",\"invisible\":true,\"tags\":[1,"
+		"{\"id\":\"john\",\"name\":\"John "
+		"\\\"D\\\"\",\"image\":\"http://x/i.png\",\"language\":\"en\",\"invisible\":true,\"tags\":[1,"
 		"\"a\"],\"privacy_settings\":{\"typing_indicators\":{\"enabled\":true},\"read_receipts\":{\"enabled\":false}}}");
 	beck_user_builder_free(b);
 	assert_int_equal(err.result, BECK_OK);

@@ -11,8 +11,10 @@ static const beck_value *root;
 static int setup(void **state)
 {
 	(void)state;
-	static const char text[] = "{\"a\":{\"b\":[10,{\"c\":\"deep\"},null,[]]},\"t\":true,\"s\":\"x\\u00e9\",\"d\":-2.75,\"big\":18446744073709551615,"
-				   "\"min\":-9223372036854775808,\"huge\":1e300,\"when\":\"2026-01-02T03:04:05.5Z\",\"ns\":1500,\"a\":2,\"e\":{}}";
+	static const char text[] =
+		"{\"a\":{\"b\":[10,{\"c\":\"deep\"},null,[]]},\"t\":true,\"s\":\"x\\u00e9\",\"d\":-2.75,\"big\":"
+		"18446744073709551615,"
+		"\"min\":-9223372036854775808,\"huge\":1e300,\"when\":\"2026-01-02T03:04:05.5Z\",\"ns\":1500,\"a\":2,\"e\":{}}";
 	beck_error err = { 0 };
 	if (beck_document_parse(text, sizeof text - 1, &doc, &err) != BECK_OK) return -1;
 	root = beck_document_root(doc);
@@ -46,7 +48,8 @@ static void paths(void **state)
 	(void)state;
 	assert_string_equal(beck_value_text(at("a.b.1.c")), "deep");
 	assert_int_equal(beck_value_int(at("a.b.0"), -1), 10);
-	static const char *const nowhere[] = { "a.b.4", "a.b.-1", "a.b.x", "a.b.99999999999999999999", "a.b.1.c.d", "t.x", "a..b", ".", "a.c" };
+	static const char *const nowhere[] = { "a.b.4", "a.b.-1", "a.b.x", "a.b.99999999999999999999", "a.b.1.c.d", "t.x", "a..b",
+		".", "a.c" };
 	for (size_t i = 0; i < BECK_COUNT(nowhere); i++)
 		if (at(nowhere[i])) fail_msg("\"%s\" is somewhere", nowhere[i]);
 	assert_ptr_equal(at(""), root);
@@ -189,7 +192,8 @@ static void events(void **state)
 	(void)state;
 	beck_result why;
 	int64_t us = 0;
-	static const char text[] = "{\"type\":\"message.new\",\"cid\":\"a:b\",\"seq\":9,\"created_at\":\"1970-01-01T00:00:01Z\",\"user\":{\"id\":\"u\"}} ";
+	static const char text[] = "{\"type\":\"message.new\",\"cid\":\"a:b\",\"seq\":9,\"created_at\":\"1970-01-01T00:00:01Z\","
+				   "\"user\":{\"id\":\"u\"}} ";
 	struct beck_event *e = event_create(span_str(text), false, &why);
 	assert_ptr_equal(beck_event_ref(e), e);
 	beck_event_unref(e);
@@ -221,7 +225,8 @@ static void events(void **state)
 static void no_events(void **state)
 {
 	(void)state;
-	static const char *const garbage[] = { "", " ", "{}", "[]", "7", "{\"type\":7}", "{\"type\":\"\"}", "{\"type\":\"a\"", "\xff" };
+	static const char *const garbage[] = { "", " ", "{}", "[]", "7", "{\"type\":7}", "{\"type\":\"\"}", "{\"type\":\"a\"",
+		"\xff" };
 	for (size_t i = 0; i < BECK_COUNT(garbage); i++) {
 		beck_result why = BECK_OK;
 		assert_null(event_create(span_str(garbage[i]), false, &why));

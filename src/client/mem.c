@@ -23,10 +23,13 @@ static void mark_used(void)
 	if (!atomic_load_explicit(&is_used, memory_order_relaxed)) atomic_store(&is_used, true);
 }
 
+/* What an allocator does about nothing differs, and some say NULL: it is a byte. */
+static size_t some(size_t n) { return n ? n : 1; }
+
 void *mem_alloc(size_t n)
 {
 	mark_used();
-	return given.alloc ? given.alloc(given.ctx, n) : malloc(n);
+	return given.alloc ? given.alloc(given.ctx, some(n)) : malloc(some(n));
 }
 
 void *mem_calloc(size_t count, size_t size)
@@ -34,7 +37,7 @@ void *mem_calloc(size_t count, size_t size)
 	if (size && count > SIZE_MAX / size) return NULL;
 	if (!given.alloc) {
 		mark_used();
-		return calloc(count, size);
+		return calloc(some(count), some(size));
 	}
 	void *p = mem_alloc(count * size);
 	if (p) memset(p, 0, count * size);
@@ -44,7 +47,7 @@ void *mem_calloc(size_t count, size_t size)
 void *mem_realloc(void *p, size_t n)
 {
 	mark_used();
-	return given.alloc ? given.resize(given.ctx, p, n) : realloc(p, n);
+	return given.alloc ? given.resize(given.ctx, p, some(n)) : realloc(p, some(n));
 }
 
 void mem_free(void *p)

@@ -1,6 +1,7 @@
-/* Devices that are real clients: libbeck as it is shipped, driven by beck_poll, on a transport of the simulated world. What it hands to
- * its handlers goes through the same checks as what the other devices read off the wire. Now and then its network forbids
- * WebSockets, swallows them, cuts lines or loses answers; it must change over and back and lose, repeat and reorder nothing. */
+/* Devices that are real clients: libbeck as it is shipped, driven by beck_poll, on a transport of the simulated world. What it
+ * hands to its handlers goes through the same checks as what the other devices read off the wire. Now and then its network
+ * forbids WebSockets, swallows them, cuts lines or loses answers; it must change over and back and lose, repeat and reorder
+ * nothing. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -270,15 +271,24 @@ static void on_log(void *ctx, beck_log_level level, const char *line)
 {
 	const struct phone *d = ctx;
 	(void)level;
-	if (running->is_verbose) fprintf(stderr, "%.3f s: libbeck of %s: %s\n", (double)world_now() / 1e6, user_name(d->user), line);
+	if (running->is_verbose)
+		fprintf(stderr, "%.3f s: libbeck of %s: %s\n", (double)world_now() / 1e6, user_name(d->user), line);
 }
 
 static void start(struct sim *s, struct phone *d)
 {
 	beck_error err = { 0 };
 	running = s;
-	d->client = beck_client_create("key", &(beck_options){ .base_url = "http://sim", .threading = BECK_NO_THREAD, .enable_ws_fallback = d->prefers_poll, .log = on_log, .log_ctx = d,
-								.log_level = BECK_LOG_DEBUG, .ws_retry_ms = 20000, .timeout_ms = 6000, .outbox_max = MESSAGES, .error = &err });
+	d->client = beck_client_create("key", &(beck_options){ .base_url = "http://sim",
+						      .threading = BECK_NO_THREAD,
+						      .enable_ws_fallback = d->prefers_poll,
+						      .log = on_log,
+						      .log_ctx = d,
+						      .log_level = BECK_LOG_DEBUG,
+						      .ws_retry_ms = 20000,
+						      .timeout_ms = 6000,
+						      .outbox_max = MESSAGES,
+						      .error = &err });
 	if (!d->client || !beck_on(d->client, NULL, on_event, d)) sim_fail(s, "libbeck: no client: %s", err.message);
 }
 

@@ -61,9 +61,10 @@ static void clean(char *text)
 
 static bool may_heal(beck_result r) { return r == BECK_ENETWORK || r == BECK_ETIMEOUT || r == BECK_EFULL; }
 
+static void set(beck_error *err, beck_result result, const char *field, const char *fmt, va_list ap) BECK_PRINTF(4, 0);
 static void set(beck_error *err, beck_result result, const char *field, const char *fmt, va_list ap)
 {
-	*err = (beck_error){ .result = result, .is_retryable = may_heal(result) };
+	*err = (beck_error){ .result = (int32_t)result, .is_retryable = may_heal(result) };
 	(void)vsnprintf(err->message, sizeof err->message, fmt, ap);
 	(void)snprintf(err->field, sizeof err->field, "%s", field);
 	clean(err->message);

@@ -50,7 +50,6 @@ struct io_curl {
 	os_pollfd *polled; /* of `wait`, by the driving thread alone */
 	size_t cap_polled;
 	struct watched_fd *ready; /* of `turn` */
-	char scratch[16384];
 };
 
 static inline struct io_curl *io_curl_of(struct io *io) { return BECK_CONTAINER(io, struct io_curl, io); }

@@ -128,13 +128,14 @@ void io_stream_close(struct io *io, uint64_t id)
 /* TLS keeps bytes that poll does not see, so reading goes on until curl has none, or the turn's share is used up. */
 static void pull(struct io_curl *c, uint64_t id)
 {
-	enum { SHARE = 32 };
+	enum { SHARE = 32, AT_ONCE = 8192 };
+	char scratch[AT_ONCE]; /* of the turn's stack: an idle client holds none */
 	struct io *io = &c->io;
 	for (int i = 0; i < SHARE; i++) {
 		struct transfer *t = io_curl_find(c, id, TRANSFER_STREAM);
 		size_t n = 0;
 		if (!t) return; /* a callback closed it */
-		CURLcode code = curl_easy_recv(t->easy, c->scratch, sizeof c->scratch, &n);
+		CURLcode code = curl_easy_recv(t->easy, scratch, sizeof scratch, &n);
 		if (code == CURLE_AGAIN) return;
 		if (code != CURLE_OK || n == 0) {
 			bool is_end = code == CURLE_OK;
@@ -142,7 +143,7 @@ static void pull(struct io_curl *c, uint64_t id)
 				is_end ? SPAN("the peer closed the connection") : io_curl_problem(t, code));
 			return;
 		}
-		io->events->on_stream_data(io->ctx, id, span_make(c->scratch, n));
+		io->events->on_stream_data(io->ctx, id, span_make(scratch, n));
 	}
 	c->has_more = true;
 }

@@ -34,8 +34,12 @@ static void fail(const char *what, const beck_error *err)
 static beck_client *make(beck_threading threading, const char *state_file)
 {
 	beck_error err = { 0 };
-	beck_client *c = beck_client_create(
-		key, &(beck_options){ .base_url = url, .threading = (uint8_t)threading, .enable_ws_fallback = true, .state_file = state_file, .skip_tls_verify = true, .error = &err });
+	beck_client *c = beck_client_create(key, &(beck_options){ .base_url = url,
+							 .threading = (uint8_t)threading,
+							 .enable_ws_fallback = true,
+							 .state_file = state_file,
+							 .skip_tls_verify = true,
+							 .error = &err });
 	if (!c) fail("create", &err);
 	return c;
 }
@@ -204,7 +208,8 @@ int main(int argc, char **argv)
 	token = argv[5];
 	arg = argv[6];
 	if (strcmp(argv[1], "memory") == 0) {
-		(void)beck_set_allocator(&(beck_allocator){ .alloc = count_alloc, .resize = count_resize, .release = count_release });
+		(void)beck_set_allocator(
+			&(beck_allocator){ .alloc = count_alloc, .resize = count_resize, .release = count_release });
 		bench_memory();
 	} else if (strcmp(argv[1], "connect") == 0) {
 		bench_connect();

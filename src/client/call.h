@@ -9,11 +9,11 @@
 #include <beck/request.h>
 
 /* What an answered call means to the connection, which must know what to ask for again after a reconnect. */
-enum call_effect {
-	CALL_PLAIN,
-	CALL_WATCHES,   /* "channel", or each of "channels", of the answer is watched now */
-	CALL_UNWATCHES, /* the channel `cid` is not any more */
-	CALL_PRESENCE,  /* each of "users" of the answer is followed now */
+enum call_effect { /* bits */
+	CALL_PLAIN = 0,
+	CALL_WATCHES = 1,   /* "channel", or each of "channels", of the answer is watched now */
+	CALL_UNWATCHES = 2, /* the channel `cid` is not any more */
+	CALL_PRESENCE = 4,  /* each of "users", and each member of those channels, is followed now */
 };
 
 struct call {
@@ -22,7 +22,7 @@ struct call {
 	struct span query; /* "a=b&c=d", encoded; or SPAN_NONE */
 	struct span body;  /* JSON, or SPAN_NONE */
 	struct span cid;   /* for CALL_UNWATCHES */
-	enum call_effect effect;
+	unsigned effect;   /* of enum call_effect */
 	bool needs_connection; /* waits for the connection and carries its id */
 	bool is_as_key_only;   /* no user needed: carries the key and Stream-Auth-Type: anonymous (POST /guest) */
 	const char *file_path; /* upload: instead of a body */

@@ -373,19 +373,34 @@ static void note_each(yyjson_val *list, const char *inside, const char *key, str
 	}
 }
 
-/* Only a connection that is still the same has what was asked for on it; a newer one is told when it resumes or recovers. */
+static void follow_members(struct names *followed, yyjson_val *channel)
+{
+	note_each(yyjson_obj_get(channel, "members"), NULL, "user_id", followed, (size_t)LIMIT_PRESENCE_PER_SESSION);
+}
+
+static void note_watched(beck_client *c, yyjson_val *root)
+{
+	struct span cid = json_span(yyjson_obj_get(yyjson_obj_get(root, "channel"), "cid"));
+	if (cid.n) (void)names_add(&c->link.watched, cid, (size_t)LIMIT_WATCHES_PER_SESSION);
+	note_each(yyjson_obj_get(root, "channels"), "channel", "cid", &c->link.watched, (size_t)LIMIT_WATCHES_PER_SESSION);
+}
+
+static void note_followed(beck_client *c, yyjson_val *root)
+{
+	size_t i, n;
+	yyjson_val *channel;
+	note_each(yyjson_obj_get(root, "users"), NULL, "id", &c->link.followed, (size_t)LIMIT_PRESENCE_PER_SESSION);
+	follow_members(&c->link.followed, root);
+	yyjson_arr_foreach(yyjson_obj_get(root, "channels"), i, n, channel) follow_members(&c->link.followed, channel);
+}
+
+/* What the next connection must ask for too. */
 static void note_effect(beck_client *c, const struct pending *p, yyjson_val *root)
 {
-	struct names *watched = &c->link.watched;
-	size_t max = (size_t)LIMIT_WATCHES_PER_SESSION;
 	if (p->call.effect != CALL_PLAIN) saved_position(c);
-	if (p->call.effect == CALL_UNWATCHES) names_remove(watched, p->call.cid);
-	if (p->call.effect == CALL_PRESENCE)
-		note_each(yyjson_obj_get(root, "users"), NULL, "id", &c->link.followed, (size_t)LIMIT_PRESENCE_PER_SESSION);
-	if (p->call.effect != CALL_WATCHES) return;
-	struct span cid = json_span(yyjson_obj_get(yyjson_obj_get(root, "channel"), "cid"));
-	if (cid.n) (void)names_add(watched, cid, max);
-	note_each(yyjson_obj_get(root, "channels"), "channel", "cid", watched, max);
+	if (p->call.effect & CALL_UNWATCHES) names_remove(&c->link.watched, p->call.cid);
+	if (p->call.effect & CALL_WATCHES) note_watched(c, root);
+	if (p->call.effect & CALL_PRESENCE) note_followed(c, root);
 }
 
 static void on_good(beck_client *c, struct pending *p, const struct io_answer *a)
@@ -500,6 +515,18 @@ static bool is_method(const char *m)
 	return false;
 }
 
+/* A request by hand that watches or follows is remembered like the calls made for it. */
+static unsigned effect_of(const char *body)
+{
+	beck_result why;
+	yyjson_doc *doc = document_parse(span_str(body), &why);
+	yyjson_val *root = yyjson_doc_get_root(doc);
+	unsigned effect = (yyjson_is_true(yyjson_obj_get(root, "watch")) ? CALL_WATCHES : CALL_PLAIN) |
+			  (yyjson_is_true(yyjson_obj_get(root, "presence")) ? CALL_PRESENCE : CALL_PLAIN);
+	yyjson_doc_free(doc);
+	return effect;
+}
+
 static beck_result fill(struct call *call, struct buf *query, const char *method, const char *path, const char *body,
 	unsigned flags, beck_error *err)
 {
@@ -531,6 +558,7 @@ static beck_result fill(struct call *call, struct buf *query, const char *method
 		call->body = span_str(body);
 	}
 	call->query = query->n ? buf_span(query) : SPAN_NONE;
+	if (call->needs_connection && body) call->effect = effect_of(body);
 	return query->failed ? error_set(err, BECK_ETOOBIG, "the query is too long") : BECK_OK;
 }
 

@@ -181,7 +181,7 @@ static void make_create(struct op *op, beck_channel *ch, const char *data_json, 
 	}
 	jsonw_obj_end(&w);
 	op->call.needs_connection = watches;
-	op->call.effect = watches ? CALL_WATCHES : CALL_PLAIN;
+	op->call.effect = watches ? CALL_WATCHES | CALL_PRESENCE : CALL_PLAIN;
 }
 
 static void learn_id(beck_channel *ch, const beck_reply *reply)
@@ -300,7 +300,7 @@ static void body_query(struct op *op, const char *field, const char *json)
 	bool watches = yyjson_is_true(yyjson_obj_get(root, "watch")), follows = yyjson_is_true(yyjson_obj_get(root, "presence"));
 	yyjson_doc_free(doc);
 	op->call.needs_connection = watches || follows;
-	if (watches) op->call.effect = CALL_WATCHES;
+	op->call.effect = (watches ? CALL_WATCHES : CALL_PLAIN) | (follows ? CALL_PRESENCE : CALL_PLAIN);
 }
 
 static void make_query(struct op *op, beck_channel *ch, const char *options_json)

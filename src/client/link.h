@@ -37,7 +37,8 @@ struct ws {
 	struct buf head; /* of the handshake's answer */
 	struct ws_decoder decoder;
 	char key[25];
-	bool resumes;          /* the first frame names a position */
+	bool is_probed; /* only the answer to a health check counts as a sign of life: other bytes may have been under way */
+	bool resumes;   /* the first frame names a position */
 	bool ends, is_refusal; /* a frame said that it is over, with end_error */
 	beck_error end_error;
 	struct timer patience, health;

@@ -84,6 +84,7 @@ static void out_of_patience(beck_client *c, struct timer *t)
 void ws_start(beck_client *c, bool resumes)
 {
 	struct ws *w = &c->link.ws;
+	w->is_probed = false;
 	w->resumes = resumes;
 	w->stream = c->io->driver->stream_open(c->io, span_str(c->origin), (uint32_t)LIMIT_CLIENT_HELLO_MS);
 	w->state = WS_OPENING;
@@ -237,7 +238,7 @@ static void on_handshake(beck_client *c, struct span bytes)
 void ws_on_data(beck_client *c, struct span bytes)
 {
 	struct ws *w = &c->link.ws;
-	if (w->state == WS_LIVE) timer_set(c, &w->patience, LIMIT_CLIENT_SILENCE_MS, out_of_patience);
+	if (w->state == WS_LIVE && !w->is_probed) timer_set(c, &w->patience, LIMIT_CLIENT_SILENCE_MS, out_of_patience);
 	if (w->state == WS_HANDSHAKE)
 		on_handshake(c, bytes);
 	else if (w->state >= WS_HELLO)
@@ -275,6 +276,7 @@ void ws_look_alive(beck_client *c)
 	struct ws *w = &c->link.ws;
 	if (w->state != WS_LIVE) return;
 	send_health(c);
+	w->is_probed = true;
 	timer_set(c, &w->patience, LIMIT_CLIENT_PROBE_MS, out_of_patience);
 }
 
@@ -300,6 +302,14 @@ static void on_wrong_text(beck_client *c, struct span text, beck_result why)
 	end_later(w, false);
 }
 
+static void note_life(beck_client *c, const struct beck_event *e)
+{
+	struct ws *w = &c->link.ws;
+	if (!w->is_probed || strcmp(e->type, "health.check") != 0) return;
+	w->is_probed = false;
+	timer_set(c, &w->patience, LIMIT_CLIENT_SILENCE_MS, out_of_patience);
+}
+
 static void on_message(void *ctx, enum ws_opcode op, struct span payload)
 {
 	beck_client *c = ctx;
@@ -310,6 +320,7 @@ static void on_message(void *ctx, enum ws_opcode op, struct span payload)
 	if (!e) {
 		on_wrong_text(c, payload, why);
 	} else if (w->state == WS_LIVE) {
+		note_life(c, e);
 		if (!link_event(c, BECK_TRANSPORT_WEBSOCKET, e)) on_wrong_text(c, payload, BECK_ENOMEM);
 	} else if (strcmp(e->type, "health.check") == 0) {
 		w->state = WS_LIVE;

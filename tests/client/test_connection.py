@@ -134,8 +134,9 @@ def test_a_box_that_cuts_young_websockets_again_and_again_gets_polls(scene, box)
     s = scene(enable_ws_fallback=True, reconnect_max_wait_ms=200)
     for _ in range(3):
         s.online(WEBSOCKET)
+        mark = s.p.mark()
         box.cut(only_websockets=True)
-        wait_until(lambda: s.p.state()["state"] == CONNECTED, "connected again")
+        s.p.expect("connection.changed", after=mark, online=False)
     s.online(LONGPOLL)
     s.check()
 
@@ -179,8 +180,21 @@ def test_watches_and_presence_go_on(scene, box, app):
     box.cut()
     s.p.expect("connection.recovered")
     mark = s.p.mark()
+    s.bob.connect()
+    assert s.p.expect("user.presence.changed", after=mark)["user"]["id"] == s.bob.id
     s.say(1, s.watched)
     assert s.p.expect("message.new", after=mark)["cid"] == s.watched.cid
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("resume", [True, False], ids=["resume", "no-resume"])
+def test_presence_that_a_watched_channel_brings_goes_on(scene, box, resume):
+    s = scene(disable_resume=not resume)
+    box.cut()
+    s.p.expect("connection.recovered")
+    mark = s.p.mark()
+    s.bob.connect()
+    assert s.p.expect("user.presence.changed", after=mark)["user"]["id"] == s.bob.id
 
 
 @pytest.mark.quick

@@ -262,3 +262,16 @@ def test_answers_of_a_poll_that_are_nonsense(hostile, puppet):
     connect(p)
     p.expect("custom", timeout=30)
     assert p.state()["state"] == CONNECTED
+
+
+def test_an_upload_is_streamed_whole_with_its_type(hostile, puppet, tmp_path):
+    picture = tmp_path / "cat.png"
+    picture.write_bytes(bytes(range(256)) * 8192)
+    server = hostile(lambda request, number: good(request) if request.is_ws else http(201, {"file": "https://files/cat.png"}))
+    p = puppet(server.url)
+    connect(p)
+    assert p.do("upload", type="messaging", id="x", path=str(picture))["reply"]["file"] == "https://files/cat.png"
+    sent = next(r for r in server.requests if r.path == "/channels/messaging/x/file")
+    assert sent.headers["content-type"].startswith("multipart/form-data") and picture.read_bytes() in sent.body
+    assert b'name="file"; filename="cat.png"' in sent.body and b"Content-Type: image/png" in sent.body
+    assert p.fails("upload", type="messaging", id="x", path="/no/such/file").result == "BECK_EFILE"

@@ -1,6 +1,6 @@
-/* What libbeck reads: a client on a network of the fuzzer's making connects, watches, sends and asks, and gets for answers whatever the
- * input says: raw bytes on the WebSocket, whole frames, answers to polls and calls, a state file. It may fail in any way but a crash,
- * a leak or a hang, and what it gives to handlers must be an event.
+/* What libbeck reads: a client on a network of the fuzzer's making connects, watches, sends and asks, and gets for answers
+ * whatever the input says: raw bytes on the WebSocket, whole frames, answers to polls and calls, a state file. It may fail in any
+ * way but a crash, a leak or a hang, and what it gives to handlers must be an event.
  *
  * Input: a byte of choices, then records: a kind, a length of two bytes, the bytes. */
 #include <stdlib.h>
@@ -96,7 +96,9 @@ static int soon(struct io *io)
 
 static void answer(struct fuzz_io *c, beck_result result, int status, struct span body)
 {
-	struct io_answer a = { .result = result, .status = status, .body = body, .problem = SPAN("fuzz"), .retry_after_ms = status == 429 ? 1 : 0 };
+	struct io_answer a = {
+		.result = result, .status = status, .body = body, .problem = SPAN("fuzz"), .retry_after_ms = status == 429 ? 1 : 0
+	};
 	uint64_t id = c->pending[0];
 	if (!c->n) return;
 	memmove(c->pending, c->pending + 1, --c->n * sizeof *c->pending);
@@ -169,8 +171,8 @@ static void turn(struct io *io)
 	act(c, kind, bytes);
 }
 
-static const struct io_driver driver = { destroy, http_start, http_cancel, stream_open, stream_send, stream_close, pass, nothing, turn, no_fds, soon,
-					 now_ms, wall_us, some };
+static const struct io_driver driver = { destroy, http_start, http_cancel, stream_open, stream_send, stream_close, pass, nothing,
+	turn, no_fds, soon, now_ms, wall_us, some };
 
 struct io *io_curl_create(const struct io_setup *setup, const struct io_events *events, void *ctx)
 {
@@ -224,12 +226,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size < 1) return 0;
 	choices = data[0];
 	input = span_make((const char *)data + 1, size - 1);
-	beck_client *c = beck_client_create(
-		"key", &(beck_options){ .base_url = "http://fuzz/p", .threading = BECK_NO_THREAD, .enable_ws_fallback = choices & 1, .disable_resume = choices & 2 });
+	beck_client *c = beck_client_create("key", &(beck_options){ .base_url = "http://fuzz/p",
+							   .threading = BECK_NO_THREAD,
+							   .enable_ws_fallback = choices & 1,
+							   .disable_resume = choices & 2 });
 	BECK_ASSERT(c);
 	(void)beck_on(c, NULL, on_event, NULL);
 	bool asks = choices & 4;
-	(void)beck_connect_user_async(c, "{\"id\":\"john\"}", asks ? NULL : "e30.eyJ1c2VyX2lkIjoiam9obiJ9.devtoken", asks ? on_token : NULL, NULL, NULL, NULL, NULL);
+	(void)beck_connect_user_async(c, "{\"id\":\"john\"}", asks ? NULL : "e30.eyJ1c2VyX2lkIjoiam9obiJ9.devtoken",
+		asks ? on_token : NULL, NULL, NULL, NULL, NULL);
 	beck_channel *ch = beck_channel_open(c, "messaging", "x");
 	(void)beck_channel_watch_async(ch, NULL, on_reply, NULL, NULL);
 	(void)beck_send_text_async(ch, "text", NULL, on_reply, NULL, NULL);

@@ -16,7 +16,7 @@ struct fake {
 	/* The last request, or message. */
 	char method[8], path[512], query[2048], body[4096], cid[160], file_path[256], content_type[64],
 		message_id[BECK_MESSAGE_ID_SIZE], message[4096];
-	enum call_effect effect;
+	unsigned effect;
 	bool needs_connection;
 	beck_progress_fn progress;
 	beck_reply_fn fn;

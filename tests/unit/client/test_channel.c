@@ -69,7 +69,7 @@ static void create_and_watch(void **state)
 	BOTH("POST", AT "/query", "", "{\"data\":{\"name\":\"x\"},\"state\":true,\"watch\":true,\"presence\":true}",
 		beck_channel_watch, ch, "{\"name\":\"x\"}");
 	assert_true(fake.needs_connection);
-	assert_int_equal(fake.effect, CALL_WATCHES);
+	assert_int_equal(fake.effect, CALL_WATCHES | CALL_PRESENCE);
 	REFUSED(BECK_EARG, "data", beck_channel_create, ch, "[1]");
 	REFUSED(BECK_EARG, "data", beck_channel_watch, ch, "{\"a\":}");
 	REFUSED(BECK_EARG, "channel", beck_channel_create, NULL, NULL);
@@ -110,7 +110,7 @@ static void queries(void **state)
 	BOTH("POST", "/channels", "", "{\"presence\":true,\"watch\":false}", beck_query_channels, client,
 		"{\"presence\":true,\"watch\":false}");
 	assert_true(fake.needs_connection);
-	assert_int_equal(fake.effect, CALL_PLAIN);
+	assert_int_equal(fake.effect, CALL_PRESENCE);
 	REFUSED(BECK_EARG, "query", beck_query_channels, client, "7");
 	REFUSED(BECK_EARG, "query", beck_query_channels, client, NULL);
 	REFUSED(BECK_EARG, "client", beck_query_channels, NULL, "{}");

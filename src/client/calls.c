@@ -275,8 +275,10 @@ void calls_step(beck_client *c)
 
 /* ---- starting ---- */
 
+/* *out is NULL on failure. */
 static beck_result queue(beck_client *c, const struct call *call, struct pending **out, beck_error *err)
 {
+	*out = NULL;
 	if (c->calls.count >= (size_t)c->set.queue_max)
 		return error_set(err, BECK_EFULL, "%zu calls are waiting already", c->calls.count);
 	if (c->is_ending) return error_set(err, BECK_ECANCELLED, "the client is being released");
@@ -294,7 +296,7 @@ beck_result call_start_locked(beck_client *c, const struct call *call, beck_repl
 {
 	struct pending *p;
 	beck_result r = queue(c, call, &p, err);
-	if (r != BECK_OK) return r;
+	if (!p) return r;
 	p->fn = fn;
 	p->ctx = ctx;
 	return BECK_OK;
@@ -304,7 +306,7 @@ beck_result calls_start_inner(beck_client *c, const struct call *call, call_done
 {
 	struct pending *p;
 	beck_result r = queue(c, call, &p, err);
-	if (r != BECK_OK) return r;
+	if (!p) return r;
 	p->done = done;
 	p->ctx = ctx;
 	return BECK_OK;
@@ -336,7 +338,7 @@ beck_result call_wait(beck_client *c, const struct call *call, const beck_reply 
 	(void)beck_client_ref(c); /* a callback given out meanwhile may release it */
 	client_lock(c);
 	beck_result r = queue(c, call, &p, err);
-	if (r == BECK_OK) {
+	if (p) {
 		p->wait = &w;
 		wait_for(c, &w);
 	}
@@ -531,6 +533,7 @@ static beck_result fill(struct call *call, struct buf *query, const char *method
 	unsigned flags, beck_error *err)
 {
 	beck_result why;
+	*call = (struct call){ .method = method, .needs_connection = (flags & BECK_NEEDS_CONNECTION) != 0 };
 	if (!method || !is_method(method))
 		return error_field(err, BECK_EARG, "method", "the method must be GET, POST, PUT, PATCH or DELETE");
 	if (!path || path[0] != '/') return error_field(err, BECK_EARG, "path", "the path must begin with a slash");
@@ -539,9 +542,7 @@ static beck_result fill(struct call *call, struct buf *query, const char *method
 		if ((unsigned char)target.p[i] <= ' ')
 			return error_field(err, BECK_EARG, "path", "the path must be percent-encoded");
 	size_t mark = span_find(target, '?');
-	*call = (struct call){
-		.method = method, .path = { path, mark }, .needs_connection = (flags & BECK_NEEDS_CONNECTION) != 0
-	};
+	call->path = span_make(path, mark);
 	buf_add_span(query, span_skip(target, mark + 1));
 	if (body) {
 		yyjson_doc *doc = document_parse(span_str(body), &why);

@@ -199,7 +199,6 @@ struct connecting {
 
 static beck_result check(beck_client *c, struct connecting *n, beck_error *err)
 {
-	if (!c) return error_set(err, BECK_EARG, "the client is NULL: beck_get_instance failed, options.error says why");
 	if (c->server_token)
 		return error_set(
 			err, BECK_ESTATE, "this is a server-side client: it acts for the application and connects nobody");
@@ -304,6 +303,10 @@ static beck_result begin(beck_client *c, const struct connecting *n, beck_error 
 
 static beck_result connect_start(beck_client *c, struct connecting *n, beck_error *err)
 {
+	if (!c) {
+		(void)error_set(err, BECK_EARG, "the client is NULL: beck_get_instance failed, options.error says why");
+		return BECK_EARG;
+	}
 	beck_result r = check(c, n, err);
 	if (r != BECK_OK) return r;
 	client_lock(c);
@@ -329,6 +332,7 @@ static beck_result connect_wait(beck_client *c, struct connecting *n, beck_error
 		client_unlock(c);
 	}
 	beck_release(c);
+	n->wait = NULL;
 	if (r != BECK_OK) return r;
 	if (w.result != BECK_OK && err) *err = w.err;
 	return w.result;
@@ -402,12 +406,12 @@ void connect_end(beck_client *c)
 beck_result beck_disconnect_user(beck_client *c)
 {
 	if (!c) return BECK_EARG;
-	bool waits = !client_in_callback(c), is_off = false;
+	bool waits = !client_in_callback(c);
 	(void)beck_client_ref(c);
 	client_lock(c);
 	connect_end(c);
 	int64_t until = client_now_ms(c) + LIMIT_CLIENT_GOODBYE_MS;
-	while (waits && !(is_off = link_is_off(c)) && client_now_ms(c) < until) {
+	while (waits && !link_is_off(c) && client_now_ms(c) < until) {
 		bool never = false;
 		(void)client_wait(c, &never, client_now_ms(c) + 20 < until ? client_now_ms(c) + 20 : until);
 	}

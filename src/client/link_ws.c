@@ -221,14 +221,16 @@ static void on_handshake(beck_client *c, struct span bytes)
 	struct ws *w = &c->link.ws;
 	size_t before = w->head.n;
 	buf_add(&w->head, bytes.p, bytes.n);
-	size_t end = head_end(buf_span(&w->head), before);
-	if (!end) {
-		if (w->head.failed) fail_with(c, BECK_EPROTOCOL, "the answer to the WebSocket handshake is too long");
+	if (w->head.failed) {
+		fail_with(c, BECK_EPROTOCOL, "the answer to the WebSocket handshake is too long");
 		return;
 	}
+	size_t end = head_end(buf_span(&w->head), before);
+	if (!end) return;
 	/* Behind the head come frames; they were in these bytes, since the head was not complete before. */
-	struct span rest = w->head.failed ? SPAN_NONE : span_skip(bytes, end - before);
-	if (!check_answer(c, span_make(w->head.p, end))) return;
+	struct span rest = span_skip(bytes, end - before);
+	struct span head = { buf_span(&w->head).p, end };
+	if (!check_answer(c, head)) return;
 	buf_deinit(&w->head);
 	buf_init(&w->head, (size_t)LIMIT_CLIENT_HEAD_BYTES);
 	begin_frames(c);

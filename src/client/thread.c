@@ -231,7 +231,9 @@ int beck_deadline_ms(beck_client *c)
 {
 	if (!c) return -1;
 	client_lock(c);
-	int ms = c->deliveries.count ? 0 : idle_ms(c);
+	/* What was asked outside of beck_poll waits for the next turn. */
+	bool is_due = c->deliveries.count || (c->set.threading == BECK_NO_THREAD && c->has_news);
+	int ms = is_due ? 0 : idle_ms(c);
 	client_unlock(c);
 	return ms;
 }

@@ -1,6 +1,7 @@
 /* What beck.h promises a program that does odd things: each rule is a function, run by name against a real server.
  *
  *   rules RULE URL KEY USER TOKEN CHANNEL      prints "ok" and ends with 0, or says what was wrong and ends with 1 */
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -373,12 +374,54 @@ static void rule_memory(uint8_t threading)
 	CHECK(beck_set_allocator(&a) == BECK_ESTATE);
 }
 
+/* A foreign loop that sleeps as long as beck_deadline_ms says: what is asked outside of beck_poll is due at once. */
+static void turn_of_loop(beck_client *c)
+{
+	beck_fd theirs[16];
+	struct pollfd fds[16];
+	size_t n = beck_fds(c, theirs, 16);
+	for (size_t i = 0; i < n; i++) fds[i] = (struct pollfd){ .fd = (int)theirs[i].fd, .events = theirs[i].events };
+	(void)poll(fds, (nfds_t)n, beck_deadline_ms(c));
+	(void)beck_poll(c, 0);
+}
+
+static void loop_connected(void *ctx, beck_client *c, const beck_error *e)
+{
+	(void)c;
+	*(int *)ctx = e ? -1 : 1;
+}
+
+static void loop_answered(void *ctx, const beck_error *e, const beck_reply *reply)
+{
+	(void)reply;
+	*(int *)ctx = e ? -1 : 1;
+}
+
+static void rule_loop(uint8_t threading)
+{
+	int connected = 0, answered = 0;
+	(void)threading;
+	beck_client *c =
+		beck_client_create(key, &(beck_options){ .base_url = url, .timeout_ms = 3000, .threading = BECK_NO_THREAD });
+	CHECK(beck_connect_user_async(c, user_json, token, NULL, NULL, loop_connected, &connected, NULL) == BECK_OK);
+	CHECK(beck_deadline_ms(c) == 0);
+	while (!connected) turn_of_loop(c);
+	CHECK(connected == 1);
+	while (beck_deadline_ms(c) == 0) turn_of_loop(c);
+	CHECK(beck_unread_counts_async(c, loop_answered, &answered, NULL) == BECK_OK);
+	CHECK(beck_deadline_ms(c) == 0);
+	while (!answered) turn_of_loop(c);
+	CHECK(answered == 1);
+	beck_release(c);
+}
+
 static const struct {
 	const char *name;
 	void (*rule)(uint8_t threading);
 } rules[] = { { "callback", rule_callback }, { "release", rule_release }, { "disconnect", rule_disconnect },
 	{ "handlers", rule_handlers }, { "instance", rule_instance }, { "threads", rule_threads }, { "null", rule_null },
-	{ "server", rule_server }, { "fork", rule_fork }, { "signals", rule_signals }, { "memory", rule_memory } };
+	{ "server", rule_server }, { "fork", rule_fork }, { "signals", rule_signals }, { "memory", rule_memory },
+	{ "loop", rule_loop } };
 
 int main(int argc, char **argv)
 {

@@ -28,7 +28,7 @@ def test_rule(app, rule, threading):
 
 
 @pytest.mark.quick
-@pytest.mark.parametrize("rule", ["instance", "null", "fork"])
+@pytest.mark.parametrize("rule", ["instance", "null", "fork", "loop"])
 def test_rule_of_the_process(app, rule):
     run(rule, 0, app)
 

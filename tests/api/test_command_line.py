@@ -135,7 +135,7 @@ def test_reload_names_file_and_reason_too(tmp_path, pairs):
     (BECK, ["app", "create"], "app create needs --name NAME"),
     (BECK, ["app", "rotate"], "app rotate needs --key KEY"),
     (BECK, ["app"], "app needs a command: create, list or rotate"),
-    (BECK, [], "a command is needed: token or app"),
+    (BECK, [], "a command is needed"),
     (BECK, ["bogus"], 'unknown command "bogus"'),
     (BECK, ["token"], "token needs --user ID or --server"),
     (BECK, ["token", "--user", "ann", "--server"], "a token is for one: --user ID or --server, not both"),

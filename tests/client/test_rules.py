@@ -14,7 +14,7 @@ def run(rule, threading, app, **env):
     channel = app.channel(user)
     argv = [RULES, rule, str(threading), f"http://{app.server.host}:{app.server.port}", app.key, user.id, user.token, channel.id]
     done = subprocess.run(argv, capture_output=True, timeout=150, check=False,
-                          env={**os.environ, "ASAN_OPTIONS": "detect_leaks=1", "TSAN_OPTIONS": "halt_on_error=1:die_after_fork=0", "SECRET": app.secret, **env})
+                          env={**os.environ, "ASAN_OPTIONS": "detect_leaks=1", "TSAN_OPTIONS": "halt_on_error=1", "SECRET": app.secret, **env})
     said = (done.stdout + done.stderr).decode(errors="replace")
     assert done.returncode == 0 and done.stdout.endswith(b"ok\n"), f"status {done.returncode}\n{said[-6000:]}"
     return said

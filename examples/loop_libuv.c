@@ -61,7 +61,9 @@ static void watch(uv_prepare_t *p)
 	size_t n = beck_fds(chat, wanted, FDS);
 	for (size_t i = 0; i < n && i < FDS; i++) {
 		uv_poll_t *w = watcher_of((int)wanted[i].fd);
-		if (w) uv_poll_start(w, (wanted[i].events & 1 ? UV_READABLE : 0) | (wanted[i].events & 4 ? UV_WRITABLE : 0), on_ready);
+		if (w)
+			uv_poll_start(
+				w, (wanted[i].events & 1 ? UV_READABLE : 0) | (wanted[i].events & 4 ? UV_WRITABLE : 0), on_ready);
 	}
 	int ms = beck_deadline_ms(chat);
 	uv_timer_stop(&deadline);

@@ -48,11 +48,12 @@ int main(int argc, char **argv)
 	char *id = argc == 2 ? strchr(argv[1], ':') : NULL;
 	if (!id) return 2;
 	*id++ = '\0';
-	beck_client *chat = beck_get_instance(getenv("API_KEY"), &(beck_options){ .base_url = getenv("URL"), .threading = BECK_NO_THREAD, .enable_ws_fallback = true });
+	beck_client *chat = beck_get_instance(getenv("API_KEY"),
+		&(beck_options){ .base_url = getenv("URL"), .threading = BECK_NO_THREAD, .enable_ws_fallback = true });
 	beck_channel *channel = beck_channel_open(chat, argv[1], id);
 	snprintf(user, sizeof user, "{\"id\":\"%s\"}", getenv("USER_ID"));
 	if (beck_connect_user_async(chat, user, getenv("TOKEN"), NULL, NULL, NULL, NULL, &err) != BECK_OK ||
-	    beck_channel_watch_async(channel, NULL, on_watched, NULL, &err) != BECK_OK) {
+		beck_channel_watch_async(channel, NULL, on_watched, NULL, &err) != BECK_OK) {
 		fprintf(stderr, "%s\n", err.message);
 		return 1;
 	}

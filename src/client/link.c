@@ -178,6 +178,10 @@ static void pause_for(beck_client *c, int64_t ms)
 	timer_set(c, &c->link.pause, ms, pause_over);
 }
 
+/* A certificate that is not accepted now will not be in a second. Later it may: the server is given a new one, or the network a
+ * way out. */
+static bool is_hopeless(const beck_error *err) { return err->result == BECK_ETLS; }
+
 static void attempt_failed(beck_client *c, const beck_error *err)
 {
 	struct link *l = &c->link;
@@ -186,7 +190,7 @@ static void attempt_failed(beck_client *c, const beck_error *err)
 	client_log(c, BECK_LOG_WARN, "connection: attempt %u failed: %s", l->attempts, err->message);
 	int64_t ms = pause_ms(c);
 	bool is_last = l->was_up ? c->set.reconnect_max_attempts > 0 && l->attempts >= (unsigned)c->set.reconnect_max_attempts
-				 : client_now_ms(c) + ms >= l->first_deadline_ms;
+				 : is_hopeless(err) || client_now_ms(c) + ms >= l->first_deadline_ms;
 	if (is_last)
 		give_up(c, &l->error);
 	else

@@ -251,7 +251,7 @@ class Beckd:
             line = lines.get(timeout=30)
         except queue.Empty:
             line = b""
-        match = re.match(rb"^beckd ready url=http://([^:/]+):(\d+)/?\s*$", line)
+        match = re.match(rb"^beckd ready url=https?://([^:/]+):(\d+)/?\s*$", line)
         if not match:
             self.process.kill()
             self.process.wait()

@@ -12,6 +12,9 @@
 		NULL, OPTION_FLAG, 0, NULL, NULL                                                                                 \
 	}
 
+static const struct option chat_options[] = {
+	{ "--join", OPTION_FLAG, AT(join), NULL, "adds you to the channel's members (needs the secret)" }, END
+};
 static const struct option listen_options[] = {
 	{ "--json", OPTION_FLAG, AT(json), NULL, "JSON, one event a line; so without it when piped" },
 	{ "--lines", OPTION_FLAG, AT(lines), NULL, "lines for people, also when piped" },
@@ -40,6 +43,17 @@ static const struct option query_options[] = {
 };
 
 const struct command commands[] = {
+	{ .name = "chat",
+		.summary = "talk in a channel, in the terminal",
+		.usage = "[--user ID] CHANNEL",
+		.options = chat_options,
+		.more = "Where the output is no terminal, lines of standard input are sent and messages come as lines.\n"
+			"The channel is made if there is none. /help inside lists what can be typed.\n",
+		.connects = true,
+		.min_words = 1,
+		.max_words = 1,
+		.words = "a channel, like messaging:general",
+		.run = run_chat },
 	{ .name = "listen",
 		.summary = "show events as they come",
 		.usage = "[--user ID] [CHANNEL ...]",

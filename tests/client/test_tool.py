@@ -1,0 +1,359 @@
+"""The beck tool as people and scripts use it: the chat in a terminal, lines and JSON in pipes, exit codes, the doctor."""
+import json
+import os
+import re
+import signal
+import subprocess
+import threading
+
+import pytest
+
+from beck import BECK, SANITIZER, uid, wait_until
+from middlebox import Middlebox
+from terminal import Terminal
+
+FINE, REFUSED, USAGE, NO_CONNECTION = range(4)
+
+
+def environment(**env):
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("BECK_")}
+    return {**clean, "NO_PROXY": "*", "TERM": "xterm-256color", "TZ": "UTC", "ASAN_OPTIONS": "detect_leaks=1",
+            "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1", **env}
+
+
+def access(app, user=None, url=None):
+    env = {"BECK_URL": url or f"http://{app.server.host}:{app.server.port}", "BECK_API_KEY": app.key}
+    return {**env, "BECK_TOKEN": user.token} if user else env
+
+
+def run(*args, stdin=None, timeout=30, **env):
+    out = subprocess.run([BECK, *map(str, args)], env=environment(**env), input=stdin, capture_output=True, text=True, timeout=timeout, check=False)
+    assert not SANITIZER.search(out.stderr.encode()) and out.returncode >= 0, out.stderr
+    return out
+
+
+@pytest.fixture
+def terminal():
+    opened = []
+
+    def start(*args, rows=24, columns=80, **env):
+        t = Terminal([BECK, *args], environment(**env), rows, columns)
+        opened.append(t)
+        return t
+    yield start
+    for t in opened:
+        t.close()
+
+
+class Scene:
+    """Ann in a terminal, perhaps behind a box; Bob by hand."""
+
+    def __init__(self, app, terminal, url=None, before=0, size=(24, 80)):
+        self.ann, self.bob = app.user("ann", name="Ann"), app.user("bob", name="Bob")
+        self.channel = app.channel(self.bob, self.ann)
+        for i in range(before):
+            self.bob.send(self.channel, f"old-{i:03d}.")
+        self.t = terminal("chat", self.channel.cid, rows=size[0], columns=size[1], **access(app, self.ann, url))
+        self.said = []
+
+    def online(self, how="● websocket"):
+        self.t.until(lambda s: how in s.text() and "online" in s.text(), how)
+        return self
+
+    def says(self, n=1):
+        for _ in range(n):
+            self.said.append(f"live-{len(self.said):03d}.")
+            self.bob.send(self.channel, self.said[-1])
+
+    def check(self):
+        """The last has come; each stands there once, in order."""
+        self.t.sees(self.said[-1], 20)
+        assert re.findall(r"live-\d+\.", self.t.screen.text()) == self.said
+
+
+@pytest.fixture
+def scene(app, terminal):
+    return lambda url=None, **options: Scene(app, terminal, url, **options)
+
+
+# ---- chat ----
+
+@pytest.mark.quick
+def test_chat_shows_history_live_messages_and_sends(scene):
+    s = scene(before=3).online()
+    s.t.sees("old-002.")
+    s.says()
+    s.t.sees("Bob: live-000.")
+    s.t.enter("hello from Änn 日本")
+    wait_until(lambda: "hello from Änn 日本" in s.channel.texts(), "the server has it")
+    s.t.until(lambda t: re.search(r"Ann: hello from Änn .* ✓", t.text()), "the mark that it was sent")
+    assert s.t.screen.text().count("hello from") == 1
+    s.t.enter("/quit")
+    assert s.t.ends() == FINE
+
+
+def test_chat_shows_typing_reading_presence(scene):
+    s = scene().online()
+    assert "1/2 online" in s.t.screen.text()
+    bob = s.bob.connect()
+    s.t.sees("2/2 online")
+    s.bob.watch(bob, s.channel)
+    s.bob.event(s.channel, "typing.start").ok(201)
+    s.t.sees("Bob is typing")
+    s.bob.event(s.channel, "typing.stop").ok(201)
+    s.t.until(lambda t: "typing" not in t.text(), "nobody types")
+    s.t.type("ni")
+    bob.expect("typing.start")
+    s.t.enter("ce")
+    bob.expect("message.new")
+    s.bob.read(s.channel)
+    s.t.sees("nice ✓✓ Bob")
+    s.t.enter("/who")
+    s.t.sees("● Bob")
+    s.t.enter("/help")
+    s.t.sees("/retry")
+    s.t.enter("/nonsense")
+    s.t.sees("there is no /nonsense")
+
+
+def test_chat_marks_as_read(scene):
+    s = scene(before=1).online()
+    wait_until(lambda: s.channel.read_of(s.ann)["unread_messages"] == 0, "Ann has read the old one")
+    s.says()
+    s.check()
+    wait_until(lambda: s.channel.read_of(s.ann)["unread_messages"] == 0, "Ann has read the new one")
+
+
+def test_chat_pages_through_history(scene):
+    s = scene(before=70).online()
+    s.t.sees("old-069.")
+    for _ in range(20):
+        if "old-000." in s.t.screen.text():
+            break
+        top = s.t.screen.lines()[1]
+        s.t.type("\x1b[5~")
+        s.t.until(lambda t, top=top: t.lines()[1] != top, "another page")
+    assert re.findall(r"old-\d+\.", s.t.screen.text())[0] == "old-000."
+    found = re.findall(r"old-(\d+)\.", s.t.screen.text())
+    assert [int(n) for n in found] == list(range(len(found)))
+
+
+def test_chat_edits_the_line(scene):
+    s = scene().online()
+    s.t.enter("ä日x\x7f\x7fb\x1b[D\x1b[Dc\x05!\x01>")  # two off the end, "b", two left, "c", the end, the beginning
+    wait_until(lambda: ">cäb!" in s.channel.texts(), "the edited line")
+    s.t.enter("one two three\x17\x17four\x15five")
+    wait_until(lambda: s.channel.texts()[-1] == "five", "the edited line")
+    s.t.enter("\x1b[200~two\nlines\x1b[201~")
+    wait_until(lambda: s.channel.texts()[-1] == "two lines", "what was pasted is one message")
+
+
+@pytest.mark.parametrize("size", [(24, 40), (6, 20), (3, 10), (60, 200)])
+def test_chat_fits_any_terminal(scene, size):
+    """The screen of the tests fails where a row is too wide."""
+    s = scene(before=4, size=size)
+    s.bob.send(s.channel, "a message that is much longer than forty columns, with 日本語 and eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeend")
+    s.t.until(lambda t: "● websoc" in t.text(), "connected")
+    s.t.until(lambda t: "end" in t.text() or size[0] < 4, "the end of the long one")
+    s.t.enter("/quit")
+    assert s.t.ends() == FINE
+
+
+@pytest.mark.quick
+def test_chat_survives_a_cut(scene, box):
+    s = scene(box.url).online()
+    s.says(3)
+    s.check()
+    box.mode = "drop"
+    box.cut()
+    s.t.sees("reconnecting")
+    s.says(3)
+    s.t.enter("mine, meanwhile")
+    s.t.sees("mine, meanwhile …")
+    box.mode = "pass"
+    s.check()
+    s.t.until(lambda t: re.search("mine, meanwhile ✓", t.text()), "sent")
+    assert s.channel.texts().count("mine, meanwhile") == 1 and s.t.screen.text().count("mine, meanwhile") == 1
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("mode", ["refuse", "swallow", "mute"])
+def test_chat_goes_on_where_websocket_is_blocked_in_mid_session(scene, box, mode):
+    s = scene(box.url).online()
+    s.says(2)
+    s.check()
+    box.mode = mode
+    box.cut()
+    s.says(2)
+    s.online("● long polling")
+    s.says(2)
+    s.check()
+
+
+def test_chat_survives_a_restart_of_the_server(spawn, terminal):
+    server = spawn()
+    box = Middlebox(server.host, server.port)
+    s = Scene(server.main, terminal, box.url).online()
+    s.says(2)
+    server.stop()
+    server.start()
+    box.target = (server.host, server.port)
+    s.says(2)
+    s.check()
+    box.close()
+
+
+def test_chat_marks_what_the_server_refuses(scene, app):
+    s = scene().online()
+    app.api.post("/channels/messaging/" + s.channel.id, {"remove_members": [s.ann.id]}).ok()
+    s.t.sees("has left")
+    s.t.enter("may I?")
+    s.t.sees("not sent")
+    s.t.sees("1 failed")
+    app.api.post("/channels/messaging/" + s.channel.id, {"add_members": [s.ann.id]}).ok()
+    s.t.enter("/retry")
+    s.t.until(lambda t: re.search(r"may I\? ✓", t.text()), "sent after all")
+    s.says()
+    s.check()
+    s.t.enter("/quit")
+    assert s.t.ends() == FINE
+
+
+@pytest.mark.parametrize("how", ["ctrl-c", "ctrl-d", "SIGTERM", "SIGHUP", "SIGABRT"])
+def test_chat_puts_the_terminal_back(scene, how):
+    s = scene().online()
+    if how.startswith("SIG"):
+        s.t.process.send_signal(getattr(signal, how))
+    else:
+        s.t.type("\x03" if how == "ctrl-c" else "\x04")
+    assert s.t.ends() == (FINE if how != "SIGABRT" else -signal.SIGABRT)
+
+
+def test_chat_puts_the_terminal_back_when_it_cannot_connect(app, terminal):
+    t = terminal("chat", "messaging:x", **access(app, app.user(), "http://127.0.0.1:1"))
+    assert t.ends(15) == NO_CONNECTION
+
+
+def test_nothing_of_others_controls_the_terminal(scene):
+    """The screen of the tests fails at control characters, and at sequences that the tool does not use."""
+    s = scene().online()
+    s.bob.update(name="B\x1b[2Job\x07")
+    s.bob.send(s.channel, "red \x1b[31m bell \x07 c1 \x9b31m turn \u202e end.")
+    s.t.sees("end.")
+    assert "red [31m bell  c1 31m turn  end." in s.t.screen.text()
+
+
+def test_chat_follows_the_size_of_the_terminal(scene):
+    s = scene(before=2).online()
+    s.t.screen.__init__(30, 100)
+    s.t.screen.is_alternate = True
+    s.t.resize(30, 100)
+    s.t.process.send_signal(signal.SIGWINCH)
+    s.t.until(lambda t: "● websocket" in t.lines()[28], "the status line stands in the last row but one")
+
+
+def test_chat_without_a_terminal_is_lines(app):
+    ann, bob = app.user(name="Ann"), app.user(name="Bob")
+    channel = app.channel(bob, ann)
+    bob.send(channel, "first")
+    out = run("chat", channel.cid, stdin="second\nthird", **access(app, ann))
+    assert out.returncode == FINE, out
+    assert [re.sub(r"^\d\d:\d\d ", "", line) for line in out.stdout.splitlines()] == ["Bob: first", "Ann: second", "Ann: third"]
+    assert channel.texts() == ["first", "second", "third"]
+
+
+def test_chat_makes_the_channel_and_join_adds(app, tmp_path):
+    secret = tmp_path / "secret"
+    secret.write_text(app.secret)
+    secret.chmod(0o600)
+    cid, john, jane = f"messaging:{uid('new')}", uid("john"), uid("jane")
+    args = ["--secret-file", secret]
+    assert run("chat", "--user", john, cid, *args, stdin="one\n", **access(app)).returncode == FINE
+    out = run("chat", "--user", jane, cid, *args, stdin="two\n", **access(app))
+    assert out.returncode == REFUSED and "--join" in out.stderr, out
+    assert run("chat", "--user", jane, "--join", cid, *args, stdin="two\n", **access(app)).stdout.count("\n") == 2
+
+
+# ---- listen, send, users, channels ----
+
+def test_send_and_listen_are_json_in_pipes(app):
+    ann, bob = app.user(name="Ann"), app.user(name="Bob")
+    channel = app.channel(bob, ann)
+    p = subprocess.Popen([BECK, "listen", channel.cid], env=environment(**access(app, ann)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    events = []
+    reader = threading.Thread(target=lambda: events.extend(map(json.loads, p.stdout)), daemon=True)
+    reader.start()
+    wait_until(lambda: ann.id in [w["id"] for w in channel.state(bob, watchers={"limit": 10})["watchers"]], "Ann watches")
+    out = run("send", channel.cid, "-", stdin="two\nlines \"quoted\"\n", **access(app, bob))
+    assert out.returncode == FINE and json.loads(out.stdout)["text"] == 'two\nlines "quoted"'
+    wait_until(lambda: [e for e in events if e["type"] == "message.new"], "the message came")
+    p.send_signal(signal.SIGINT)
+    assert p.wait(10) == FINE and p.stderr.read() == ""
+    reader.join(5)
+    assert [e["message"]["text"] for e in events if "message" in e] == ['two\nlines "quoted"']
+
+
+def test_listen_for_people(app, terminal):
+    ann, bob = app.user(name="Ann"), app.user(name="Bob")
+    channel = app.channel(bob, ann)
+    t = terminal("listen", NO_COLOR="1", **access(app, ann))
+    t.until(lambda s: "connection.changed  online" in s.text() or b"connection.changed  online" in t.raw, "connected")
+    wait_until(lambda: ann.id in [w["id"] for w in channel.state(bob, watchers={"limit": 10})["watchers"]], "Ann watches")
+    bob.send(channel, "hi \x1b[31m")
+    t.until(lambda s: b": hi [31m" in t.raw, "the message")
+    assert b"\x1b" not in t.raw
+    t.process.send_signal(signal.SIGINT)
+    assert t.ends() == FINE
+
+
+def test_lists(app):
+    ann = app.user(name="Ann")
+    channels = [app.channel(ann) for _ in range(32)]
+    out = run("channels", "--filter", json.dumps({"members": {"$in": [ann.id]}}), **access(app, ann))
+    assert {json.loads(line)["channel"]["cid"] for line in out.stdout.splitlines()} == {c.cid for c in channels}
+    out = run("users", "--filter", json.dumps({"id": ann.id}), BECK_API_SECRET=app.secret, **access(app))
+    assert [json.loads(line)["name"] for line in out.stdout.splitlines()] == ["Ann"]
+
+
+# ---- exit codes ----
+
+@pytest.mark.parametrize("args,status,says", [
+    (["send", "messaging:nope", "x"], REFUSED, "does not exist"),
+    (["send", "nope", "x"], USAGE, "names no channel"),
+    (["send", "messaging:nope"], USAGE, "send needs a channel and a text"),
+    (["listen", "--colour"], USAGE, "unknown option --colour"),
+    (["users", "--filter", "nope"], USAGE, "is no JSON object"),
+    (["send", "messaging:nope", "x", "--url", "http://127.0.0.1:1"], NO_CONNECTION, "beck doctor"),
+    (["send", "messaging:nope", "x", "--url", "gopher://h"], USAGE, ""),
+    (["send", "messaging:nope", "x", "--user", "x", "--token", "nonsense"], REFUSED, ""),
+    (["send", "messaging:nope", "x", "--key", "nonsense"], REFUSED, "api_key"),
+    (["chat", "--user", "a b", "messaging:x"], USAGE, "is no user id"),
+])
+def test_exit_codes(app, args, status, says):
+    out = run(*args, **{**access(app, app.user())})
+    assert out.returncode == status and out.stdout == "" and says in out.stderr and out.stderr.startswith("beck: "), out
+
+
+def test_without_key_or_token_it_says_what_to_give(tmp_path, app):
+    out = run("send", "messaging:x", "y", "--data", tmp_path / "none")
+    assert out.returncode == USAGE and "--key" in out.stderr
+    out = run("send", "messaging:x", "y", "--data", tmp_path / "none", **access(app))
+    assert out.returncode == USAGE and "--token-file" in out.stderr
+
+
+def test_the_data_folder_is_enough(spawn):
+    """As in the folder of `make run`: key and secret are found."""
+    server = spawn("--dev")
+    secret = server.data / "api_secret"
+    if not secret.exists():
+        secret.write_text(server.secret)
+        secret.chmod(0o600)
+    user = server.main.user()
+    out = run("users", "--filter", json.dumps({"id": user.id}), BECK_DATA=str(server.data), BECK_URL=f"http://{server.host}:{server.port}")
+    assert out.returncode == FINE and json.loads(out.stdout)["id"] == user.id, out
+
+
+@pytest.mark.parametrize("command", ["chat", "listen", "send", "token", "app", "users", "channels"])
+def test_each_command_has_help(command):
+    out = run(command, "--help")
+    assert out.returncode == FINE and out.stdout.startswith(f"beck {command}: ") and "Exit status: 0" in out.stdout and out.stderr == ""

@@ -235,7 +235,7 @@ static bool is_flapping(const beck_client *c) { return c->link.short_lives >= (u
 static void head_start_over(beck_client *c, struct timer *t)
 {
 	(void)t;
-	if (c->link.state == LINK_TRYING && c->link.poll.state == POLL_OFF && !c->link.poll_failed)
+	if (c->link.state == LINK_TRYING && poll_is_idle(&c->link.poll) && !c->link.poll_failed)
 		poll_start(c, link_can_resume(c) && c->link.was_seen);
 }
 
@@ -348,6 +348,7 @@ static void settle(beck_client *c, beck_transport winner)
 	timer_stop(&l->head_start);
 	timer_stop(&l->take_over);
 	if (winner == BECK_TRANSPORT_WEBSOCKET) {
+		poll_forgo(c);
 		poll_stop(c, !link_can_resume(c));
 		return;
 	}
@@ -555,7 +556,7 @@ static void try_failed(beck_client *c, beck_transport transport, const beck_erro
 	}
 	l->error = *err;
 	client_log(c, BECK_LOG_INFO, "connection: %s did not work: %s", transport_name(transport), err->message);
-	if (is_ws && c->set.enable_ws_fallback && l->poll.state == POLL_OFF && !l->poll_failed)
+	if (is_ws && c->set.enable_ws_fallback && poll_is_idle(&l->poll) && !l->poll_failed)
 		poll_start(c, link_can_resume(c) && l->was_seen);
 	else if (!other_is_trying(l, transport))
 		attempt_failed(c, err);

@@ -135,6 +135,10 @@ void ws_on_closed(beck_client *c, beck_result result, struct span problem);
 /* ---- link_poll.c ---- */
 void poll_start(beck_client *c, bool resumes);
 void poll_stop(beck_client *c, bool says_goodbye);
+/* A hello that is on its way is not wanted any more: the session is ended when it comes, since one that nobody polls would count
+ * for 40 s. */
+void poll_forgo(beck_client *c);
+static inline bool poll_is_idle(const struct poll *p) { return p->state == POLL_OFF || p->is_unwanted; }
 bool poll_on_answer(beck_client *c, uint64_t id, const struct io_answer *answer); /* false: not one of polling's */
 
 /* ---- recover.c ---- */

@@ -78,9 +78,16 @@ static void connect_failed_early(beck_client *c, struct timer *t)
 	fail(c, &err, false);
 }
 
+void poll_forgo(beck_client *c)
+{
+	struct poll *p = &c->link.poll;
+	if (p->state == POLL_CONNECTING) p->is_unwanted = true;
+}
+
 void poll_start(beck_client *c, bool resumes)
 {
 	struct poll *p = &c->link.poll;
+	if (p->exchange) c->io->driver->http_cancel(c->io, p->exchange); /* an unwanted one */
 	p->state = POLL_CONNECTING;
 	p->is_unwanted = false;
 	begin_connect(c, resumes);
@@ -134,11 +141,6 @@ void poll_stop(beck_client *c, bool says_goodbye)
 	struct poll *p = &c->link.poll;
 	char id[sizeof p->id];
 	if (p->state == POLL_OFF || p->is_unwanted) return;
-	if (p->state == POLL_CONNECTING && c->link.state == LINK_UP) {
-		/* On its way, maybe already made: a session that nobody polls would count for 40 s. */
-		p->is_unwanted = true;
-		return;
-	}
 	bool was_live = p->state == POLL_LIVE;
 	(void)snprintf(id, sizeof id, "%s", p->id);
 	if (p->exchange) c->io->driver->http_cancel(c->io, p->exchange);

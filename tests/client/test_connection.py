@@ -141,6 +141,18 @@ def test_a_box_that_cuts_young_websockets_again_and_again_gets_polls(scene, box)
     s.check()
 
 
+@pytest.mark.quick
+def test_the_transport_that_came_second_leaves_no_session_behind(spawn, puppet):
+    server = spawn()
+    app = server.main
+    for _ in range(10):
+        p = puppet(f"http://{server.host}:{server.port}", key=app.key, enable_ws_fallback=True, ws_head_start_ms=1)
+        p.connect(app.as_user("john"))
+        wait_until(lambda: app.api.get("/beck/usage").ok()["concurrent_connections"] == 1, "one connection", 5)
+        p.do("disconnect")
+        wait_until(lambda: app.api.get("/beck/usage").ok()["concurrent_connections"] == 0, "none", 5)
+
+
 # ---- lost links ----
 
 @pytest.mark.quick

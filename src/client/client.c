@@ -1,5 +1,6 @@
 #include "client/client.h"
 
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -319,12 +320,22 @@ beck_client *beck_client_ref(beck_client *c)
 	return c;
 }
 
-/* True when this was the last owner; a shared client is not to be found any more then. */
+/* True once, for the last owner. A callback that is told of the end may take and release the client once more: that ends nothing.
+ */
+static bool is_last_owner(beck_client *c)
+{
+	int n = atomic_load(&c->owners);
+	while (!atomic_compare_exchange_weak(&c->owners, &n, n == 1 ? INT_MIN / 2 : n - 1)) {
+	}
+	return n == 1;
+}
+
+/* A shared client is not to be found any more when its last owner has gone. */
 static bool let_go(beck_client *c)
 {
-	if (!c->is_shared) return atomic_fetch_sub(&c->owners, 1) == 1;
+	if (!c->is_shared) return is_last_owner(c);
 	(void)pthread_mutex_lock(&registry_lock);
-	bool is_last = atomic_fetch_sub(&c->owners, 1) == 1;
+	bool is_last = is_last_owner(c);
 	if (is_last) list_remove(&c->in_registry);
 	(void)pthread_mutex_unlock(&registry_lock);
 	return is_last;

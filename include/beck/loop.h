@@ -16,7 +16,7 @@ extern "C" {
 
 /* Waits up to timeout_ms (0: not at all; -1: until something comes) for something to do, does it, and calls the callbacks that
  * are due. Returns the number of callbacks called, or -1: NULL client, a client with BECK_OWN_THREAD, called inside a callback,
- * or another thread is in beck_poll already. */
+ * or another thread is in beck_poll already. Beside a blocking call of another thread it waits for what that brings. */
 BECK_API int beck_poll(beck_client *client, int timeout_ms);
 
 typedef struct beck_fd {

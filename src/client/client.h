@@ -54,6 +54,7 @@ struct beck_client {
 
 	struct io *io;
 	bool is_driving;  /* a thread is in drive() */
+	bool is_polled;   /* a thread is in beck_poll() */
 	bool is_telling;  /* a thread is in deliver_all() ... */
 	pthread_t teller; /* ... this one */
 	bool has_thread;  /* it runs */

@@ -20,7 +20,9 @@ int64_t client_now_ms(beck_client *c) { return c->io->driver->now_ms(c->io); }
 
 void client_wake(beck_client *c)
 {
-	if (c->is_asleep) c->io->driver->wake(c->io);
+	/* Without a thread it may be the program that sleeps on beck_fds. */
+	bool may_sleep_outside = c->set.threading == BECK_NO_THREAD && !c->is_driving;
+	if (c->is_asleep || may_sleep_outside) c->io->driver->wake(c->io);
 }
 
 void client_changed(beck_client *c)
@@ -161,9 +163,11 @@ void client_tell_rest(beck_client *c)
 
 /* ---- waiting ---- */
 
+/* An hour at most, who waits looks again: a time_t of 32 bits does not hold "for ever", and would be over at once. */
 static void until(struct timespec *t, int64_t ms)
 {
-	int64_t at_ms = os_now_ms() + ms;
+	enum { MOST_MS = 3600 * 1000 };
+	int64_t at_ms = os_now_ms() + (ms < MOST_MS ? ms : MOST_MS);
 	t->tv_sec = (time_t)(at_ms / 1000);
 	t->tv_nsec = (long)(at_ms % 1000) * 1000000;
 }
@@ -182,7 +186,7 @@ beck_result client_wait(beck_client *c, const bool *done, int64_t deadline_ms)
 		int64_t left = deadline_ms - client_now_ms(c);
 		if (left <= 0) return BECK_ETIMEOUT;
 		if (tells && c->deliveries.count > 0 && tell(c) >= 0) continue;
-		if (drives && drive(c, (int)left)) continue;
+		if (drives && drive(c, smaller_wait(left, INT32_MAX))) continue;
 		wait_changed(c, left);
 	}
 	return BECK_OK;
@@ -190,7 +194,15 @@ beck_result client_wait(beck_client *c, const bool *done, int64_t deadline_ms)
 
 static bool may_poll(beck_client *c)
 {
-	return c->set.threading != BECK_OWN_THREAD && !c->is_telling && !(c->set.threading == BECK_NO_THREAD && c->is_driving);
+	bool is_inside = c->is_telling && pthread_equal(c->teller, pthread_self());
+	return c->set.threading != BECK_OWN_THREAD && !c->is_polled && !is_inside;
+}
+
+/* One turn of beck_poll: works, or waits for those who do, a blocking call on another thread for instance. */
+static void poll_turn(beck_client *c, int64_t left)
+{
+	if (c->set.threading == BECK_NO_THREAD && drive(c, left > 0 ? smaller_wait(left, INT32_MAX) : 0)) return;
+	if (left > 0 && (c->deliveries.count == 0 || c->is_telling)) wait_changed(c, left);
 }
 
 int beck_poll(beck_client *c, int timeout_ms)
@@ -201,15 +213,13 @@ int beck_poll(beck_client *c, int timeout_ms)
 	if (may_poll(c)) {
 		/* Callbacks may release the client. */
 		(void)beck_client_ref(c);
+		c->is_polled = true;
 		int64_t deadline = timeout_ms < 0 ? INT64_MAX : client_now_ms(c) + timeout_ms;
 		do {
-			int64_t left = timeout_ms < 0 ? INT32_MAX : deadline - client_now_ms(c);
-			if (c->set.threading == BECK_NO_THREAD)
-				(void)drive(c, left > 0 ? (int)left : 0);
-			else if (c->deliveries.count == 0 && left > 0)
-				wait_changed(c, left);
+			poll_turn(c, timeout_ms < 0 ? INT32_MAX : deadline - client_now_ms(c));
 			told = tell(c);
-		} while (told == 0 && client_now_ms(c) < deadline);
+		} while (told <= 0 && client_now_ms(c) < deadline);
+		c->is_polled = false;
 		client_unlock(c);
 		beck_release(c);
 		return told < 0 ? 0 : told;

@@ -321,11 +321,12 @@ beck_result call_start(beck_client *c, const struct call *call, beck_reply_fn fn
 	return r;
 }
 
-/* The call has a clock of its own, so this wait ends; the far bound is for uploads. */
-static void wait_for(beck_client *c, struct wait *w)
+/* The call has a clock of its own, but who runs that may be in a callback that does not return. Uploads last as long as they
+ * move. */
+static void wait_for(beck_client *c, struct pending *p, struct wait *w)
 {
-	while (client_wait(c, &w->done, INT64_MAX / 2) != BECK_OK) {
-	}
+	while (client_wait(c, &w->done, client_now_ms(c) + c->set.timeout_ms) != BECK_OK)
+		if (!p->call.file_path || !p->exchange) out_of_time(c, &p->deadline);
 }
 
 beck_result call_wait(beck_client *c, const struct call *call, const beck_reply **reply, beck_error *err)
@@ -340,7 +341,7 @@ beck_result call_wait(beck_client *c, const struct call *call, const beck_reply 
 	beck_result r = queue(c, call, &p, err);
 	if (p) {
 		p->wait = &w;
-		wait_for(c, &w);
+		wait_for(c, p, &w);
 	}
 	client_unlock(c);
 	beck_release(c);
@@ -423,6 +424,8 @@ static void requeue(beck_client *c, struct pending *p)
 	list_remove(&p->in);
 	/* In front: it was here before those that wait. */
 	list_push(c->calls.queued.next, &p->in);
+	/* An upload that waits again does not move. */
+	if (!timer_is_set(&p->deadline)) timer_set(c, &p->deadline, c->set.timeout_ms, out_of_time);
 	client_changed(c);
 }
 

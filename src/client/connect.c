@@ -86,6 +86,7 @@ void user_forget(beck_client *c, const beck_error *err)
 	answer_all(c, err);
 	token_forget(c);
 	user_clear(c);
+	c->link.was_up = false; /* a guest is not made by link_start yet */
 	names_free(&c->link.watched);
 	names_free(&c->link.followed);
 	client_changed(c);
@@ -246,7 +247,7 @@ static void guest_made(beck_client *c, void *ctx, const beck_error *err, const s
 {
 	(void)ctx;
 	beck_error why = { 0 };
-	if (c->user.kind != USER_GUEST || c->link.state != LINK_OFF) return;
+	if (c->user.kind != USER_GUEST || (c->link.state != LINK_OFF && c->link.state != LINK_CLOSING)) return;
 	if (err) {
 		guest_failed(c, err);
 		return;
@@ -315,7 +316,17 @@ static beck_result connect_start(beck_client *c, struct connecting *n, beck_erro
 	return r;
 }
 
-/* The link gives up by itself when the time is over, so this ends. */
+/* The link gives up by itself when the time is over, but who runs its clocks may be in a callback that does not return. */
+static void out_of_time(beck_client *c)
+{
+	beck_error err = { 0 };
+	bool is_asked_for = c->user.kind == USER_GUEST && (c->link.state == LINK_OFF || c->link.state == LINK_CLOSING);
+	link_out_of_time(c);
+	if (!is_asked_for) return;
+	error_set(&err, BECK_ETIMEOUT, "no guest was made within %d ms", (int)c->set.timeout_ms);
+	guest_failed(c, &err);
+}
+
 static beck_result connect_wait(beck_client *c, struct connecting *n, beck_error *err)
 {
 	struct connect_wait w = { 0 };
@@ -327,8 +338,7 @@ static beck_result connect_wait(beck_client *c, struct connecting *n, beck_error
 	beck_result r = connect_start(c, n, err);
 	if (r == BECK_OK) {
 		client_lock(c);
-		while (client_wait(c, &w.done, INT64_MAX / 2) != BECK_OK) {
-		}
+		while (client_wait(c, &w.done, client_now_ms(c) + c->set.timeout_ms) != BECK_OK) out_of_time(c);
 		client_unlock(c);
 	}
 	beck_release(c);

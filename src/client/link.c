@@ -207,6 +207,11 @@ static void first_over(beck_client *c, struct timer *t)
 	give_up(c, &err);
 }
 
+void link_out_of_time(beck_client *c)
+{
+	if (timer_is_set(&c->link.first) && c->link.first.at_ms <= client_now_ms(c)) first_over(c, &c->link.first);
+}
+
 static void refused(beck_client *c, const beck_error *err)
 {
 	struct link *l = &c->link;
@@ -293,7 +298,10 @@ void link_start(beck_client *c)
 	l->has_seq = l->has_gap = false;
 	l->seq = 0;
 	l->id[0] = '\0';
-	saved_load(c); /* may give a position to go on from */
+	mem_free(l->last_event_at);
+	l->last_event_at = NULL;
+	saved_load(c);           /* may give a position to go on from */
+	timer_stop(&l->goodbye); /* of the user before: it ends without us */
 	timer_set(c, &l->first, c->set.timeout_ms, first_over);
 	try_now(c);
 }
@@ -602,6 +610,7 @@ static void goodbye_over(beck_client *c, struct timer *t)
 {
 	(void)t;
 	c->io->driver->http_cancel(c->io, c->link.goodbye_exchange);
+	c->link.goodbye_exchange = 0;
 	end_off(c);
 }
 

@@ -92,6 +92,8 @@ void link_free(beck_client *c);
 void link_start(beck_client *c);
 /* Ends it cleanly; link_is_off afterwards, within the goodbye's time. */
 void link_stop(beck_client *c);
+/* The first connect's time is over, whoever sees it. */
+void link_out_of_time(beck_client *c);
 bool link_is_off(const beck_client *c);
 bool link_is_up(const beck_client *c);
 void link_step(beck_client *c);

@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -415,13 +416,134 @@ static void rule_loop(uint8_t threading)
 	beck_release(c);
 }
 
+static void *ask_later(void *arg)
+{
+	void **args = arg;
+	usleep(300000);
+	CHECK(beck_unread_counts_async(args[0], loop_answered, args[1], NULL) == BECK_OK);
+	return NULL;
+}
+
+/* A loop that sleeps on beck_fds wakes for what another thread asks. */
+static void rule_loop_wakes(uint8_t threading)
+{
+	int connected = 0, answered = 0;
+	pthread_t t;
+	beck_client *c = make(threading);
+	CHECK(beck_connect_user_async(c, user_json, token, NULL, NULL, loop_connected, &connected, NULL) == BECK_OK);
+	while (!connected) turn_of_loop(c);
+	for (int i = 0; i < 20; i++) (void)beck_poll(c, 10);
+	void *args[] = { c, &answered };
+	CHECK(pthread_create(&t, NULL, ask_later, args) == 0);
+	for (int turns = 0; !answered; turns++) {
+		CHECK(turns < 50);
+		turn_of_loop(c);
+	}
+	CHECK(answered == 1);
+	pthread_join(t, NULL);
+	beck_release(c);
+}
+
+static atomic_bool is_back;
+
+static void *block_without_user(void *arg)
+{
+	beck_error err = { 0 };
+	CHECK(beck_unread_counts(arg, NULL, &err) == BECK_ENOUSER);
+	is_back = true;
+	return NULL;
+}
+
+/* beck_poll beside a blocking call of another thread waits like alone. */
+static void rule_poll_beside(uint8_t threading)
+{
+	pthread_t t;
+	int turns = 0;
+	beck_client *c = beck_client_create(key, &(beck_options){ .base_url = url, .timeout_ms = 1000, .threading = threading });
+	CHECK(pthread_create(&t, NULL, block_without_user, c) == 0);
+	usleep(100000);
+	for (; !is_back; turns++) CHECK(beck_poll(c, 100) >= 0);
+	CHECK(turns < 50);
+	pthread_join(t, NULL);
+	beck_release(c);
+}
+
+static void end_once_more(void *ctx, const beck_error *e, const beck_reply *reply)
+{
+	beck_client *c = ctx;
+	(void)reply;
+	CHECK(e && e->result == BECK_ECANCELLED);
+	beck_release(beck_client_ref(c));
+	CHECK(beck_disconnect_user(c) == BECK_OK);
+	beck_channel_unref(beck_channel_open(c, "messaging", channel_id));
+	note();
+}
+
+/* A callback that hears of the release may take and release the client as ever. */
+static void rule_gone(uint8_t threading)
+{
+	beck_client *c = make(threading);
+	CHECK(beck_unread_counts_async(c, end_once_more, c, NULL) == BECK_OK);
+	beck_release(c);
+	CHECK(seen == 1);
+}
+
+static void stuck(void *ctx, const beck_error *e, const beck_reply *reply)
+{
+	(void)ctx, (void)e, (void)reply;
+	note();
+	wait_seen(2);
+}
+
+/* A callback that does not return holds no other thread's call up beyond the timeout. */
+static void rule_stuck(uint8_t threading)
+{
+	beck_error err = { 0 };
+	beck_client *c = beck_client_create(key, &(beck_options){ .base_url = url, .timeout_ms = 1000, .threading = threading });
+	connect_user(c);
+	CHECK(beck_unread_counts_async(c, stuck, NULL, NULL) == BECK_OK);
+	wait_seen(1);
+	CHECK(beck_unread_counts(c, NULL, &err) == BECK_ETIMEOUT && err.result == BECK_ETIMEOUT);
+	CHECK(beck_disconnect_user(c) == BECK_OK);
+	CHECK(beck_connect_user(c, user_json, token, &err) == BECK_ETIMEOUT);
+	CHECK(beck_connect_guest(c, "{\"id\":\"somebody\"}", &err) == BECK_ETIMEOUT);
+	note();
+	beck_release(c);
+}
+
+static void begin_anew(void *ctx, beck_client *c, const beck_event *e)
+{
+	(void)ctx, (void)e;
+	if (seen) return;
+	CHECK(beck_disconnect_user(c) == BECK_OK);
+	CHECK(beck_connect_user_async(c, user_json, token, NULL, NULL, NULL, NULL, NULL) == BECK_OK);
+	note();
+}
+
+/* The goodbye of one connection does not end the next, which began before it was said. */
+static void rule_anew(uint8_t threading)
+{
+	beck_client *c = make(threading);
+	CHECK(beck_on(c, "health.check", begin_anew, NULL));
+	CHECK(beck_connect_user_async(c, user_json, token, NULL, NULL, NULL, NULL, NULL) == BECK_OK);
+	for (int i = 0; i < 35; i++) {
+		if (threading == BECK_OWN_THREAD)
+			usleep(100000);
+		else
+			(void)beck_poll(c, 100);
+	}
+	CHECK(seen == 1 && beck_state(c) == BECK_CONNECTED);
+	beck_release(c);
+}
+
 static const struct {
 	const char *name;
 	void (*rule)(uint8_t threading);
 } rules[] = { { "callback", rule_callback }, { "release", rule_release }, { "disconnect", rule_disconnect },
 	{ "handlers", rule_handlers }, { "instance", rule_instance }, { "threads", rule_threads }, { "null", rule_null },
 	{ "server", rule_server }, { "fork", rule_fork }, { "signals", rule_signals }, { "memory", rule_memory },
-	{ "loop", rule_loop } };
+	{ "loop", rule_loop }, { "loop_wakes", rule_loop_wakes }, { "poll_beside", rule_poll_beside }, { "gone", rule_gone },
+	{ "stuck", rule_stuck }, { "anew", rule_anew } };
 
 int main(int argc, char **argv)
 {

@@ -13,6 +13,7 @@
 struct token {
 	char *value;
 	int64_t exp_s; /* 0: none said */
+	bool was_over; /* when the provider gave it */
 	beck_token_fn provider;
 	void *ctx;
 	beck_token_request *asking; /* not answered yet */

@@ -151,6 +151,19 @@ def test_no_storm_of_questions_when_every_token_is_refused(app, puppet):
     wait_until(lambda: p.state()["state"] == CONNECTED, "connected in the end")
 
 
+def test_no_storm_of_questions_when_every_token_is_over(app, puppet):
+    """So it is too where the clock of the client's machine is ahead: then the server takes them."""
+    user, p = app.user(), puppet(timeout_ms=1500)
+    n = begin(p, user)
+    given = 0
+    while n not in p.answers and given < 100:
+        if len(p.asks) > given:
+            given += 1
+            p.do("token", token=app.token(user.id, exp=int(time.time()) - 10))
+        time.sleep(0.005)
+    assert 2 <= given < 30 and p.answers[n]["code"] == 40, p.answers.get(n)
+
+
 def test_a_late_answer_after_disconnect_harms_nobody(app, puppet):
     user, p = app.user(), puppet()
     n = begin(p, user)

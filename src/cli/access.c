@@ -306,15 +306,20 @@ beck_result access_connect_async(struct access *a, beck_client *client, beck_con
 	return r;
 }
 
+beck_result access_connect_wait(struct access *a, beck_client *client, beck_error *e)
+{
+	bool is_fixed = a->token && (a->args->token || !a->args->token_file);
+	char *json = access_user_json(a);
+	beck_result r =
+		is_fixed ? beck_connect_user(client, json, a->token, e) : beck_connect_user_with(client, json, give_token, a, e);
+	free(json);
+	return r;
+}
+
 int access_connect(struct access *a, beck_client *client)
 {
 	beck_error e = { 0 };
-	bool is_fixed = a->token && (a->args->token || !a->args->token_file);
-	char *json = access_user_json(a);
-	beck_result r = is_fixed ? beck_connect_user(client, json, a->token, &e)
-				 : beck_connect_user_with(client, json, give_token, a, &e);
-	free(json);
-	return r == BECK_OK ? EXIT_FINE : say_error("cannot connect", &e);
+	return access_connect_wait(a, client, &e) == BECK_OK ? EXIT_FINE : say_error("cannot connect", &e);
 }
 
 /* ---- channels ---- */

@@ -39,6 +39,7 @@ beck_client *access_server_client(struct access *a);
 /* {"id":...,"name":...}; the caller's to free. */
 char *access_user_json(const struct access *a);
 /* Connects and waits. EXIT_FINE, or another status with everything said. */
+beck_result access_connect_wait(struct access *a, beck_client *client, beck_error *err); /* the same, silently */
 int access_connect(struct access *a, beck_client *client);
 beck_result access_connect_async(struct access *a, beck_client *client, beck_connect_fn done, void *ctx, beck_error *err);
 

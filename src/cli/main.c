@@ -42,6 +42,17 @@ static const struct option query_options[] = {
 	END,
 };
 
+static const struct option json_options[] = { { "--json", OPTION_FLAG, AT(json), NULL, "JSON lines; so without it when piped" },
+	END };
+
+static const struct option load_options[] = {
+	{ "--clients", OPTION_NUMBER, AT(clients), "N", "how many connect, watch and take turns at sending (10)" },
+	{ "--seconds", OPTION_NUMBER, AT(seconds), "S", "for how long (10)" },
+	{ "--rate", OPTION_NUMBER, AT(rate), "R", "messages in a second, all clients together (10)" },
+	{ "--json", OPTION_FLAG, AT(json), NULL, "the result as JSON; so without it when piped" },
+	END,
+};
+
 const struct command commands[] = {
 	{ .name = "chat",
 		.summary = "talk in a channel, in the terminal",
@@ -98,6 +109,36 @@ const struct command commands[] = {
 		.more = "With a secret and without --user the application asks, which sees everything.\n",
 		.connects = true,
 		.run = run_channels },
+	{ .name = "doctor",
+		.summary = "say why a connection does not work",
+		.usage = "[--user ID]",
+		.options = json_options,
+		.more = "Goes through address, name, port, TLS, key, token, clock, WebSocket and long polling; says what to do "
+			"about what fails.\n"
+			"Fine (0) also when WebSocket is blocked and long polling works.\n",
+		.connects = true,
+		.run = run_doctor },
+	{ .name = "load",
+		.summary = "put load on a channel and measure it",
+		.usage = "[--clients N] [--seconds S] [--rate R] CHANNEL",
+		.options = load_options,
+		.more = "With the secret each client is a user of its own, load-1 and so on, and all become members of the "
+			"channel; with a\n"
+			"token all are that user. Fine (0) when nothing was refused and everything was delivered to every "
+			"client.\n",
+		.connects = true,
+		.min_words = 1,
+		.max_words = 1,
+		.words = "a channel, like messaging:general",
+		.run = run_load },
+	{ .name = "completion",
+		.summary = "print completions for a shell",
+		.usage = "bash|zsh|fish",
+		.more = "For instance: source <(beck completion bash)\n",
+		.min_words = 1,
+		.max_words = 1,
+		.words = "a shell: bash, zsh or fish",
+		.run = run_completion },
 	{ .name = NULL },
 };
 

@@ -3,12 +3,14 @@ import json
 import os
 import re
 import signal
+import socket
+import ssl
 import subprocess
 import threading
 
 import pytest
 
-from beck import BECK, SANITIZER, uid, wait_until
+from beck import BECK, SANITIZER, jwt, uid, wait_until
 from middlebox import Middlebox
 from terminal import Terminal
 
@@ -315,6 +317,149 @@ def test_lists(app):
     assert [json.loads(line)["name"] for line in out.stdout.splitlines()] == ["Ann"]
 
 
+# ---- doctor ----
+
+def doctor(app, *args, user=None, **env):
+    """(exit status, {step: ok}, {step: text and advice})"""
+    out = run("doctor", *args, **{**access(app, user or app.user()), **env})
+    steps = [json.loads(line) for line in out.stdout.splitlines()]
+    return out.returncode, {s["step"]: s["ok"] for s in steps}, {s["step"]: s["text"] + " " + s.get("advice", "") for s in steps}
+
+
+def broken(steps):
+    return [name for name, ok in steps.items() if not ok]
+
+
+@pytest.mark.quick
+def test_doctor_finds_nothing_wrong(app):
+    status, steps, _ = doctor(app)
+    assert status == FINE and not broken(steps)
+    assert list(steps) == ["address", "name", "port", "server", "key", "token", "accepted", "clock", "websocket"]
+
+
+@pytest.mark.parametrize("url,step,says", [
+    ("chat.example.org", "address", "http://"),
+    ("http://nope.invalid", "name", "spelled"),
+    ("http://127.0.0.1:1", "port", "Nothing listens"),
+])
+def test_doctor_knows_what_cannot_be_reached(app, url, step, says):
+    status, steps, texts = doctor(app, BECK_URL=url)
+    assert status == NO_CONNECTION and broken(steps) == [step] and says in texts[step]
+
+
+def test_doctor_knows_what_is_no_chat_server(app, box):
+    box.mode = "drop"
+    status, steps, _ = doctor(app, BECK_URL=box.url)
+    assert status == NO_CONNECTION and broken(steps) == ["server"]
+
+
+def test_doctor_knows_a_server_that_hangs(app, box):
+    box.mode = "stall"
+    status, steps, texts = doctor(app, BECK_URL=box.url)
+    box.mode = "pass"
+    assert status == NO_CONNECTION and broken(steps) == ["server"] and "nothing answers" in texts["server"]
+
+
+def test_doctor_knows_a_wrong_key(app):
+    status, steps, _ = doctor(app, BECK_API_KEY="wrong")
+    assert status == REFUSED and broken(steps) == ["key"]
+
+
+@pytest.mark.parametrize("token,step,says", [
+    (lambda app: "nonsense", "token", "cannot be read"),
+    (lambda app: app.server_token(), "token", "server-side"),
+    (lambda app: app.token("x", exp=1000), "token", "expired"),
+    (lambda app: app.token("x", nbf=9999999999), "token", "clock"),
+    (lambda app: app.token("x", iat=9999999999), "token", "clock"),
+    (lambda app: app.token("y"), "token", "another user"),
+    (lambda app: jwt({"user_id": "x"}, "another secret"), "accepted", "another application's secret"),
+], ids=["nonsense", "server", "expired", "nbf", "iat", "other", "signature"])
+def test_doctor_knows_a_wrong_token(app, token, step, says):
+    status, steps, texts = doctor(app, "--user", "x", BECK_TOKEN=token(app))
+    assert status == REFUSED and broken(steps) == [step] and says in texts[step]
+
+
+@pytest.mark.parametrize("mode,says", [("refuse", "refused"), ("swallow", "never answered"), ("mute", "never answered")])
+def test_doctor_knows_a_blocked_websocket(app, box, mode, says):
+    box.mode = mode
+    status, steps, texts = doctor(app, BECK_URL=box.url)
+    assert status == FINE and broken(steps) == ["websocket"] and steps["fallback"] and says in texts["websocket"], texts
+    assert doctor(app, "--no-fallback", BECK_URL=box.url)[0] == NO_CONNECTION
+
+
+@pytest.fixture
+def tls_front(app, tmp_path):
+    """The server behind TLS with a certificate that signs itself."""
+    cert, key = tmp_path / "crt", tmp_path / "key"
+    subprocess.run(["openssl", "req", "-x509", "-nodes", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-subj", "/CN=localhost",
+                    "-addext", "subjectAltName=IP:127.0.0.1", "-days", "2", "-keyout", key, "-out", cert], check=True, capture_output=True, timeout=60)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert, key)
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def pump(source, sink):
+        try:
+            while data := source.recv(65536):
+                sink.sendall(data)
+            sink.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+
+    def serve(raw):
+        try:
+            client, server = context.wrap_socket(raw, server_side=True), socket.create_connection((app.server.host, app.server.port))
+        except OSError:
+            return
+        threading.Thread(target=pump, args=(client, server), daemon=True).start()
+        pump(server, client)
+        client.close()
+
+    def accept():
+        try:
+            while True:
+                threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
+        except OSError:
+            pass
+    threading.Thread(target=accept, daemon=True).start()
+    yield f"https://127.0.0.1:{listener.getsockname()[1]}", cert
+    listener.close()
+
+
+def test_doctor_knows_a_certificate_that_is_not_trusted(app, tls_front):
+    url, cert = tls_front
+    status, steps, texts = doctor(app, BECK_URL=url)
+    assert status == NO_CONNECTION and broken(steps) == ["TLS"] and "certificate" in texts["TLS"]
+    status, steps, _ = doctor(app, "--ca-file", cert, BECK_URL=url)
+    assert status == FINE and steps["TLS"] and not broken(steps)
+
+
+def test_doctor_knows_a_server_without_tls(app):
+    status, steps, texts = doctor(app, BECK_URL=f"https://{app.server.host}:{app.server.port}")
+    assert status == NO_CONNECTION and broken(steps) == ["TLS"] and "http://" in texts["TLS"]
+
+
+# ---- load, completion ----
+
+def test_load_measures(app):
+    cid = f"messaging:{uid('load')}"
+    out = run("load", "--clients", 5, "--seconds", 1, "--rate", 20, cid, BECK_API_SECRET=app.secret, **access(app))
+    said = json.loads(out.stdout)
+    assert out.returncode == FINE and (said["clients"], said["sent"], said["delivered"], said["undelivered"]) == (5, 20, 100, 0), out
+    assert 0 < said["acknowledge_ms"]["p50"] <= said["acknowledge_ms"]["max"] and said["deliver_ms"]["count"] == 100
+    assert run("load", "--clients", 1, cid, **access(app, app.user())).returncode == REFUSED  # no member
+
+
+def test_completion_knows_commands_and_options():
+    out = run("completion", "bash")
+    words = subprocess.run(["bash", "-c", out.stdout + """
+        COMP_WORDS=(beck se); COMP_CWORD=1; _beck; echo "${COMPREPLY[@]}"
+        COMP_WORDS=(beck send --tok); COMP_CWORD=2; COMPREPLY=(); _beck; echo "${COMPREPLY[@]}" """], capture_output=True, text=True, check=True, timeout=10)
+    assert words.stdout == "send\n--token-file --token\n", words
+    for shell in ("zsh", "fish"):
+        assert "token-file" in run("completion", shell).stdout
+    assert run("completion", "tcsh").returncode == USAGE
+
+
 # ---- exit codes ----
 
 @pytest.mark.parametrize("args,status,says", [
@@ -353,7 +498,7 @@ def test_the_data_folder_is_enough(spawn):
     assert out.returncode == FINE and json.loads(out.stdout)["id"] == user.id, out
 
 
-@pytest.mark.parametrize("command", ["chat", "listen", "send", "token", "app", "users", "channels"])
+@pytest.mark.parametrize("command", ["chat", "listen", "send", "token", "app", "users", "channels", "doctor", "load", "completion"])
 def test_each_command_has_help(command):
     out = run(command, "--help")
     assert out.returncode == FINE and out.stdout.startswith(f"beck {command}: ") and "Exit status: 0" in out.stdout and out.stderr == ""

@@ -7,6 +7,7 @@ import socket
 import ssl
 import subprocess
 import threading
+import time
 
 import pytest
 
@@ -203,6 +204,24 @@ def test_chat_survives_a_restart_of_the_server(spawn, terminal):
     s.says(2)
     s.check()
     box.close()
+
+
+def test_chat_goes_on_after_its_token_expired(app, box, terminal, tmp_path):
+    """The token file holds a new one by then."""
+    ann, bob = app.user("ann", name="Ann"), app.user("bob", name="Bob")
+    channel, file, expires = app.channel(bob, ann), tmp_path / "token", int(time.time()) + 3
+    file.write_text(app.token(ann.id, exp=expires))
+    t = terminal("chat", "--token-file", str(file), channel.cid, **access(app, None, box.url))
+    t.sees("1/2 online")
+    bob.send(channel, "before.")
+    t.sees("before.")
+    wait_until(lambda: app.client(file.read_text()).get("/unread").status == 401, "it has expired")
+    file.write_text(ann.token)
+    box.cut()
+    bob.send(channel, "after.")
+    t.sees("after.", 20)
+    t.enter("mine.")
+    t.until(lambda s: re.search(r"mine\. ✓", s.text()), "sent with the new one")
 
 
 def test_chat_marks_what_the_server_refuses(scene, app):

@@ -137,12 +137,11 @@ def test_no_storm_of_questions_when_every_token_is_refused(app, puppet):
             time.sleep(0.01)
     answering = threading.Thread(target=keep_answering)
     answering.start()
-    began = time.monotonic()
     p.until(lambda: len(p.asks) >= 6, "some questions", 20)
-    took = time.monotonic() - began
     stop.set()
     answering.join()
-    assert took > 0.2, "there are pauses between them"
+    pauses = sum("next attempt in" in line for line in p.logs)
+    assert pauses >= len(p.asks) - 2, "a pause before each but the first and the one for the refused token"
     if len(p.asks) > given[0]:
         p.do("token", token=app.token(user.id, iat=int(time.time())))
     else:

@@ -532,7 +532,8 @@ static void rule_anew(uint8_t threading)
 		else
 			(void)beck_poll(c, 100);
 	}
-	CHECK(seen == 1 && beck_state(c) == BECK_CONNECTED);
+	wait_seen(1);
+	CHECK(beck_state(c) == BECK_CONNECTED);
 	beck_release(c);
 }
 

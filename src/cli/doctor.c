@@ -115,8 +115,10 @@ static bool has_proxy(const struct doctor *d)
 	const char *no = getenv("no_proxy") ? getenv("no_proxy") : getenv("NO_PROXY");
 	if (d->args->proxy) return *d->args->proxy;
 	if (no && (strcmp(no, "*") == 0 || strstr(no, d->host))) return false;
-	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-		if (getenv(names[i]) && *getenv(names[i])) return true;
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		const char *proxy = getenv(names[i]);
+		if (proxy && *proxy) return true;
+	}
 	return false;
 }
 

@@ -59,7 +59,9 @@ static int by_size(const void *a, const void *b)
 
 static double percentile_ms(struct times *t, int percent)
 {
-	return t->n ? (double)t->us[(t->n - 1) * (size_t)percent / 100] / 1000.0 : 0;
+	if (!t->n) return 0;
+	size_t at = (t->n - 1) * (size_t)percent / 100;
+	return (double)t->us[at] / 1000.0;
 }
 
 static void sort(struct times *t)

@@ -41,8 +41,8 @@ typedef struct beck_options {
 	int32_t ws_retry_ms;            /* how often WebSocket is tried again while long polling; default 300000 */
 	int32_t queue_max;              /* calls that may wait for the connection; default 256 */
 	int32_t outbox_max;             /* messages that may wait to be sent; default 100 */
-	const char *state_file;  /* keeps outbox and position over restarts of the program; written by replacing. NULL: nothing is
-				    kept */
+	const char *state_file;  /* keeps outbox and position over restarts of the program; of one user: another one's connect
+				    replaces it. NULL: nothing is  kept */
 	const char *client_name; /* in X-Stream-Client, for logs; NULL: "beck-c-<version>" */
 	const char *device_json; /* {"id":..., "push_provider":...} to register on connect; NULL: none */
 	beck_error *error;       /* where beck_get_instance and beck_client_create say why they returned NULL; may be NULL */
@@ -59,7 +59,8 @@ BECK_API beck_client *beck_client_create(const char *api_key, const beck_options
 /* One more owner. Returns the client. */
 BECK_API beck_client *beck_client_ref(beck_client *client);
 /* One owner less; the last ends everything as beck_disconnect_user would, within two seconds, and frees the client. Waiting calls
- * get BECK_ECANCELLED. Inside a callback it is done when the callback has returned. NULL is fine. */
+ * get BECK_ECANCELLED. Inside a callback it is done when the callback has returned; a callback that hangs on the client's own
+ * thread is waited for. NULL is fine. */
 BECK_API void beck_release(beck_client *client);
 
 /* The option that is meant by a name, so that both spellings of the documentation work in configuration files: "timeout",
@@ -97,7 +98,8 @@ BECK_API beck_result beck_connect_user_async(beck_client *client, const char *us
 /* As nobody: may read what the application lets anonymous people read. [§1.6] */
 BECK_API beck_result beck_connect_anonymous(beck_client *client, beck_error *err);
 BECK_API beck_result beck_connect_anonymous_async(beck_client *client, beck_connect_fn done, void *ctx, beck_error *err);
-/* As a guest: the server makes a user whose id contains the one asked for (see beck_user_id). [§1.6] */
+/* As a guest: the server makes a user whose id contains the one asked for (see beck_user_id), so a second
+ * guest before beck_disconnect_user is another user. [§1.6] */
 BECK_API beck_result beck_connect_guest(beck_client *client, const char *user_json, beck_error *err);
 BECK_API beck_result beck_connect_guest_async(
 	beck_client *client, const char *user_json, beck_connect_fn done, void *ctx, beck_error *err);

@@ -1,7 +1,8 @@
 /* The client as a whole: what it consists of, and the rules for its lock.
  *
  * One lock guards everything. The thread that drives (thread.c: the client's own, or the one in beck_poll or in a blocking call)
- * alone touches `io`; all others change what is wanted and wake it. No callback of the program runs under the lock.
+ * alone lets `io` work; others may start or cancel something there, under the lock, and wake it. No callback of the program runs
+ * under the lock.
  *
  *   client.c   making, finding, releasing        thread.c   driving, waiting
  *   token.c    which token, when a new one       connect.c  the user: connecting and disconnecting him

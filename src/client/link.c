@@ -202,7 +202,9 @@ static void first_over(beck_client *c, struct timer *t)
 {
 	(void)t;
 	beck_error err = c->link.error;
-	if (err.result == BECK_OK)
+	if (c->token.asking)
+		error_set(&err, BECK_ETOKEN, "the token provider did not answer within %d ms", (int)c->set.timeout_ms);
+	else if (err.result == BECK_OK)
 		error_set(&err, BECK_ETIMEOUT, "%s did not answer within %d ms", c->origin, (int)c->set.timeout_ms);
 	give_up(c, &err);
 }
@@ -570,15 +572,23 @@ static void try_failed(beck_client *c, beck_transport transport, const beck_erro
 		attempt_failed(c, err);
 }
 
+/* The server has ended the polling session for a WebSocket whose hello is on its way. If it does not come, that is the loss. */
+static bool is_being_taken_over(const struct link *l)
+{
+	return l->transport == BECK_TRANSPORT_LONGPOLL && l->ws.state >= WS_HELLO;
+}
+
 /* The transport has stopped itself. */
 void link_failed(beck_client *c, beck_transport transport, const beck_error *err, bool is_refusal)
 {
 	struct link *l = &c->link;
 	if (l->state == LINK_TRYING && !l->waits_for_token)
 		try_failed(c, transport, err, is_refusal);
-	else if (l->state == LINK_UP && l->transport == transport)
+	else if (l->state == LINK_UP && l->transport == transport && !is_being_taken_over(l))
 		lost(c, err, is_refusal);
-	else if (l->state == LINK_UP)
+	else if (l->state == LINK_UP && transport == BECK_TRANSPORT_WEBSOCKET && l->poll.state == POLL_OFF)
+		lost(c, err, is_refusal);
+	else if (l->state == LINK_UP && transport == BECK_TRANSPORT_WEBSOCKET)
 		plan_take_over(c);
 }
 

@@ -236,6 +236,7 @@ void outbox_link_up(beck_client *c)
 {
 	for (struct list *l = c->outbox.entries.next; l != &c->outbox.entries; l = l->next) {
 		struct entry *e = BECK_CONTAINER(l, struct entry, in);
+		if (e->err.retry_after_ms > 0) continue; /* the server's wish holds over a reconnect */
 		timer_stop(&e->again);
 		e->is_pausing = false;
 	}

@@ -202,7 +202,7 @@ static void first_over(beck_client *c, struct timer *t)
 {
 	(void)t;
 	beck_error err = c->link.error;
-	if (c->token.asking)
+	if (err.result == BECK_OK && c->token.asking)
 		error_set(&err, BECK_ETOKEN, "the token provider did not answer within %d ms", (int)c->set.timeout_ms);
 	else if (err.result == BECK_OK)
 		error_set(&err, BECK_ETIMEOUT, "%s did not answer within %d ms", c->origin, (int)c->set.timeout_ms);

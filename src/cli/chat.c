@@ -23,6 +23,10 @@ static void end(struct chat *c, int status, const char *what, const beck_error *
 static void on_watched(void *ctx, const beck_error *e, const beck_reply *reply)
 {
 	struct chat *c = ctx;
+	if (e && e->is_retryable && !e->status && !c->is_over && beck_state(c->client) != BECK_DISCONNECTED) {
+		c->wants_watch = true; /* the connection broke meanwhile */
+		return;
+	}
 	if (e) {
 		bool is_foreign = e->code == 17 && !c->is_over;
 		end(c, EXIT_REFUSED, "cannot open the channel", e);
@@ -75,6 +79,7 @@ void chat_watch(struct chat *c)
 {
 	beck_error why = { 0 };
 	struct text data = { 0 };
+	c->wants_watch = false;
 	text_put(&data, "{\"members\":[");
 	text_json(&data, c->access->user);
 	text_put(&data, "]}");
@@ -299,6 +304,15 @@ static void show(struct chat *c)
 /* Lines wait until the channel is open, so that they are sent to one that exists. */
 static bool wants_input(const struct chat *c) { return c->is_terminal || (c->is_watching && !c->input_ended); }
 
+/* The client goes on by itself, unless the server says that it must not. */
+static void look_for_end(struct chat *c)
+{
+	beck_error e = { 0 };
+	if (!c->is_watching || beck_state(c->client) != BECK_DISCONNECTED) return;
+	beck_last_connect_error(c->client, &e);
+	end(c, EXIT_REFUSED, "the connection has ended", &e);
+}
+
 static void turn(struct chat *c)
 {
 	bool has_input = loop_turn(
@@ -307,7 +321,9 @@ static void turn(struct chat *c)
 	c->loop.is_resized = false;
 	if (has_input && c->is_terminal) on_keyboard(c);
 	if (has_input && !c->is_terminal) on_pipe(c);
+	if (c->wants_watch && beck_state(c->client) == BECK_CONNECTED) chat_watch(c);
 	mark_read(c);
+	look_for_end(c);
 	if (!c->is_over) show(c);
 }
 

@@ -46,7 +46,7 @@ struct chat {
 	struct person *people;
 	size_t person_count, person_room;
 	size_t scroll; /* rows above the newest */
-	bool is_terminal, is_watching, is_over, has_all, is_paging, is_marking, wants_read, input_ended, was_online;
+	bool is_terminal, is_watching, is_over, has_all, is_paging, is_marking, wants_read, wants_watch, input_ended, was_online;
 	int status;
 	int64_t patience_us; /* when the input ended and we stop waiting for events of what was sent; 0: not yet */
 };

@@ -178,7 +178,7 @@ static void put_connection(struct chat *c, struct text *out)
 	if (failed) text_format(out, " · %zu failed", failed);
 	beck_last_connect_error(c->client, &e);
 	char *why = clean_text(e.message, false);
-	if (beck_state(c->client) == BECK_RECONNECTING && *why) text_format(out, " · %s", why);
+	if (beck_state(c->client) != BECK_CONNECTED && *why) text_format(out, " · %s", why);
 	free(why);
 }
 

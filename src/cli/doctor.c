@@ -127,7 +127,7 @@ static bool check_name(struct doctor *d)
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
 	int failed = getaddrinfo(d->host, d->port, &hints, &d->found);
 	char shown[128] = "";
-	if (failed) {
+	if (failed || !d->found) {
 		tell(d, "name", STEP_FAILED, "Is the name spelled right? Does this machine reach a name server?", "%s: %s",
 			d->host, gai_strerror(failed));
 		return false;

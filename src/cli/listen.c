@@ -13,8 +13,9 @@
 struct listen {
 	struct args *args;
 	struct loop loop;
+	beck_client *client;
 	long long shown;
-	bool is_json, is_over;
+	bool is_json, is_over, wants_watch;
 	int status;
 };
 
@@ -78,6 +79,10 @@ static void on_watched(void *ctx, const beck_error *e, const beck_reply *reply)
 	struct listen *l = ctx;
 	(void)reply;
 	if (!e || l->is_over || l->loop.wants_end) return;
+	if (e->is_retryable && !e->status && beck_state(l->client) != BECK_DISCONNECTED) {
+		l->wants_watch = true; /* the connection broke meanwhile */
+		return;
+	}
 	l->status = say_error("cannot watch", e);
 	l->is_over = true;
 }
@@ -96,6 +101,7 @@ static void watch_mine(struct listen *l, beck_client *client)
 static void watch(struct listen *l, beck_client *client)
 {
 	beck_error e = { 0 };
+	l->wants_watch = false;
 	for (size_t i = 0; i < l->args->word_count; i++) {
 		beck_channel *channel = channel_of(client, l->args->words[i]);
 		if (beck_channel_watch_async(channel, NULL, on_watched, l, &e) != BECK_OK) on_watched(l, &e, NULL);
@@ -115,17 +121,32 @@ static void on_connected(void *ctx, beck_client *client, const beck_error *e)
 	l->is_over = true;
 }
 
+/* The client goes on by itself, unless the server says that it must not. */
+static void look_for_end(struct listen *l, beck_client *client)
+{
+	beck_error e = { 0 };
+	if (l->is_over || !l->shown || beck_state(client) != BECK_DISCONNECTED) return;
+	beck_last_connect_error(client, &e);
+	l->status = say_error("the connection has ended", &e);
+	l->is_over = true;
+}
+
 static int listen_on(struct listen *l, struct access *a)
 {
 	beck_error e = { 0 };
 	beck_client *client = access_client(a, BECK_NO_THREAD);
 	if (!client) return EXIT_USAGE;
+	l->client = client;
 	(void)beck_on(client, NULL, on_event, l);
 	if (access_connect_async(a, client, on_connected, l, &e) != BECK_OK) {
 		l->status = say_error("cannot connect", &e);
 		l->is_over = true;
 	}
-	while (!l->is_over && !l->loop.wants_end) (void)loop_turn(&l->loop, client, -1, -1);
+	while (!l->is_over && !l->loop.wants_end) {
+		(void)loop_turn(&l->loop, client, -1, -1);
+		if (l->wants_watch && beck_state(client) == BECK_CONNECTED) watch(l, client);
+		look_for_end(l, client);
+	}
 	beck_release(client);
 	return l->status;
 }

@@ -224,6 +224,18 @@ def test_chat_goes_on_after_its_token_expired(app, box, terminal, tmp_path):
     t.until(lambda s: re.search(r"mine\. ✓", s.text()), "sent with the new one")
 
 
+@pytest.mark.parametrize("command", ["chat", "listen"])
+def test_it_ends_when_the_server_will_not_have_the_user_any_more(app, box, terminal, command):
+    ann = app.user("ann")
+    channel = app.channel(ann)
+    t = terminal(command, channel.cid, **access(app, ann, box.url))
+    wait_until(lambda: channel.state(app.as_user(ann.id), watchers={"limit": 10})["watchers"], "Ann watches")
+    t.until(lambda s: "1/1 online" in s.text() or command == "listen" and b"user.watching.start" in t.raw, "the answer has come")
+    app.api.post(f"/users/{ann.id}/deactivate", {}).ok()
+    box.cut()
+    assert t.ends(20) == REFUSED and b"the connection has ended" in t.raw
+
+
 def test_chat_marks_what_the_server_refuses(scene, app):
     s = scene().online()
     app.api.post("/channels/messaging/" + s.channel.id, {"remove_members": [s.ann.id]}).ok()

@@ -167,7 +167,6 @@ static void put_connection(struct chat *c, struct text *out)
 	case BECK_RECONNECTING: text_put(out, "○ reconnecting"); break;
 	case BECK_DISCONNECTED: text_put(out, "○ offline"); break;
 	}
-	text_format(out, " · %s", c->args->words[0]);
 	size_t online = 0, all = 0, pending = chat_count(c, ITEM_PENDING), failed = chat_count(c, ITEM_FAILED);
 	for (size_t i = 0; i < c->person_count; i++) {
 		online += c->people[i].is_online;
@@ -180,6 +179,7 @@ static void put_connection(struct chat *c, struct text *out)
 	char *why = clean_text(e.message, false);
 	if (beck_state(c->client) != BECK_CONNECTED && *why) text_format(out, " · %s", why);
 	free(why);
+	text_format(out, " · %s", c->args->words[0]);
 }
 
 /* One row: cut to the columns, filled with blanks. */

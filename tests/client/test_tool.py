@@ -307,6 +307,30 @@ def test_chat_makes_the_channel_and_join_adds(app, tmp_path):
     assert run("chat", "--user", jane, "--join", cid, *args, stdin="two\n", **access(app)).stdout.count("\n") == 2
 
 
+def test_two_terminals_as_in_the_readme(spawn, terminal):
+    """Nothing but a user and a channel is given: key and secret are found in the data folder."""
+    server = spawn("--dev")
+    secret = server.data / "api_secret"
+    if not secret.exists():
+        secret.write_text(server.secret)
+        secret.chmod(0o600)
+    env = {"BECK_DATA": str(server.data), "BECK_URL": f"http://{server.host}:{server.port}"}
+    john = terminal("chat", "--user", "john", "--join", "messaging:lobby", **env)
+    john.sees("1/1 online")
+    jane = terminal("chat", "--user", "jane", "--join", "messaging:lobby", **env)
+    john.sees("2/2 online")
+    john.enter("Hello Jane")
+    jane.sees("john: Hello Jane")
+    john.sees("Hello Jane ✓✓ jane")
+    jane.type("He")
+    john.sees("jane is typing")
+    jane.enter("llo John")
+    john.sees("jane: Hello John")
+    for t in (john, jane):
+        t.enter("/quit")
+        assert t.ends() == FINE
+
+
 # ---- listen, send, users, channels ----
 
 def test_send_and_listen_are_json_in_pipes(app):

@@ -2,7 +2,7 @@
  *
  *   cc loop_poll.c $(pkg-config --cflags --libs beck) && URL=... API_KEY=... USER_ID=john TOKEN=... ./a.out messaging:hello
  *
- * Prints messages of the channel until a line on standard input; what is typed is sent. */
+ * Prints the messages of the channel; what is typed is sent. The end of standard input ends it. */
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -40,9 +40,11 @@ typedef struct beck_options {
 	int32_t ws_head_start_ms;       /* how long WebSocket is tried alone; default 500 */
 	int32_t ws_retry_ms;            /* how often WebSocket is tried again while long polling; default 300000 */
 	int32_t queue_max;              /* calls that may wait for the connection; default 256 */
-	int32_t outbox_max;             /* messages that may wait to be sent; default 100 */
-	const char *state_file;  /* keeps outbox and position over restarts of the program; of one user: another one's connect
-				    replaces it. NULL: nothing is  kept */
+	int32_t outbox_max;             /* messages in the outbox, refused ones included; default 100 */
+	/* Keeps outbox and position over restarts of the program: of one user (another one's connect replaces it), for one client
+	 * at a time. Add handlers before connecting, since what was missed comes at once. After a crash events of the last two
+	 * seconds may come again. NULL: nothing is kept. */
+	const char *state_file;
 	const char *client_name; /* in X-Stream-Client, for logs; NULL: "beck-c-<version>" */
 	const char *device_json; /* {"id":..., "push_provider":...} to register on connect; NULL: none */
 	beck_error *error;       /* where beck_get_instance and beck_client_create say why they returned NULL; may be NULL */

@@ -29,7 +29,8 @@ BECK_API const beck_message *beck_event_message(const beck_event *event);
 
 /* Sends by way of the outbox (outbox.h). message_json: {"text":...} and whatever a message may hold; "id" is made when it has
  * none. The blocking form waits for the server's answer, at most the client's timeout: BECK_ETIMEOUT means that it still waits in
- * the outbox. message_id (may be NULL): gets the id at once, before fn can be called. */
+ * the outbox, any other failure that it will not be sent, or (BECK_EAPI) that it stays there as refused. An id that is in the
+ * outbox already is BECK_ESTATE. message_id (may be NULL): gets the id at once, before fn can be called. */
 #define BECK_MESSAGE_ID_SIZE 256
 BECK_API beck_result beck_send_message(
 	beck_channel *channel, const char *message_json, const beck_reply **reply, beck_error *err);
@@ -68,7 +69,8 @@ BECK_API beck_result beck_get_replies(
 BECK_API beck_result beck_get_replies_async(beck_client *client, const char *parent_id, int limit, const char *before_id,
 	beck_reply_fn fn, void *ctx, beck_error *err);
 
-/* Adds a reaction of the user to a message. type: "like" or any name. enforce_unique: instead of the user's other reactions. */
+/* Adds a reaction of the user to a message; 404 from servers that have none, as Beck's at present. type: "like" or any name.
+ * enforce_unique: instead of the user's other reactions. */
 BECK_API beck_result beck_send_reaction(beck_client *client, const char *message_id, const char *type, bool enforce_unique,
 	const beck_reply **reply, beck_error *err);
 BECK_API beck_result beck_send_reaction_async(beck_client *client, const char *message_id, const char *type, bool enforce_unique,
@@ -79,9 +81,9 @@ BECK_API beck_result beck_delete_reaction(
 BECK_API beck_result beck_delete_reaction_async(
 	beck_client *client, const char *message_id, const char *type, beck_reply_fn fn, void *ctx, beck_error *err);
 
-/* Uploads a file to the channel, streamed from disk. content_type NULL: by the name's end. The reply holds "file", its address.
- * Timeout: it fails when nothing moves for the client's timeout. progress (may be NULL) is called like any callback, at most ten
- * times a second, and at the end. */
+/* Uploads a file to the channel, streamed from disk; 404 from servers that take none, as Beck's at present. content_type NULL: by
+ * the name's end. The reply holds "file", its address. Timeout: it fails when nothing moves for the client's timeout. progress
+ * (may be NULL) is called like any callback, at most ten times a second, and at the end. */
 typedef void (*beck_progress_fn)(void *ctx, uint64_t sent_bytes, uint64_t total_bytes);
 typedef enum beck_upload_kind { BECK_FILE = 0, BECK_IMAGE = 1 } beck_upload_kind;
 BECK_API beck_result beck_upload(beck_channel *channel, beck_upload_kind kind, const char *path, const char *content_type,

@@ -1,11 +1,13 @@
 #include "client/client.h"
 
 #include <limits.h>
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
+#include "client/file.h"
 #include "client/reply.h"
 #include "client/token.h"
 #include "wire/url.h"
@@ -98,6 +100,12 @@ static beck_result check_options(const char *key, const beck_options *o, beck_er
 	if (!key || !*key) return error_field(err, BECK_EARG, "api_key", "an API key is needed");
 	if (!o->base_url || !*o->base_url)
 		return error_field(err, BECK_EARG, "base_url", "options.base_url is needed: the address of the server");
+	if (o->timeout_ms < 0 || o->reconnect_max_attempts < 0 || o->reconnect_max_wait_ms < 0 || o->ws_head_start_ms < 0 ||
+		o->ws_retry_ms < 0 || o->queue_max < 0 || o->outbox_max < 0)
+		return error_field(err, BECK_EARG, "options", "a number in the options is negative");
+	if (o->state_file && !file_can_replace(o->state_file))
+		return error_field(err, BECK_EFILE, "state_file", "options.state_file cannot be written: %s: %s", o->state_file,
+			strerror(errno));
 	if (o->threading > BECK_NO_THREAD) return error_field(err, BECK_EARG, "threading", "options.threading is unknown");
 	if (!o->device_json) return BECK_OK;
 	yyjson_doc *doc = document_parse(span_str(o->device_json), &why);

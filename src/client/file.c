@@ -60,6 +60,22 @@ static bool sync_fd(int fd)
 #endif
 }
 
+/* False when the path is too long. */
+static bool folder_of(const char *path, char folder[1024])
+{
+	const char *slash = strrchr(path, '/');
+	(void)snprintf(folder, 1024, ".");
+	if (!slash) return true;
+	errno = ENAMETOOLONG;
+	return slash - path < 1024 && snprintf(folder, 1024, "%.*s", slash == path ? 1 : (int)(slash - path), path) > 0;
+}
+
+bool file_can_replace(const char *path)
+{
+	char folder[1024];
+	return folder_of(path, folder) && access(folder, W_OK) == 0;
+}
+
 /* The rename itself lasts when the folder is on disk. */
 static bool sync_folder(const char *path)
 {
@@ -67,11 +83,8 @@ static bool sync_folder(const char *path)
 	(void)path;
 	return true;
 #else
-	const char *slash = strrchr(path, '/');
-	char folder[1024] = ".";
-	if (slash && (size_t)(slash - path) >= sizeof folder) return false;
-	if (slash) (void)snprintf(folder, sizeof folder, "%.*s", slash == path ? 1 : (int)(slash - path), path);
-	int fd = open(folder, O_RDONLY | O_CLOEXEC);
+	char folder[1024];
+	int fd = folder_of(path, folder) ? open(folder, O_RDONLY | O_CLOEXEC) : -1;
 	if (fd < 0) return false;
 	bool ok = fsync(fd) == 0;
 	(void)close(fd);

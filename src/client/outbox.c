@@ -253,16 +253,53 @@ void outbox_forget(beck_client *c, const beck_error *err)
 
 /* ---- adding ---- */
 
+static size_t count_failed(const beck_client *c)
+{
+	size_t n = 0;
+	for (const struct list *l = c->outbox.entries.next; l != &c->outbox.entries; l = l->next)
+		n += BECK_CONTAINER(l, const struct entry, in)->state == BECK_FAILED;
+	return n;
+}
+
+/* Refused ones count too: they stay until the program has seen them. */
+static beck_result refuse_full(const beck_client *c, beck_error *err)
+{
+	size_t failed = count_failed(c);
+	beck_result r = error_set(err, BECK_EFULL,
+		"%zu messages are in the outbox already, %zu of them refused: beck_outbox_drop or beck_outbox_retry those",
+		c->outbox.n, failed);
+	if (err) err->is_retryable = failed < c->outbox.n;
+	return r;
+}
+
+/* A message that was sent before any user was connected waits for one as long as a call does. It must not go out for whoever
+ * comes later. */
+static void nobody_came(beck_client *c, struct timer *t)
+{
+	struct entry *e = BECK_CONTAINER(t, struct entry, again);
+	beck_error err = { 0 };
+	if (c->user.kind != USER_NONE) return;
+	(void)error_set(
+		&err, BECK_ENOUSER, "no user was connected within %d ms: beck_connect_user comes first", (int)c->set.timeout_ms);
+	answer(c, e, &err, NULL);
+	entry_free(c, e);
+}
+
 static beck_result add(beck_client *c, struct span cid, struct span id, struct span json, struct entry **out, beck_error *err)
 {
 	char z[BECK_MESSAGE_ID_SIZE];
 	if (c->is_ending) return error_set(err, BECK_ECANCELLED, "the client is being released");
-	if (c->outbox.n >= (size_t)c->set.outbox_max)
-		return error_set(err, BECK_EFULL, "%zu messages wait to be sent already", c->outbox.n);
+	if (c->outbox.n >= (size_t)c->set.outbox_max) return refuse_full(c, err);
 	(void)snprintf(z, sizeof z, "%.*s", SPAN_FMT(id));
-	if (find(c, z)) return error_field(err, BECK_ESTATE, "id", "a message with the id %s is waiting to be sent already", z);
+	const struct entry *old = find(c, z);
+	if (old)
+		return error_field(err, BECK_ESTATE, "id", "a message with the id %s %s", z,
+			old->state == BECK_FAILED ? "was refused and is in the outbox: beck_outbox_retry sends it again"
+						  : "is waiting to be sent already");
 	*out = entry_add(c, cid, id, json);
-	return *out ? BECK_OK : error_set(err, BECK_ENOMEM, "out of memory");
+	if (!*out) return error_set(err, BECK_ENOMEM, "out of memory");
+	if (c->user.kind == USER_NONE && !c->server_token) timer_set(c, &(*out)->again, c->set.timeout_ms, nobody_came);
+	return BECK_OK;
 }
 
 beck_result outbox_send(
@@ -291,14 +328,13 @@ static void wait_sent(beck_client *c, struct span id, struct send_wait *w)
 {
 	char z[BECK_MESSAGE_ID_SIZE];
 	(void)snprintf(z, sizeof z, "%.*s", SPAN_FMT(id));
-	if (client_wait(c, &w->done, client_now_ms(c) + c->set.timeout_ms) == BECK_OK) return;
+	/* Without a user its own clock ends it at the same moment, hence a little later. */
+	enum { LATER_MS = 100 };
+	int64_t ms = c->set.timeout_ms + (c->user.kind == USER_NONE && !c->server_token ? LATER_MS : 0);
+	if (client_wait(c, &w->done, client_now_ms(c) + ms) == BECK_OK) return;
 	struct entry *e = find(c, z);
 	if (e) e->wait = NULL;
-	bool has_user = c->server_token || c->user.kind != USER_NONE;
-	w->result = error_set(&w->err, has_user ? BECK_ETIMEOUT : BECK_ENOUSER,
-		has_user ? "not sent within %d ms; it waits in the outbox"
-			 : "no user was connected within %d ms; the message waits in the outbox",
-		(int)c->set.timeout_ms);
+	w->result = error_set(&w->err, BECK_ETIMEOUT, "not sent within %d ms; it waits in the outbox", (int)c->set.timeout_ms);
 }
 
 beck_result outbox_send_wait(

@@ -1,10 +1,11 @@
 """Messages on their way: pending, sent, failed; in order per channel; once; over lost connections and restarts of the program."""
 import json
+import subprocess
 
 import pytest
 
 from beck import uid, wait_until
-from puppet import CONNECTED
+from puppet import PUPPET
 
 pytestmark = pytest.mark.quick
 PENDING, FAILED = 0, 1
@@ -166,8 +167,31 @@ def test_the_state_of_another_user_is_not_used(app, puppet, ann, tmp_path):
     assert not [e for e in q.events if e["type"] == "health.check" and e.get("resumed")]
 
 
-def test_a_state_file_that_cannot_be_written_is_said(app, puppet, ann):
-    p = puppet(state_file="/nowhere/at/all/state.json")
+def test_a_state_file_that_cannot_be_written_is_told_at_once(app):
+    done = subprocess.run([PUPPET, f"key={app.key}", "base_url=http://127.0.0.1:1", "state_file=/nowhere/at/all/state.json"], stdin=subprocess.DEVNULL,
+                          stderr=subprocess.PIPE, text=True, timeout=20, check=False)
+    assert done.returncode == 1 and "state_file cannot be written" in done.stderr
+
+
+def test_a_message_sent_as_nobody_does_not_go_out_as_somebody_else(app, puppet, ann):
+    """Ann's program has disconnected her, and still sends: the text must not become Bob's."""
+    bob = app.user()
+    channel, p = app.channel(ann, bob), puppet(timeout_ms=700)
     p.connect(ann)
     p.do("disconnect")
-    p.until(lambda: any("not written" in line for line in p.logs), "a line in the log")
+    n = send(p, channel, "ann's")
+    answer = p.until(lambda: p.answers.get(n), "its end")
+    assert answer["result"] == "BECK_ENOUSER"
+    p.connect(bob)
+    p.wait(send(p, channel, "bob's"))
+    assert texts(app, channel) == ["bob's"] and p.state()["outbox"] == []
+
+
+def test_a_full_outbox_of_refused_messages_says_what_to_do(app, puppet, ann):
+    foreign, p = app.channel(app.user()), puppet(outbox_max=2)
+    p.connect(ann)
+    for i in range(2):
+        n = send(p, foreign, f"{i}")
+        p.until(lambda n=n: p.answers.get(n), "refused")
+    full = p.fails("send", type="messaging", id=foreign.id, data={"text": "x"})
+    assert full.result == "BECK_EFULL" and "2 of them refused" in full.message and "beck_outbox_drop" in full.message

@@ -1,5 +1,6 @@
 /* Publishers and those who listen to them, whatever they speak: opens subscribers, publishes, and counts until every subscriber
  * has every message once. That nothing is lost or doubled is checked per subscriber by number and by the sum of the stamps. */
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -187,13 +188,23 @@ static void read_fan(FILE *commands, char *numbers)
 	free(message.p);
 }
 
+/* While other programs have their turn the subscribers go on answering pings: the server ends those that are silent for a minute.
+ */
+static void wait_for_command(int fd)
+{
+	struct pollfd in = { .fd = fd, .events = POLLIN };
+	while (poll(&in, 1, 0) == 0) turn(50);
+}
+
 int run_fan(const struct protocol *p, size_t parallel, int commands_fd)
 {
 	protocol = p;
 	open_subscribers(parallel);
 	FILE *commands = commands_fd ? fdopen(commands_fd, "r") : NULL;
 	char line[128];
-	while (commands && fgets(line, sizeof line, commands)) {
+	while (commands) {
+		wait_for_command(commands_fd);
+		if (!fgets(line, sizeof line, commands)) break;
 		if (strncmp(line, "fan ", 4) == 0) {
 			read_fan(commands, line + 4);
 		} else if (strncmp(line, "drain ", 6) == 0) {

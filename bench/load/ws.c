@@ -32,10 +32,13 @@ static size_t frame_head(const unsigned char *p, size_t left, uint64_t *payload)
 void ws_hear(struct connection *c, void (*on_text)(struct connection *, const char *, size_t))
 {
 	if (c->step == STEP_UPGRADE && !hear_upgrade(c)) return;
+	static const uint8_t pong[] = { 0x80 | WS_PONG, 0x80, 0, 0, 0, 0 }; /* masked, empty, as the pings are */
 	size_t at = 0, head;
 	uint64_t n;
 	while ((head = frame_head((const unsigned char *)c->in + at, c->in_n - at, &n)) > 0) {
 		if ((c->in[at] & 15) == WS_TEXT) on_text(c, c->in + at + head, (size_t)n);
+		if ((c->in[at] & 15) == WS_PING)
+			say(c, pong, sizeof pong); /* the server ends those that are silent for a minute */
 		if ((c->in[at] & 15) == WS_CLOSE) refuse("closed", c->in + at + head, (size_t)n);
 		at += head + (size_t)n;
 	}

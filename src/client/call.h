@@ -3,6 +3,8 @@
 #ifndef BECK_CLIENT_CALL_H
 #define BECK_CLIENT_CALL_H
 
+#include <yyjson.h>
+
 #include "base/span.h"
 
 #include <beck/message.h>
@@ -15,6 +17,13 @@ enum call_effect { /* bits */
 	CALL_UNWATCHES = 2, /* the channel `cid` is not any more */
 	CALL_PRESENCE = 4,  /* each of "users", and each member of those channels, is followed now */
 };
+
+/* Of a query with "watch" and "presence". */
+static inline unsigned call_effect_of(yyjson_val *query)
+{
+	return (yyjson_is_true(yyjson_obj_get(query, "watch")) ? CALL_WATCHES : CALL_PLAIN) |
+	       (yyjson_is_true(yyjson_obj_get(query, "presence")) ? CALL_PRESENCE : CALL_PLAIN);
+}
 
 struct call {
 	const char *method;

@@ -5,20 +5,14 @@
 
 #include "base/buf.h"
 #include "client/client.h"
+#include "client/http.h"
 #include "client/reply.h"
 #include "client/saved.h"
 #include "client/text.h"
+#include "client/wait.h"
 #include "wire/url.h"
 
 enum { TOKEN_EXPIRED = 40, UNKNOWN_ID = 46 };
-
-/* A blocking call's place on its stack. */
-struct wait {
-	bool done;
-	beck_result result;
-	beck_error err;
-	const struct beck_reply *reply;
-};
 
 struct pending {
 	struct list in; /* queued or sent */
@@ -112,13 +106,7 @@ static void take_out(beck_client *c, struct pending *p)
 static void finish(beck_client *c, struct pending *p)
 {
 	take_out(c, p);
-	if (p->wait) {
-		p->wait->result = p->reply ? BECK_OK : (beck_result)p->err.result;
-		p->wait->err = p->err;
-		p->wait->reply = p->reply ? beck_reply_ref(p->reply) : NULL;
-		p->wait->done = true;
-		client_changed(c);
-	}
+	wait_end(c, p->wait, p->reply ? NULL : &p->err, p->reply);
 	if (p->done) p->done(c, p->ctx, p->reply ? NULL : &p->err, p->reply);
 	if (p->fn)
 		deliver(c, &p->deliver, tell, forget);
@@ -195,8 +183,7 @@ static bool may_go(beck_client *c, const struct pending *p, struct span *token)
 
 static void write_url(beck_client *c, struct pending *p, struct buf *url)
 {
-	buf_printf(url, "%s%s%.*s?api_key=", c->origin, c->prefix, SPAN_FMT(p->call.path));
-	url_encode(url, span_str(c->api_key));
+	client_http_url(c, url, p->call.path);
 	if (p->call.query.n) {
 		buf_add_char(url, '&');
 		buf_add_span(url, p->call.query);
@@ -210,28 +197,16 @@ static void write_url(beck_client *c, struct pending *p, struct buf *url)
 
 static uint64_t start(beck_client *c, struct pending *p, struct span token)
 {
-	struct buf url, auth, name;
+	struct buf url;
 	body_init(&url);
-	buf_init(&auth, 16384);
-	buf_init(&name, 512);
 	write_url(c, p, &url);
-	buf_printf(&name, "X-Stream-Client: %s", c->set.client_name);
-	buf_printf(&auth, "Authorization: %.*s", SPAN_FMT(token));
-	struct span headers[3] = { buf_span(&name),
-		span_given(token) ? SPAN("Stream-Auth-Type: jwt") : SPAN("Stream-Auth-Type: anonymous"), buf_span(&auth) };
 	struct io_http h = { .method = p->call.method,
-		.url = buf_span(&url),
-		.headers = headers,
-		.n_headers = span_given(token) ? 3 : 2,
 		.body = p->call.body,
-		.content_type = span_given(p->call.content_type) ? p->call.content_type : SPAN("application/json"),
+		.content_type = p->call.content_type,
 		.file_path = p->call.file_path,
-		.timeout_ms = (uint32_t)c->set.timeout_ms,
-		.max_answer_bytes = (size_t)LIMIT_CLIENT_ANSWER_BYTES };
-	uint64_t id = url.failed || auth.failed || name.failed ? 0 : c->io->driver->http_start(c->io, &h);
+		.timeout_ms = (uint32_t)c->set.timeout_ms };
+	uint64_t id = client_http_start(c, &h, &url, token, !span_given(token));
 	buf_deinit(&url);
-	buf_deinit(&auth);
-	buf_deinit(&name);
 	return id;
 }
 
@@ -346,12 +321,7 @@ beck_result call_wait(beck_client *c, const struct call *call, const beck_reply 
 	client_unlock(c);
 	beck_release(c);
 	if (r != BECK_OK) return r;
-	if (w.result != BECK_OK && err) *err = w.err;
-	if (w.reply && reply)
-		*reply = w.reply;
-	else
-		beck_reply_unref(w.reply);
-	return w.result;
+	return wait_take(&w, reply, err);
 }
 
 /* ---- answers ---- */
@@ -520,18 +490,6 @@ static bool is_method(const char *m)
 	return false;
 }
 
-/* A request by hand that watches or follows is remembered like the calls made for it. */
-static unsigned effect_of(const char *body)
-{
-	beck_result why;
-	yyjson_doc *doc = document_parse(span_str(body), &why);
-	yyjson_val *root = yyjson_doc_get_root(doc);
-	unsigned effect = (yyjson_is_true(yyjson_obj_get(root, "watch")) ? CALL_WATCHES : CALL_PLAIN) |
-			  (yyjson_is_true(yyjson_obj_get(root, "presence")) ? CALL_PRESENCE : CALL_PLAIN);
-	yyjson_doc_free(doc);
-	return effect;
-}
-
 static beck_result fill(struct call *call, struct buf *query, const char *method, const char *path, const char *body,
 	unsigned flags, beck_error *err)
 {
@@ -552,6 +510,8 @@ static beck_result fill(struct call *call, struct buf *query, const char *method
 		if (!doc)
 			return error_field(err, why == BECK_ENOMEM ? why : BECK_EARG, "body",
 				why == BECK_ENOMEM ? "out of memory" : "the body is no JSON");
+		/* A request by hand that watches or follows is remembered like the calls made for it. */
+		if (call->needs_connection) call->effect = call_effect_of(yyjson_doc_get_root(doc));
 		yyjson_doc_free(doc);
 	}
 	if (body && strcmp(method, "GET") == 0) {
@@ -562,7 +522,6 @@ static beck_result fill(struct call *call, struct buf *query, const char *method
 		call->body = span_str(body);
 	}
 	call->query = query->n ? buf_span(query) : SPAN_NONE;
-	if (call->needs_connection && body) call->effect = effect_of(body);
 	return query->failed ? error_set(err, BECK_ETOOBIG, "the query is too long") : BECK_OK;
 }
 

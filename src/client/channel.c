@@ -296,11 +296,9 @@ static void body_query(struct op *op, const char *field, const char *json)
 	yyjson_doc *doc = op_parse(op, field, json, '{');
 	if (!doc) return;
 	buf_add_span(&op->body, span_str(json));
-	yyjson_val *root = yyjson_doc_get_root(doc);
-	bool watches = yyjson_is_true(yyjson_obj_get(root, "watch")), follows = yyjson_is_true(yyjson_obj_get(root, "presence"));
+	op->call.effect = call_effect_of(yyjson_doc_get_root(doc));
+	op->call.needs_connection = op->call.effect != CALL_PLAIN;
 	yyjson_doc_free(doc);
-	op->call.needs_connection = watches || follows;
-	op->call.effect = (watches ? CALL_WATCHES : CALL_PLAIN) | (follows ? CALL_PRESENCE : CALL_PLAIN);
 }
 
 static void make_query(struct op *op, beck_channel *ch, const char *options_json)

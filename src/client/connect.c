@@ -9,23 +9,18 @@
 #include "client/text.h"
 #include "client/saved.h"
 #include "client/user.h"
+#include "client/wait.h"
 
 #include <beck/user.h>
 
 /* ---- who waits for the first connect ---- */
-
-struct connect_wait {
-	bool done;
-	beck_result result;
-	beck_error err;
-};
 
 struct waiter {
 	struct list in;
 	struct delivery deliver;
 	beck_connect_fn fn;
 	void *ctx;
-	struct connect_wait *wait;
+	struct wait *wait;
 	bool has_failed;
 	beck_error err;
 };
@@ -47,12 +42,7 @@ static void answer(beck_client *c, struct waiter *w, const beck_error *err)
 	list_remove(&w->in);
 	w->has_failed = err != NULL;
 	if (err) w->err = *err;
-	if (w->wait) {
-		w->wait->result = err ? (beck_result)err->result : BECK_OK;
-		if (err) w->wait->err = *err;
-		w->wait->done = true;
-		client_changed(c);
-	}
+	wait_end(c, w->wait, err, NULL);
 	if (w->fn)
 		deliver(c, &w->deliver, tell, forget);
 	else
@@ -195,7 +185,7 @@ struct connecting {
 	void *provider_ctx;
 	beck_connect_fn fn;
 	void *ctx;
-	struct connect_wait *wait;
+	struct wait *wait;
 };
 
 static beck_result check(beck_client *c, struct connecting *n, beck_error *err)
@@ -329,7 +319,7 @@ static void out_of_time(beck_client *c)
 
 static beck_result connect_wait(beck_client *c, struct connecting *n, beck_error *err)
 {
-	struct connect_wait w = { 0 };
+	struct wait w = { 0 };
 	if (c && client_in_callback(c))
 		return error_set(
 			err, BECK_ECALLBACK, "a connect that waits is not possible inside a callback; its _async form is");
@@ -344,8 +334,7 @@ static beck_result connect_wait(beck_client *c, struct connecting *n, beck_error
 	beck_release(c);
 	n->wait = NULL;
 	if (r != BECK_OK) return r;
-	if (w.result != BECK_OK && err) *err = w.err;
-	return w.result;
+	return wait_take(&w, NULL, err);
 }
 
 beck_result beck_connect_user(beck_client *c, const char *user_json, const char *token, beck_error *err)

@@ -24,7 +24,6 @@ void link_free(beck_client *c)
 }
 
 bool link_is_off(const beck_client *c) { return c->link.state == LINK_OFF; }
-bool link_is_up(const beck_client *c) { return c->link.state == LINK_UP; }
 bool link_can_resume(const beck_client *c) { return c->link.has_seq && !c->set.disable_resume; }
 
 static const char *transport_name(beck_transport t) { return t == BECK_TRANSPORT_WEBSOCKET ? "websocket" : "longpoll"; }
@@ -36,12 +35,6 @@ static void enter(beck_client *c, enum link_state next)
 }
 
 /* ---- what is said to the server ---- */
-
-void link_url(beck_client *c, struct buf *out, const char *path)
-{
-	buf_printf(out, "%s%s%s?api_key=", c->origin, c->prefix, path);
-	url_encode(out, span_str(c->api_key));
-}
 
 static void write_names(struct jsonw *w, const char *key, const struct names *names)
 {
@@ -376,7 +369,7 @@ static void tell_transport(beck_client *c)
 	events_give_local(c, "transport.changed", span_make(member, (size_t)n));
 }
 
-static void tell_recovered(beck_client *c)
+void link_recovered(beck_client *c)
 {
 	c->link.is_recovering = false;
 	timer_stop(&c->link.recovered);
@@ -384,13 +377,11 @@ static void tell_recovered(beck_client *c)
 	c->link.has_gap = false;
 }
 
-void link_recovered(beck_client *c) { tell_recovered(c); }
-
 /* A server that does not say when it has caught up has been silent for a while. */
 static void recovered_quietly(beck_client *c, struct timer *t)
 {
 	(void)t;
-	tell_recovered(c);
+	link_recovered(c);
 }
 
 static void recover(beck_client *c, bool resumed, bool gap)
@@ -401,7 +392,7 @@ static void recover(beck_client *c, bool resumed, bool gap)
 	if (resumed)
 		timer_set(c, &l->recovered, LIMIT_CLIENT_RECOVERED_MS, recovered_quietly);
 	else if (gap)
-		tell_recovered(c); /* the watches were taken along */
+		link_recovered(c); /* the watches were taken along */
 	else
 		recover_start(c);
 }
@@ -512,7 +503,7 @@ bool link_event(beck_client *c, beck_transport transport, struct beck_event *e)
 		return false;
 	}
 	saved_position(c);
-	if (is_end && l->is_recovering) tell_recovered(c);
+	if (is_end && l->is_recovering) link_recovered(c);
 	return true;
 }
 

@@ -95,7 +95,6 @@ void link_stop(beck_client *c);
 /* The first connect's time is over, whoever sees it. */
 void link_out_of_time(beck_client *c);
 bool link_is_off(const beck_client *c);
-bool link_is_up(const beck_client *c);
 void link_step(beck_client *c);
 void link_network_changed(beck_client *c);
 void link_token_arrived(beck_client *c);
@@ -121,8 +120,6 @@ void link_payload(beck_client *c, struct buf *out, enum payload_resume how);
 void link_resume_from(beck_client *c, struct buf *out); /* {"resume_from":{...}} */
 void link_write_resume_from(beck_client *c, struct jsonw *w);
 bool link_can_resume(const beck_client *c);
-/* "https://host/prefix" + path + "?api_key=...", into out. */
-void link_url(beck_client *c, struct buf *out, const char *path);
 /* recover.c is through. */
 void link_recovered(beck_client *c);
 

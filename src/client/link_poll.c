@@ -4,6 +4,7 @@
 
 #include "base/json.h"
 #include "client/client.h"
+#include "client/http.h"
 #include "client/reply.h"
 #include "client/text.h"
 #include "wire/url.h"
@@ -29,30 +30,11 @@ static void fail(beck_client *c, const beck_error *err, bool is_refusal)
 
 /* ---- exchanges ---- */
 
-static uint64_t exchange(beck_client *c, const char *method, struct buf *url, struct span body, uint32_t timeout_ms)
+static uint64_t exchange(beck_client *c, const char *method, const struct buf *url, struct span body, uint32_t timeout_ms)
 {
-	struct buf auth, name;
-	struct span token = c->user.kind == USER_ANONYMOUS ? SPAN_NONE : token_now(c);
-	buf_init(&auth, 16384);
-	buf_init(&name, 512);
-	buf_printf(&name, "X-Stream-Client: %s", c->set.client_name);
-	buf_printf(&auth, "Authorization: %.*s", SPAN_FMT(token));
-	struct span headers[3] = { buf_span(&name),
-		c->user.kind == USER_ANONYMOUS ? SPAN("Stream-Auth-Type: anonymous") : SPAN("Stream-Auth-Type: jwt"),
-		buf_span(&auth) };
-	struct io_http h = { .method = method,
-		.url = buf_span(url),
-		.headers = headers,
-		.n_headers = span_given(token) ? 3 : 2,
-		.body = body,
-		.content_type = SPAN("application/json"),
-		.timeout_ms = timeout_ms,
-		.max_answer_bytes = (size_t)LIMIT_CLIENT_ANSWER_BYTES };
-	bool ok = !url->failed && !auth.failed && !name.failed;
-	uint64_t id = ok ? c->io->driver->http_start(c->io, &h) : 0;
-	buf_deinit(&auth);
-	buf_deinit(&name);
-	return id;
+	bool is_anonymous = c->user.kind == USER_ANONYMOUS;
+	struct io_http h = { .method = method, .body = body, .timeout_ms = timeout_ms };
+	return client_http_start(c, &h, url, is_anonymous ? SPAN_NONE : token_now(c), is_anonymous);
 }
 
 static void begin_connect(beck_client *c, bool resumes)
@@ -61,7 +43,7 @@ static void begin_connect(beck_client *c, bool resumes)
 	struct buf url, body;
 	body_init(&url);
 	body_init(&body);
-	link_url(c, &url, "/longpoll");
+	client_http_url(c, &url, SPAN("/longpoll"));
 	buf_add_span(&body, SPAN("{\"json\":"));
 	link_payload(c, &body, resumes ? RESUME_INLINE : RESUME_NOT);
 	buf_add_char(&body, '}');
@@ -96,7 +78,7 @@ void poll_start(beck_client *c, bool resumes)
 
 static void write_poll_url(beck_client *c, struct buf *url, const char *id)
 {
-	link_url(c, url, "/longpoll");
+	client_http_url(c, url, SPAN("/longpoll"));
 	buf_add_span(url, SPAN("&connection_id="));
 	url_encode(url, span_str(id));
 }

@@ -7,17 +7,11 @@
 #include "client/reply.h"
 #include "client/saved.h"
 #include "client/text.h"
+#include "client/wait.h"
 #include "wire/ids.h"
 #include "wire/url.h"
 
 #include <beck/outbox.h>
-
-struct send_wait {
-	bool done;
-	beck_result result;
-	beck_error err;
-	const struct beck_reply *reply;
-};
 
 struct told;
 struct entry {
@@ -31,7 +25,7 @@ struct entry {
 	beck_error err;
 	/* Told once: at success, refusal, or the end. */
 	struct told *told_to;
-	struct send_wait *wait;
+	struct wait *wait;
 };
 
 void outbox_init(struct outbox *o) { list_init(&o->entries); }
@@ -123,15 +117,8 @@ static void forget_end(beck_client *c, struct delivery *d)
 /* The callback of a message is made with the message, so that it cannot fail to be told. */
 static void answer(beck_client *c, struct entry *e, const beck_error *err, const struct beck_reply *reply)
 {
-	struct send_wait *w = e->wait;
 	struct told *t = e->told_to;
-	if (w) {
-		w->result = reply ? BECK_OK : (beck_result)err->result;
-		if (err) w->err = *err;
-		w->reply = reply ? beck_reply_ref(reply) : NULL;
-		w->done = true;
-		client_changed(c);
-	}
+	wait_end(c, e->wait, reply ? NULL : err, reply);
 	if (t) {
 		if (err) t->err = *err;
 		t->reply = reply ? beck_reply_ref(reply) : NULL;
@@ -324,7 +311,7 @@ beck_result outbox_send(
 	return r;
 }
 
-static void wait_sent(beck_client *c, struct span id, struct send_wait *w)
+static void wait_sent(beck_client *c, struct span id, struct wait *w)
 {
 	char z[BECK_MESSAGE_ID_SIZE];
 	(void)snprintf(z, sizeof z, "%.*s", SPAN_FMT(id));
@@ -341,7 +328,7 @@ beck_result outbox_send_wait(
 	beck_client *c, struct span cid, struct span id, struct span json, const beck_reply **reply, beck_error *err)
 {
 	struct entry *e;
-	struct send_wait w = { 0 };
+	struct wait w = { 0 };
 	if (client_in_callback(c))
 		return error_set(err, BECK_ECALLBACK, "a call that waits is not possible inside a callback; its _async form is");
 	(void)beck_client_ref(c); /* a callback given out meanwhile may release it */
@@ -356,12 +343,7 @@ beck_result outbox_send_wait(
 	client_unlock(c);
 	beck_release(c);
 	if (r != BECK_OK) return r;
-	if (w.result != BECK_OK && err) *err = w.err;
-	if (w.reply && reply)
-		*reply = w.reply;
-	else
-		beck_reply_unref(w.reply);
-	return w.result;
+	return wait_take(&w, reply, err);
 }
 
 /* ---- what the program sees ---- */

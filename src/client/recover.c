@@ -21,21 +21,27 @@ static void write_names(struct jsonw *w, const struct names *set, size_t from, s
 	jsonw_arr_end(w);
 }
 
+/* "filter_conditions":{"cid":{"$in":[...]}} and what both queries ask beside it. */
+static void write_query(struct jsonw *w, const char *field, const struct names *set, size_t from, size_t page)
+{
+	jsonw_key(w, "filter_conditions");
+	jsonw_obj_begin(w);
+	jsonw_key(w, field);
+	jsonw_obj_begin(w);
+	jsonw_key(w, "$in");
+	write_names(w, set, from, page);
+	jsonw_obj_end(w);
+	jsonw_obj_end(w);
+	jsonw_kbool(w, "presence", true);
+	jsonw_kint(w, "limit", (int64_t)page);
+}
+
 static void write_watch(beck_client *c, struct jsonw *w, size_t from)
 {
 	jsonw_obj_begin(w);
-	jsonw_key(w, "filter_conditions");
-	jsonw_obj_begin(w);
-	jsonw_key(w, "cid");
-	jsonw_obj_begin(w);
-	jsonw_key(w, "$in");
-	write_names(w, &c->link.watched, from, WATCH_PAGE);
-	jsonw_obj_end(w);
-	jsonw_obj_end(w);
+	write_query(w, "cid", &c->link.watched, from, WATCH_PAGE);
 	jsonw_kbool(w, "watch", true);
-	jsonw_kbool(w, "presence", true);
 	jsonw_kbool(w, "state", true);
-	jsonw_kint(w, "limit", WATCH_PAGE);
 	jsonw_kint(w, "message_limit", 1);
 	jsonw_obj_end(w);
 }
@@ -43,16 +49,7 @@ static void write_watch(beck_client *c, struct jsonw *w, size_t from)
 static void write_follow(beck_client *c, struct jsonw *w, size_t from)
 {
 	jsonw_obj_begin(w);
-	jsonw_key(w, "filter_conditions");
-	jsonw_obj_begin(w);
-	jsonw_key(w, "id");
-	jsonw_obj_begin(w);
-	jsonw_key(w, "$in");
-	write_names(w, &c->link.followed, from, USER_PAGE);
-	jsonw_obj_end(w);
-	jsonw_obj_end(w);
-	jsonw_kbool(w, "presence", true);
-	jsonw_kint(w, "limit", USER_PAGE);
+	write_query(w, "id", &c->link.followed, from, USER_PAGE);
 	jsonw_obj_end(w);
 }
 

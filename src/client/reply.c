@@ -133,7 +133,6 @@ struct beck_event *event_create(struct span text, bool is_local, beck_result *re
 	if (!e) return NULL;
 	atomic_init(&e->refs, 1);
 	e->is_local = is_local;
-	e->text_bytes = text.n;
 	if (text.n) memcpy(e->text, text.p, text.n);
 	e->doc = document_parse(span_make(e->text, text.n), result);
 	if (!e->doc || !read_event(e)) {

@@ -35,7 +35,6 @@ struct beck_event {
 	int64_t seq;            /* 0: none */
 	const char *type, *cid; /* into doc, or "" */
 	yyjson_doc *doc;
-	size_t text_bytes;
 	char text[]; /* as received, and a NUL */
 };
 /* NULL and *result when text is no object with a string `type`. */

@@ -270,9 +270,9 @@ static void make_query(struct op *op, const char *query_json)
 	yyjson_doc *doc = op_parse(op, "query", query_json, '{');
 	if (!doc) return;
 	op_query(op, "payload", span_str(query_json));
-	op->call.needs_connection = yyjson_is_true(yyjson_obj_get(yyjson_doc_get_root(doc), "presence"));
+	op->call.effect = call_effect_of(yyjson_doc_get_root(doc)) & CALL_PRESENCE;
+	op->call.needs_connection = op->call.effect != CALL_PLAIN;
 	yyjson_doc_free(doc);
-	op->call.effect = op->call.needs_connection ? CALL_PRESENCE : CALL_PLAIN;
 }
 
 beck_result beck_query_users(beck_client *c, const char *query_json, const beck_reply **reply, beck_error *err)

@@ -224,33 +224,36 @@ def test_every_way_of_threading_heals(scene, box, threading_mode):
     s.check()
 
 
-def test_kill_9_of_the_server(spawn, puppet):
+@pytest.fixture
+def mortal(spawn, puppet):
+    """A scene on a server of its own, which may end; again(): it has started anew and is reached through the same box."""
     server = spawn()
     box = Middlebox(server.host, server.port)
-    app = server.main
-    s = Scene(app, box, lambda url, **o: puppet(url, key=app.key, **o), reconnect_max_wait_ms=500)
-    s.say(5)
-    for _ in range(3):
-        server.kill9()
+    s = Scene(server.main, box, lambda url, **o: puppet(url, key=server.key, **o), reconnect_max_wait_ms=500)
+
+    def again():
         server.start()
         box.target = (server.host, server.port)
-        s.say(5)
-    s.check()
+    s.server, s.again = server, again
+    yield s
     box.close()
 
 
-def test_a_drain_is_healed(spawn, puppet):
-    server = spawn()
-    box = Middlebox(server.host, server.port)
-    app = server.main
-    s = Scene(app, box, lambda url, **o: puppet(url, key=app.key, **o), reconnect_max_wait_ms=500)
-    s.say(5)
-    server.stop()
-    server.start()
-    box.target = (server.host, server.port)
-    s.say(5)
-    s.check()
-    box.close()
+def test_kill_9_of_the_server(mortal):
+    mortal.say(5)
+    for _ in range(3):
+        mortal.server.kill9()
+        mortal.again()
+        mortal.say(5)
+    mortal.check()
+
+
+def test_a_drain_is_healed(mortal):
+    mortal.say(5)
+    mortal.server.stop()
+    mortal.again()
+    mortal.say(5)
+    mortal.check()
 
 
 def test_a_stalled_link_is_noticed_when_the_network_changes(scene, box):

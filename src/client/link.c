@@ -177,13 +177,16 @@ static bool is_hopeless(const beck_error *err) { return err->result == BECK_ETLS
 
 static void attempt_failed(beck_client *c, const beck_error *err)
 {
+	enum { LEAST_MS = 100 }; /* less is no time for an attempt */
 	struct link *l = &c->link;
 	l->error = *err;
 	l->attempts++;
 	client_log(c, BECK_LOG_WARN, "connection: attempt %u failed: %s", l->attempts, err->message);
-	int64_t ms = pause_ms(c);
+	int64_t ms = pause_ms(c), left_ms = l->first_deadline_ms - client_now_ms(c);
 	bool is_last = l->was_up ? c->set.reconnect_max_attempts > 0 && l->attempts >= (unsigned)c->set.reconnect_max_attempts
-				 : is_hopeless(err) || client_now_ms(c) + ms >= l->first_deadline_ms;
+				 : is_hopeless(err) || left_ms < LEAST_MS;
+	/* A long pause must not use up the first connect's time: the server may be there in a moment. */
+	if (!l->was_up && ms > left_ms / 2) ms = left_ms / 2;
 	if (is_last)
 		give_up(c, &l->error);
 	else

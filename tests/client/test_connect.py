@@ -99,6 +99,14 @@ def test_nobody_there(app, puppet):
     assert refused.result == "BECK_ENETWORK" and 0.5 < time.monotonic() - began < 3
 
 
+def test_the_time_of_the_first_connect_is_used_up(app, puppet):
+    """Random pauses ended it early now and then, with most of its time left."""
+    for _ in range(12):
+        began = time.monotonic()
+        refused = puppet("http://127.0.0.1:1", timeout_ms=500).fails("connect", user={"id": "john"}, token=app.as_user("john").token)
+        assert refused.result == "BECK_ENETWORK" and time.monotonic() - began > 0.35
+
+
 def test_a_server_that_comes_late_is_found_within_the_timeout(app, box, puppet):
     user, p = app.user(), puppet(box.url, timeout_ms=8000)
     box.mode = "drop"

@@ -49,7 +49,8 @@ static enum err check_times(struct api_call *c)
 {
 	const struct jwt *t = &c->token;
 	int64_t now = clock_wall_us(c->chat.chat->clock) / 1000000;
-	bool skips = !t->is_server && chat_app_skips_token_checks(c->chat.chat, c->app, t->is_placeholder);
+	/* A development token that carries an end has one: so that an application's renewal can be tried without a backend. */
+	bool skips = !t->is_server && chat_app_skips_token_checks(c->chat.chat, c->app, false);
 	if (t->has_exp && now >= t->exp_s && !skips) return chat_fail(&c->chat, ERR_TOKEN_EXPIRED, NULL, "token is expired");
 	if (t->has_nbf && t->nbf_s > now + LEEWAY_S)
 		return chat_fail(&c->chat, ERR_TOKEN_NOT_YET, NULL, "token is not valid yet (nbf)");

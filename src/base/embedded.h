@@ -9,6 +9,7 @@ struct embedded_file {
 	const char *name;
 	const char *data;
 	size_t n;
+	const char *tag; /* differs when the data do */
 };
 extern const struct embedded_file embedded_assets[];
 extern const struct embedded_file embedded_migrations[];

@@ -66,7 +66,7 @@ void chat_app_unref(struct app *a);
 const struct channel_type *chat_app_type(const struct app *a, struct span name);
 /* Switches whose default depends on the server: on in development mode, where nobody said otherwise. Skipping the checks of user
  * tokens works in development mode only: of all where the application asks for it, else of those whose signature is the
- * placeholder word, so that a backend that signs wrongly notices. */
+ * placeholder word (`is_placeholder`), so that a backend that signs wrongly notices. */
 bool chat_app_skips_token_checks(const struct chat *chat, const struct app *a, bool is_placeholder);
 bool chat_app_allows_guests(const struct chat *chat, const struct app *a);
 /* Creates an application with the built-in channel types (from schema/). Key or secret not given: made. In a write. */

@@ -9,6 +9,10 @@
 #include "net/net.h"
 #include "session/session.h"
 
+struct conn_asset {
+	struct span bytes, type, tag; /* tag: differs when the bytes do */
+	bool is_folder;               /* nothing but a page in it: its address ends in "/" */
+};
 struct conn_ops {
 	/* Hands the call to a reader or the lane by its route's kind; false when the queue is full (503). c->done follows on the
 	 * loop. */
@@ -18,8 +22,8 @@ struct conn_ops {
 	/* The connections of a loop index: where a poll goes whose session lives on another loop. NULL when there is none; a
 	 * server with one loop may leave the function out. */
 	struct conn_host *(*host)(void *ctx, unsigned loop);
-	/* Static pages: path "/console/..." to bytes and content type; false = not found. */
-	bool (*asset)(void *ctx, struct span path, struct span *bytes, struct span *type);
+	/* Pages and the browser client; false = not found. */
+	bool (*asset)(void *ctx, struct span path, struct conn_asset *out);
 	/* Publish presence after a session came online (a rule on a reader). */
 	void (*came_online)(void *ctx, int64_t app, int64_t user);
 	void *ctx;

@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -267,27 +268,46 @@ static void answer_options(struct exchange *ex)
 		     "Access-Control-Max-Age: 86400\r\n"));
 }
 
+/* Relative, since a proxy may have put a prefix in front. */
+static void answer_folder(struct exchange *ex)
+{
+	char line[256];
+	struct span path = ex->call.http.path;
+	size_t at = path.n;
+	while (at > 0 && path.p[at - 1] != '/') at--;
+	int n = snprintf(line, sizeof line, "Location: %.*s/\r\n", (int)(path.n - at), path.p + at);
+	exchange_answer(ex, 308, SPAN_NONE, SPAN_NONE, ANSWER_PAGE, span_make(line, (size_t)n));
+}
+
+static void answer_asset(struct exchange *ex, const struct conn_asset *asset)
+{
+	char tag[64];
+	if (asset->is_folder) {
+		answer_folder(ex);
+		return;
+	}
+	int n = snprintf(tag, sizeof tag, "ETag: \"%.*s\"\r\n", SPAN_FMT(asset->tag));
+	struct span line = span_make(tag, (size_t)n), quoted = span_make(tag + 6, (size_t)n - 8);
+	bool is_known = list_names(http_header_get(&ex->call.http, "if-none-match"), quoted);
+	exchange_answer(ex, is_known ? 304 : 200, asset->type, is_known ? SPAN_NONE : asset->bytes, ANSWER_PAGE, line);
+}
+
 bool exchange_answer_local(struct exchange *ex)
 {
 	const struct http_request *r = &ex->call.http;
 	const struct conn_ops *ops = ex->host->ops;
-	struct span bytes, type;
 	if (r->method == HTTP_M_OPTIONS) {
 		answer_options(ex);
 		return true;
 	}
 	if (!ops->asset || r->method != HTTP_M_GET) return false;
 	if (span_is(r->path, "/")) { /* a person with a browser: API clients ask for other paths */
-		exchange_answer(ex, 302, SPAN_NONE, SPAN_NONE, ANSWER_PAGE, SPAN("Location: /console/\r\n"));
-	} else if (!span_starts(r->path, SPAN("/console"))) {
-		return false;
-	} else if (span_is(r->path, "/console")) {
-		exchange_answer(ex, 308, SPAN_NONE, SPAN_NONE, ANSWER_PAGE, SPAN("Location: /console/\r\n"));
-	} else if (ops->asset(ops->ctx, r->path, &bytes, &type)) {
-		exchange_answer(ex, 200, type, bytes, ANSWER_PAGE, SPAN_NONE);
-	} else {
-		return false;
+		exchange_answer(ex, 302, SPAN_NONE, SPAN_NONE, ANSWER_PAGE, SPAN("Location: console/\r\n"));
+		return true;
 	}
+	struct conn_asset asset = { 0 };
+	if (!ops->asset(ops->ctx, r->path, &asset)) return false;
+	answer_asset(ex, &asset);
 	return true;
 }
 

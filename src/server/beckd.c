@@ -24,6 +24,7 @@ static const char *content_type(struct span name)
 		{ ".css", "text/css; charset=utf-8" },
 		{ ".svg", "image/svg+xml" },
 		{ ".json", "application/json" },
+		{ ".ts", "text/plain; charset=utf-8" },
 		{ ".png", "image/png" },
 	};
 	for (size_t i = 0; i < BECK_COUNT(types); i++) {
@@ -33,19 +34,32 @@ static const char *content_type(struct span name)
 	return "application/octet-stream";
 }
 
-static bool find_asset(void *ctx, struct span path, struct span *bytes, struct span *type)
+static const struct embedded_file *embedded_find(struct span folder, const char *name)
+{
+	for (const struct embedded_file *f = embedded_assets; f->name; f++) {
+		struct span path = span_str(f->name);
+		if (span_starts(path, folder) && span_is(span_skip(path, folder.n), name)) return f;
+	}
+	return NULL;
+}
+
+/* "/console/..." is the folder console of the pages, "/beck/client/..." the folder client. */
+static bool find_asset(void *ctx, struct span path, struct conn_asset *out)
 {
 	(void)ctx;
-	if (!span_starts(path, SPAN("/console/"))) return false;
-	struct span name = span_skip(path, 9);
-	if (span_empty(name)) name = SPAN("index.html");
-	for (const struct embedded_file *f = embedded_assets; f->name; f++) {
-		if (!span_is(name, f->name)) continue;
-		*bytes = span_make(f->data, f->n);
-		*type = span_str(content_type(name));
-		return true;
+	bool is_client = span_starts(path, SPAN("/beck/client/"));
+	if (!is_client && !span_starts(path, SPAN("/console"))) return false;
+	struct span name = span_skip(path, is_client ? SPAN("/beck/").n : 1);
+	bool ends_open = name.p[name.n - 1] == '/';
+	const struct embedded_file *f = embedded_find(name, ends_open ? "index.html" : "");
+	if (!f) {
+		out->is_folder = !ends_open && embedded_find(name, "/index.html") != NULL;
+		return out->is_folder;
 	}
-	return false;
+	out->bytes = span_make(f->data, f->n);
+	out->type = span_str(content_type(span_str(f->name)));
+	out->tag = span_str(f->tag);
+	return true;
 }
 
 static struct session_hub *hub_of(void *ctx, unsigned loop)

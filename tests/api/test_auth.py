@@ -388,9 +388,16 @@ def test_deactivated_user_is_403_17(app, ann, transport):
 
 def test_development_token_works_in_development_mode(fast_app, transport):
     caller = fast_app.as_user("dev-" + transport)
-    caller.token = dev_token(caller.id, exp=1)
+    caller.token = dev_token(caller.id)
     assert caller.connect(transport).me["id"] == caller.id
     caller.get("/users", payload={}).ok(200)
+
+
+def test_development_token_that_carries_an_end_has_one(fast_app, transport):
+    caller = fast_app.as_user("dev-end-" + transport)
+    caller.token = dev_token(caller.id, exp=1)
+    caller.get("/users", payload={}).fails(401, 40)
+    caller.refused(transport).fails(401, 40)
 
 
 def test_development_mode_verifies_what_is_no_development_token(fast_app, ann, transport):

@@ -390,8 +390,8 @@ def test_the_bare_address_leads_to_the_console(app):
     caller.key = None
     for method in ("GET", "HEAD"):
         reply = caller.request(method, "/")
-        assert (reply.status, reply.headers["Location"], reply.body) == (302, "/console/", b"")
-    assert caller.get("/console").headers["Location"] == "/console/"
+        assert (reply.status, reply.headers["Location"], reply.body) == (302, "console/", b"")
+    assert caller.get("/console").headers["Location"] == "console/"
     caller.post("/").fails(404, 16)
     caller.get("/api/v2/").fails(404, 16)
 
@@ -411,6 +411,28 @@ def test_what_the_console_hides_is_hidden(app):
 @pytest.mark.parametrize("path", ["/console/../../etc/passwd", "/console/%2e%2e/%2e%2e/etc/passwd", "/console//etc/passwd", "/console/no-such-file"])
 def test_console_serves_nothing_else(app, path):
     assert app.client(None, None).get(path).status == 404
+
+
+def test_browser_client_is_served_to_every_origin(app):
+    caller = app.client(None, None)
+    caller.key = None
+    reply = caller.request("GET", "/beck/client/beck-chat.js", headers={"Origin": "https://shop.example"})
+    assert reply.status == 200 and reply.headers["Content-Type"].startswith("text/javascript")
+    assert reply.headers["Access-Control-Allow-Origin"] in ("*", "https://shop.example")
+    assert b"BeckChat" in reply.body
+    again = caller.request("GET", "/beck/client/beck-chat.js", headers={"If-None-Match": reply.headers["ETag"]})
+    assert (again.status, again.body) == (304, b"")
+    types = caller.get("/beck/client/beck-chat.d.ts")
+    assert types.status == 200 and b"./types/index.js" in types.body
+    assert b"class BeckChat" in caller.get("/beck/client/types/client.d.ts").body
+    for path in ("/beck/client", "/beck/client/", "/beck/client/types", "/beck/client/package.json"):
+        assert caller.get(path).status == 404
+
+
+def test_health_names_the_key_in_development_mode_only(app, fast_app):
+    assert "api_key" not in app.client(None, None).get("/beck/health").json
+    reply = fast_app.client(None, None).get("/beck/health").json
+    assert reply["development"] is True and reply["api_key"] == fast_app.key
 
 
 # ---- a full disk, a broken store ----

@@ -318,14 +318,16 @@ static inline void fake_came_online(void *ctx, int64_t app, int64_t user)
 	(void)user;
 	came_online++;
 }
-static inline bool fake_asset(void *ctx, struct span path, struct span *bytes, struct span *type)
+static inline bool fake_asset(void *ctx, struct span path, struct conn_asset *out)
 {
 	static char page[4096];
 	(void)ctx;
 	memset(page, 'x', sizeof page);
-	*bytes = span_make(page, sizeof page);
-	*type = SPAN("text/html; charset=utf-8");
-	return span_is(path, "/console/");
+	*out = (struct conn_asset){ .bytes = span_make(page, sizeof page),
+		.type = SPAN("text/html; charset=utf-8"),
+		.tag = SPAN("12ab"),
+		.is_folder = span_is(path, "/console") };
+	return out->is_folder || span_is(path, "/console/");
 }
 
 struct world {

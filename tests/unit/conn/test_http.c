@@ -181,9 +181,15 @@ static void test_pages(void **state)
 	text = seen(s);
 	assert_has(text, "Content-Length: 4096\r\n");
 	assert_string_equal(strstr(text, "\r\n\r\n"), "\r\n\r\n");
+	receive_text(s, "GET /console/ HTTP/1.1\r\nHost: h\r\nIf-None-Match: \"12ab\"\r\n\r\n");
+	turn(&w.loops[0], 0);
+	text = seen(s);
+	assert_has(text, "HTTP/1.1 304 ");
+	assert_has(text, "ETag: \"12ab\"\r\n");
+	assert_string_equal(strstr(text, "\r\n\r\n"), "\r\n\r\n");
 	receive_text(s, GET("/console"));
 	turn(&w.loops[0], 0);
-	assert_has(seen(s), "Location: /console/\r\n");
+	assert_has(seen(s), "Location: console/\r\n");
 	receive_text(s, GET("/console/none"));
 	assert_int_equal(call_count, 1); /* the api says 404 in the contract's form */
 	complete(0);

@@ -1,0 +1,150 @@
+/* A list of channels that stays right: new ones appear, those with new messages move, those that go leave. */
+import { sortList, PAGE, type Channel } from "./channel.js";
+import { toError, type BeckError } from "./errors.js";
+import { Listeners } from "./events.js";
+import { LIMIT } from "./schema.js";
+import { timeKey } from "./text.js";
+import type { ChatEvent, Filter, QueryChannelsOptions, Sort } from "./types.js";
+
+export interface ListHost {
+  queryChannels(filter: Filter, sort: Sort, options: QueryChannelsOptions): Promise<Channel[]>;
+  forget(list: ChannelList): void;
+  report(error: unknown): void;
+}
+
+/** Fields that the list can keep in order by itself; after a change of others the server is asked. */
+const TIMES: Record<string, (c: Channel) => string> = {
+  last_updated: (c) => [timeKey(c.data.last_message_at), timeKey(c.data.created_at)].sort()[1]!,
+  last_message_at: (c) => timeKey(c.data.last_message_at),
+  updated_at: (c) => timeKey(c.data.updated_at),
+  created_at: (c) => timeKey(c.data.created_at),
+};
+
+const APPEARS = new Set(["notification.added_to_channel", "notification.message_new", "channel.visible", "channel.created"]);
+const LEAVES = new Set(["notification.removed_from_channel", "channel.deleted", "notification.channel_deleted", "channel.hidden"]);
+
+export class ChannelList {
+  channels: readonly Channel[] = [];
+  hasMore = false;
+  loading = false;
+  error: BeckError | null = null;
+  private readonly listeners: Listeners;
+  private readonly sort: { field: string; direction?: 1 | -1 }[];
+  private readonly asking = new Set<string>();
+  private ends: (() => void)[] = [];
+  private run = 0;
+
+  /** @internal Made by `chat.channelList`. */
+  constructor(
+    private readonly host: ListHost,
+    private readonly filter: Filter,
+    sort: Sort,
+    private readonly options: QueryChannelsOptions,
+  ) {
+    this.listeners = new Listeners(host.report);
+    this.sort = sortList(sort);
+    if (this.sort.length === 0) this.sort = [{ field: "last_updated", direction: -1 }];
+  }
+
+  /** Called after changes, once per batch of them. Returns a function that ends it. */
+  subscribe(listener: () => void): () => void {
+    return this.listeners.subscribe(listener);
+  }
+
+  private get page(): number {
+    return Math.min(this.options.limit ?? LIMIT.QUERY_CHANNELS, LIMIT.QUERY_CHANNELS);
+  }
+
+  /** The first page, again if it was there. */
+  async load(): Promise<void> {
+    await this.fetch(0);
+  }
+
+  async loadMore(): Promise<void> {
+    if (this.hasMore && !this.loading) await this.fetch(this.channels.length);
+  }
+
+  private async fetch(offset: number): Promise<void> {
+    const run = ++this.run;
+    this.loading = true;
+    this.listeners.changed();
+    try {
+      const found = await this.query(this.filter, { ...this.options, limit: this.page, offset });
+      if (run !== this.run) return;
+      this.error = null;
+      this.hasMore = found.length === this.page;
+      this.set(offset === 0 ? found : [...this.channels, ...found.filter((c) => !this.has(c.cid))]);
+    } catch (e) {
+      if (run !== this.run) return;
+      this.error = toError(e, "network", "the channels did not come");
+      throw this.error;
+    } finally {
+      if (run === this.run) this.loading = false;
+      this.listeners.changed();
+    }
+  }
+
+  private query(filter: Filter, options: QueryChannelsOptions): Promise<Channel[]> {
+    return this.host.queryChannels(filter, this.sort, { watch: true, state: true, message_limit: PAGE, ...options });
+  }
+
+  private has(cid: string): boolean {
+    return this.channels.some((c) => c.cid === cid);
+  }
+
+  private set(channels: readonly Channel[]): void {
+    for (const end of this.ends) end();
+    this.channels = channels;
+    this.ends = channels.map((c) => c.subscribe(() => this.listeners.changed()));
+    this.listeners.changed();
+  }
+
+  private order(): void {
+    const [first] = this.sort;
+    const time = first && this.sort.length === 1 ? TIMES[first.field] : undefined;
+    if (!time) return;
+    const sign = first!.direction === 1 ? 1 : -1;
+    const sorted = [...this.channels].sort((a, b) => (time(a) < time(b) ? -sign : time(a) > time(b) ? sign : 0));
+    if (sorted.some((c, i) => c !== this.channels[i])) this.set(sorted);
+  }
+
+  /** @internal After the channels have taken it in. */
+  apply(e: ChatEvent): void {
+    const cid = e.cid ?? e.channel?.cid;
+    if (e.type === "connection.recovered" && e.gap === true) {
+      void this.load().catch(this.host.report);
+    } else if (!cid) {
+      return;
+    } else if (LEAVES.has(e.type)) {
+      if (this.has(cid)) this.set(this.channels.filter((c) => c.cid !== cid));
+    } else if (this.has(cid)) {
+      if (e.type === "message.new" || e.type === "notification.message_new" || e.type.startsWith("channel.")) this.order();
+    } else if (APPEARS.has(e.type)) {
+      void this.consider(cid);
+    }
+  }
+
+  /** Whether it belongs here only the server can tell. */
+  private async consider(cid: string): Promise<void> {
+    if (this.asking.has(cid)) return;
+    this.asking.add(cid);
+    try {
+      const found = await this.query({ $and: [this.filter, { cid }] }, { ...this.options, limit: 1, offset: 0 });
+      if (found.length > 0 && !this.has(cid)) this.set([...found, ...this.channels]);
+      this.order();
+    } catch (e) {
+      this.host.report(e);
+    } finally {
+      this.asking.delete(cid);
+    }
+  }
+
+
+  /** Nothing changes from now on. The channels stay watched. */
+  close(): void {
+    this.run++;
+    for (const end of this.ends) end();
+    this.ends = [];
+    this.host.forget(this);
+  }
+}

@@ -56,6 +56,8 @@ check:
 	@tools/check_layers
 	@tools/check_banned
 	@tools/make_limits_doc --check
+	@tools/make_web_schema --check
+	@web/node_modules/.bin/tsc -p web
 	@tools/make_api_doc --check
 	@tools/make_man --check
 	@tools/check_format
@@ -68,6 +70,7 @@ format:
 ## make docs        pages that are made from data
 docs:
 	@tools/make_limits_doc
+	@tools/make_web_schema
 	@tools/make_api_doc
 
 ## make portability compiles libbeck for musl, ARM and Windows, as far as compilers are here (tools/portability --install), and says what it saw

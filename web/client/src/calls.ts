@@ -13,6 +13,13 @@ export interface CallOptions {
   timeout?: number;
 }
 
+const noSuchCall = (method: string, path: string, cause: BeckError): BeckError =>
+  new BeckError("api", `the server has no ${method} ${path}: it is older than this client, or something else answers in its place`, {
+    code: cause.code,
+    status: cause.status,
+    cause,
+  });
+
 interface Waiting {
   needsConnection: boolean;
   go(): void;
@@ -93,6 +100,7 @@ export class Calls {
         }
         const pause = error.retryAfter ?? 250 * 2 ** attempt * (0.5 + Math.random() / 2);
         const isSafe = method === "GET" || error.status === 429 || error.status === 503;
+        if (error.code === CODE.NOT_FOUND && error.message.startsWith("Request failed")) throw noSuchCall(method, path, error);
         if (!error.retryable || !isSafe || attempt >= LIMIT.CALL_ATTEMPTS || Date.now() + pause >= deadline) throw error;
         await new Promise((go) => setTimeout(go, pause));
       }

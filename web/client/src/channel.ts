@@ -5,7 +5,7 @@ import type { CallOptions } from "./calls.js";
 import type { Reply } from "./http.js";
 import type { Outbox } from "./outbox.js";
 import { LIMIT } from "./schema.js";
-import { Store, type ChannelState, type Snapshot } from "./state.js";
+import { clock, Store, type ChannelState, type Snapshot } from "./state.js";
 import { Timers } from "./timers.js";
 import type {
   ChannelData,
@@ -64,10 +64,9 @@ export class Core {
     this.store.setUnsent(host.outbox.of(data.cid));
   }
 
-  /** `isWhole`: nothing of before counts, for there may be holes in it. */
-  take(s: Snapshot, limit: number, isWhole: boolean): void {
+  take(s: Snapshot, limit: number, since: number): void {
     this.data = { ...this.data, ...s.channel };
-    this.store.snapshot(s, limit, isWhole);
+    this.store.snapshot(s, limit, since);
     this.listeners.changed();
   }
 
@@ -200,10 +199,11 @@ export class Channel {
     const limit = messages?.limit ?? PAGE;
     const path = `/channels/${encodeURIComponent(this.type)}${this.id ? `/${encodeURIComponent(this.id)}` : ""}/query`;
     const body = { data: this.input, state: true, watch, presence, messages: { ...messages, limit }, members, watchers };
+    const since = clock.now;
     const reply = (await this.host.request("POST", path, { body, needsConnection: watch || presence })) as unknown as Snapshot;
     this.settle(reply.channel);
     if (watch) this.core.isWatched = true;
-    this.core.take(reply, limit, false);
+    this.core.take(reply, limit, since);
   }
 
   /** The server has said which channel this is: who listened here listens to that one. */

@@ -1,6 +1,6 @@
 /* The two calls, and what belongs to them: a client for an API key, and the user it is connected as. */
 import { Calls, type CallOptions } from "./calls.js";
-import { Channel, Core, sortList, type ChannelHost } from "./channel.js";
+import { Channel, Core, PAGE, sortList, type ChannelHost } from "./channel.js";
 import { BeckError, CODE, toError } from "./errors.js";
 import { Handlers, Listeners } from "./events.js";
 import { exchange, whyUnreachable, type Place, type Reply } from "./http.js";
@@ -9,7 +9,7 @@ import { ChannelList } from "./list.js";
 import { normalised, sameOptions, type Settings } from "./options.js";
 import { Outbox } from "./outbox.js";
 import { LIMIT } from "./schema.js";
-import type { Snapshot } from "./state.js";
+import { clock, type Snapshot } from "./state.js";
 import { randomId, utf8Length } from "./text.js";
 import { NO_TOKEN, Tokens, type TokenSource } from "./token.js";
 import type {
@@ -282,18 +282,15 @@ export class BeckChat {
   }
 
   async queryChannels(filter: Filter, sort: Sort = [], options: QueryChannelsOptions = {}): Promise<Channel[]> {
-    return this.query(filter, sort, { watch: true, ...options }, false);
-  }
-
-  private async query(filter: Filter, sort: Sort, options: QueryChannelsOptions, isWhole: boolean): Promise<Channel[]> {
-    const { limit, offset, message_limit, member_limit, watch, presence = false, state = true } = options;
+    const since = clock.now;
+    const { limit, offset, message_limit, member_limit, watch = true, presence = false, state = true } = options;
     const body = { filter_conditions: filter, sort: sortList(sort), limit, offset, message_limit, member_limit, watch, presence, state };
-    const reply = await this.calls.request("POST", "/channels", { body, needsConnection: watch === true || presence });
+    const reply = await this.calls.request("POST", "/channels", { body, needsConnection: watch || presence });
     return (reply.channels as Snapshot[]).map((s) => {
       const channel = this.channel(s.channel.type, s.channel.id);
       this.withCore(channel.cid, (core) => {
-        core.isWatched ||= watch === true;
-        if (state) core.take(s, message_limit ?? 25, isWhole);
+        core.isWatched ||= watch;
+        if (state) core.take(s, message_limit ?? PAGE, since);
       });
       return channel;
     });
@@ -430,10 +427,11 @@ export class BeckChat {
 
   /** After a gap nothing that stands in the channels can be trusted. */
   private async reload(): Promise<void> {
-    const cids = [...this.cores.values()].filter((c) => c.isWatched).map((c) => c.data.cid);
+    const watched = [...this.cores.values()].filter((c) => c.isWatched);
+    for (const core of watched) core.store.distrust();
     try {
-      for (const page of pages(cids, LIMIT.QUERY_CHANNELS))
-        await this.query({ cid: { $in: page } }, [], { watch: true, limit: page.length, message_limit: 25 }, true);
+      for (const page of pages(watched, LIMIT.QUERY_CHANNELS))
+        await this.queryChannels({ cid: { $in: page.map((c) => c.data.cid) } }, [], { limit: page.length, message_limit: PAGE });
     } catch (e) {
       this.settings.log("warn", `reloading after a gap: ${toError(e, "network", "it").message}`);
     }
@@ -446,7 +444,7 @@ export class BeckChat {
     let isWhole = true;
     try {
       for (const page of pages(cids, LIMIT.QUERY_CHANNELS)) {
-        await this.query({ cid: { $in: page } }, [], { watch: true, limit: page.length, message_limit: 25 }, false);
+        await this.queryChannels({ cid: { $in: page } }, [], { limit: page.length, message_limit: PAGE });
         if (!isCurrent()) return false;
       }
       for (const page of pages([...followed], FOLLOW_PAGE)) {

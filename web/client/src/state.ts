@@ -36,6 +36,9 @@ export interface Snapshot {
   membership?: Member;
 }
 
+/** Counts the events that were taken in. An answer is as old as this was when it was asked for: what changed since then is newer. */
+export const clock = { now: 0 };
+
 /** Hard-deleted ids that are remembered, against an answer that is older than the deletion. */
 const GONE_MAX = 1000;
 
@@ -94,8 +97,12 @@ export class Store {
   private sentReplies: Readonly<Record<string, readonly Message[]>> = {};
   private unsent: readonly Message[] = [];
   private newest = "";
+  private cut = "";
   private snapshotAt = 0;
   private readonly gone = new Set<string>();
+  /** When events changed "member:john", "watcher:john", "read:john" last. */
+  private readonly changed = new Map<string, number>();
+  private suspects: ReadonlySet<string> | null = null;
 
   /** `recount`: the reply count of this message cannot be told from events alone. */
   constructor(
@@ -105,6 +112,19 @@ export class Store {
 
   private get isStillWarm(): boolean {
     return Date.now() - this.snapshotAt < 5000;
+  }
+
+  private isGone(m: Message): boolean {
+    return this.gone.has(m.id) || key(m) <= this.cut;
+  }
+
+  private fresh(list: readonly Message[]): Message[] {
+    return list.filter((m) => !this.isGone(m)).map((m) => ({ ...m, status: "sent" }));
+  }
+
+  private counts(m: Message): boolean {
+    const isOrdinary = m.silent !== true && !["error", "ephemeral", "deleted"].includes(m.type);
+    return isInChannel(m) && isOrdinary && m.user?.id !== this.ownId();
   }
 
   private set(part: Partial<ChannelState>): void {
@@ -150,7 +170,7 @@ export class Store {
   }
 
   message(m: Message): void {
-    if (this.gone.has(m.id)) return;
+    if (this.isGone(m)) return;
     const sent: Message = { ...m, status: "sent" };
     if (isInChannel(sent)) {
       this.sent = put(this.sent, sent);
@@ -172,43 +192,77 @@ export class Store {
     this.setMessages();
   }
 
-  /** A fresh answer. `isWhole`: what stood here may have holes, so only what the answer has counts. */
-  snapshot(s: Snapshot, limit: number, isWhole: boolean): void {
-    const list = (s.messages ?? []).filter((m) => !this.gone.has(m.id)).map((m): Message => ({ ...m, status: "sent" }));
-    const [first] = list;
-    const end = list[list.length - 1];
-    // A list that does not touch what is known would leave a hole between them.
-    const touches = !isWhole && first && this.sent.some((m) => m.id === first.id || !isBefore(m, first));
-    if (s.messages) {
-      this.sent = putAll(touches ? this.sent : this.sent.filter((m) => end && key(m) > key(end)), list);
-      const last = this.sent[this.sent.length - 1];
-      if (last && key(last) > this.newest) this.newest = key(last);
-      if (!touches) this.sentReplies = {};
-      this.set({ hasOlder: touches ? this.state.hasOlder : list.length >= limit });
-      this.snapshotAt = Date.now();
-    }
+  /** Events were missed: of what stands here only that counts which the next answer has, or which comes meanwhile. */
+  distrust(): void {
+    this.suspects = new Set(this.sent.map((m) => m.id));
+  }
+
+  /** An answer that was asked for at `since`, with at most `limit` messages. */
+  snapshot(s: Snapshot, limit: number, since: number): void {
+    if (s.messages) this.takeMessages(this.fresh(s.messages), limit);
     const part: Partial<ChannelState> = {};
-    if (s.members) part.members = Object.fromEntries(s.members.map((m) => [m.user_id, m]));
-    if (s.watchers) part.watchers = Object.fromEntries(s.watchers.map((u) => [u.id, u]));
+    if (s.members) part.members = this.merged("member", this.state.members, s.members, (m) => m.user_id, since);
+    if (s.watchers) part.watchers = this.merged("watcher", this.state.watchers, s.watchers, (u) => u.id, since);
     if (s.watcher_count !== undefined) part.watcher_count = s.watcher_count;
     if (s.read) {
-      part.read = Object.fromEntries(s.read.map((r) => [r.user.id, r]));
-      part.unread = part.read[this.ownId()]?.unread_messages ?? 0;
+      const own = this.ownId();
+      part.read = this.merged("read", this.state.read, s.read, (r) => r.user.id, since);
+      const isOwnNewer = (this.changed.get(`read:${own}`) ?? -1) > since && this.state.read[own] !== undefined;
+      if (!isOwnNewer) part.unread = (part.read[own]?.unread_messages ?? 0) + this.newerThan(s.messages);
     }
     this.set(part);
     this.setMessages();
+    for (const [name, at] of this.changed) if (at <= since) this.changed.delete(name);
+  }
+
+  /** Messages that came while the answer was on its way. */
+  private newerThan(list: readonly Message[] | undefined): number {
+    const end = list?.[list.length - 1];
+    return list ? this.sent.filter((m) => this.counts(m) && (!end || key(m) > key(end))).length : 0;
+  }
+
+  private takeMessages(list: readonly Message[], limit: number): void {
+    const suspects = this.suspects;
+    const known = suspects ? this.sent.filter((m) => !suspects.has(m.id)) : this.sent;
+    const [first] = list;
+    const end = list[list.length - 1];
+    // A list that does not touch what is known would leave a hole between them.
+    const touches = !suspects && first !== undefined && known.some((m) => m.id === first.id || !isBefore(m, first));
+    this.suspects = null;
+    this.sent = putAll(touches || !end ? known : known.filter((m) => key(m) > key(end)), list);
+    const last = this.sent[this.sent.length - 1];
+    if (last && key(last) > this.newest) this.newest = key(last);
+    if (!touches) this.sentReplies = {};
+    this.set({ hasOlder: touches ? this.state.hasOlder : list.length >= limit });
+    this.snapshotAt = Date.now();
+  }
+
+  /** The answer's list, but for those whom an event has changed since it was asked for. */
+  private merged<T>(kind: string, old: Readonly<Record<string, T>>, list: readonly T[], id: (t: T) => string, since: number): Record<string, T> {
+    const next = Object.fromEntries(list.map((t) => [id(t), t]));
+    for (const [name, at] of this.changed) {
+      if (at <= since || !name.startsWith(`${kind}:`)) continue;
+      const who = name.slice(kind.length + 1);
+      const now = old[who];
+      if (now) next[who] = now;
+      else delete next[who];
+    }
+    return next;
+  }
+
+  private note(kind: string, id: string): void {
+    this.changed.set(`${kind}:${id}`, clock.now);
   }
 
   older(list: readonly Message[], limit: number): void {
-    this.sent = putAll(this.sent, list.filter((m) => !this.gone.has(m.id)).map((m): Message => ({ ...m, status: "sent" })));
+    this.sent = putAll(this.sent, this.fresh(list));
     this.set({ hasOlder: list.length >= limit });
     this.setMessages();
   }
 
   replies(parentId: string, list: readonly Message[]): void {
     const known = this.sentReplies[parentId] ?? [];
-    const sent = list.filter((m) => !this.gone.has(m.id)).map((m): Message => ({ ...m, status: "sent" }));
-    this.sentReplies = { ...this.sentReplies, [parentId]: putAll(known, sent) };
+    this.sentReplies = { ...this.sentReplies, [parentId]: putAll(known, this.fresh(list)) };
     this.setMessages();
   }
 
@@ -223,6 +277,7 @@ export class Store {
   /* ---- events ---- */
 
   apply(e: ChatEvent): void {
+    clock.now++;
     if (e.message && /^(message\.(updated|undeleted)|reaction\.)/.test(e.type)) this.message(e.message);
     else if (e.type === "message.new" || e.type === "notification.message_new") this.onNew(e);
     else if (e.type === "message.deleted") this.onDeleted(e);
@@ -238,10 +293,9 @@ export class Store {
 
   private onNew(e: ChatEvent): void {
     const m = e.message;
-    if (!m || this.gone.has(m.id)) return;
+    if (!m || this.isGone(m)) return;
     const isKnown = this.find(m.id) !== undefined;
-    const counts = isInChannel(m) && m.user?.id !== this.ownId() && m.silent !== true && m.type !== "error" && m.type !== "ephemeral";
-    if (!isKnown && counts && key(m) > this.newest) this.set({ unread: this.state.unread + 1 });
+    if (!isKnown && this.counts(m) && key(m) > this.newest) this.set({ unread: this.state.unread + 1 });
     if (isInChannel(m) && m.user?.id === this.ownId()) this.readUpTo(m.user, m.created_at, m.id);
     if (m.parent_id && !isKnown && this.find(m.parent_id)) this.onReply(m.parent_id);
     this.message(m);
@@ -261,8 +315,8 @@ export class Store {
     if (!m) return;
     const known = this.find(m.id);
     const lastRead = timeKey(this.state.read[this.ownId()]?.last_read);
-    const wasUnread = isInChannel(m) && m.user?.id !== this.ownId() && m.silent !== true && key(m) > lastRead && !known?.deleted_at;
-    if (wasUnread && !this.gone.has(m.id) && this.state.unread > 0) this.set({ unread: this.state.unread - 1 });
+    const wasUnread = this.counts({ ...m, type: known?.type ?? "regular" }) && key(m) > lastRead;
+    if (wasUnread && !this.isGone(m) && this.state.unread > 0) this.set({ unread: this.state.unread - 1 });
     if (e.hard_delete === true || e.deleted_for_me === true) this.removeMessage(m.id);
     else this.message(m);
     if (m.parent_id && this.find(m.parent_id)) this.recount(m.parent_id);
@@ -278,6 +332,7 @@ export class Store {
 
   private readUpTo(user: User, at: string, messageId: string | undefined): void {
     const old = this.state.read[user.id];
+    this.note("read", user.id);
     if (old && timeKey(old.last_read) > timeKey(at)) return;
     const entry: ReadState = { ...old, user, last_read: at, unread_messages: 0, ...(messageId && { last_read_message_id: messageId }) };
     delete entry.first_unread_message_id;
@@ -295,6 +350,7 @@ export class Store {
 
   private onOwnUnread(e: ChatEvent): void {
     if (!e.user || typeof e.last_read_at !== "string") return;
+    this.note("read", e.user.id);
     const unread = typeof e.unread_messages === "number" ? e.unread_messages : this.state.unread;
     const entry = {
       ...this.state.read[e.user.id],
@@ -317,6 +373,7 @@ export class Store {
 
   private onTruncated(e: ChatEvent): void {
     const cut = timeKey((e.channel?.truncated_at as string | undefined) ?? e.created_at);
+    if (cut > this.cut) this.cut = cut;
     this.sent = this.sent.filter((m) => key(m) > cut);
     this.sentReplies = {};
     this.set({ hasOlder: false, unread: 0 });
@@ -327,7 +384,9 @@ export class Store {
   private onMember(e: ChatEvent): void {
     const id = e.member?.user_id;
     if (!id) return;
+    this.note("member", id);
     if (e.type === "member.removed") {
+      this.note("read", id);
       this.set({ members: without(this.state.members, id), read: without(this.state.read, id) });
       return;
     }
@@ -338,6 +397,7 @@ export class Store {
 
   private onWatching(e: ChatEvent): void {
     if (!e.user) return;
+    this.note("watcher", e.user.id);
     const isStart = e.type === "user.watching.start";
     const watchers = isStart ? { ...this.state.watchers, [e.user.id]: e.user } : without(this.state.watchers, e.user.id);
     this.set({ watchers, watcher_count: e.watcher_count ?? this.state.watcher_count });

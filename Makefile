@@ -73,10 +73,9 @@ docs:
 	@tools/make_web_schema
 	@tools/make_api_doc
 
-## make portability compiles libbeck for musl, ARM and Windows, as far as compilers are here (tools/portability --install), and says what it saw
-portability:
-	@tools/install-deps
-	@tools/portability
+## make portability compiles libbeck for musl, ARM and Windows, and runs its tests for ARM by qemu; INSTALL=1 installs what that needs
+portability: build
+	@tools/portability $(if $(INSTALL),--install)
 
 ## make sim         SEEDS=n runs of the whole server in one thread with faults; prints the seed of a failure (SEED=x replays)
 SEEDS ?= 200

@@ -21,7 +21,7 @@ void arena_reset(struct arena *a);  /* keeps one small block */
 static inline bool arena_failed(const struct arena *a) { return a->failed; }
 static inline bool arena_is_full(const struct arena *a) { return a->is_full; }
 
-/* 16-byte aligned, not zeroed. */
+/* Aligned for every type, not zeroed. */
 void *arena_alloc(struct arena *a, size_t n) BECK_WARN_UNUSED;
 /* Grows the newest allocation in place where it can, else copies. Content beyond old_n is undefined; p == NULL allocates; on
  * failure the old bytes stay valid. */

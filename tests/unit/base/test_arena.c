@@ -35,7 +35,7 @@ static void aligned_and_apart(void **state)
 		size_t n = i * 37 % 3000;
 		kept[i] = arena_alloc(&a, n);
 		assert_non_null(kept[i]);
-		assert_int_equal((uintptr_t)kept[i] % 16, 0);
+		assert_int_equal((uintptr_t)kept[i] % _Alignof(max_align_t), 0);
 		memset(kept[i], (int)(i & 255), n);
 	}
 	for (size_t i = 0; i < 500; i++)

@@ -82,7 +82,7 @@ static void integers_against_a_model(void **state)
 	uint64_t x = 9;
 	for (int step = 0; step < 60000; step++) {
 		size_t k = (size_t)(next(&x) >> 33) % KEYS;
-		uint64_t key = k << (k % 40); /* shared low bits */
+		uint64_t key = (uint64_t)k << (k % 40); /* shared low bits */
 		key = key ^ (uint64_t)k << 48;
 		if ((next(&x) >> 40) % 2) {
 			assert_true(u64map_put(&m, key, &values[k]));

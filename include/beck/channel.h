@@ -15,8 +15,10 @@ extern "C" {
 /* A name of a channel on a client, nothing more: making one asks nobody. It holds the client alive. */
 typedef struct beck_channel beck_channel;
 /* id NULL: a channel of exactly the members that beck_channel_create names; its id is known afterwards. NULL without
- * memory or when type or id have characters that the API forbids. */
+ * memory, without a client, or when type or id have characters that the API forbids; beck_channel_open_err says which. */
 BECK_API beck_channel *beck_channel_open(beck_client *client, const char *type, const char *id);
+/* The same, and when it returns NULL *err says why: BECK_EARG with the field (client, type, id), or BECK_ENOMEM. */
+BECK_API beck_channel *beck_channel_open_err(beck_client *client, const char *type, const char *id, beck_error *err);
 /* One more owner. Returns the channel. */
 BECK_API beck_channel *beck_channel_ref(beck_channel *channel);
 /* One owner less. With the last end the channel's handlers and its clocks of typing; calls on their way go on. NULL is fine. */

@@ -324,17 +324,24 @@ int access_connect(struct access *a, beck_client *client)
 
 /* ---- channels ---- */
 
+#define NAME_MAX_BYTES 64
+
+#define TYPE_MAY       "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
+#define ID_MAY         TYPE_MAY "!"
+
+static bool is_name(const char *s, size_t n, const char *may) { return n > 0 && n <= NAME_MAX_BYTES && strspn(s, may) >= n; }
+
 int channel_check(const struct args *args, const char *cid)
 {
 	const char *colon = strchr(cid, ':');
-	if (!colon || colon == cid || !colon[1] || colon - cid > 63 || strlen(colon + 1) > 255)
+	if (!colon || !is_name(cid, (size_t)(colon - cid), TYPE_MAY) || !is_name(colon + 1, strlen(colon + 1), ID_MAY))
 		return args_wrong(args->command, "\"%s\" names no channel; one is like messaging:general", cid);
 	return EXIT_FINE;
 }
 
 beck_channel *channel_of(beck_client *client, const char *cid)
 {
-	char type[64];
+	char type[NAME_MAX_BYTES + 1];
 	const char *colon = strchr(cid, ':');
 	(void)snprintf(type, sizeof type, "%.*s", (int)(colon - cid), cid);
 	return beck_channel_open(client, type, colon + 1);

@@ -193,8 +193,8 @@ static bool check_server(struct doctor *d)
 	probe(d, &e);
 	if (d->is_tls && e.result == BECK_ETLS) {
 		tell(d, "TLS", STEP_FAILED,
-			strstr(e.message, "wrong version number")
-				? "What answers there speaks no TLS: is the address http:// instead?"
+			strstr(e.message, "does not speak TLS")
+				? "Try the address with http:// instead."
 				: "Is the certificate for this name, still valid, and by an authority that this machine trusts? "
 				  "--ca-file names another.",
 			"%s", e.message);

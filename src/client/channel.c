@@ -5,6 +5,7 @@
 
 #include "base/limits.h"
 #include "base/mem.h"
+#include "client/error.h"
 #include "client/events.h"
 #include "client/reply.h"
 #include "client/text.h"
@@ -29,9 +30,18 @@ static struct channel_tie *make_tie(beck_channel *ch)
 	return t;
 }
 
-beck_channel *beck_channel_open(beck_client *client, const char *type, const char *id)
+static beck_result check_names(const beck_client *client, const char *type, const char *id, beck_error *err)
 {
-	if (!client || !channel_type_valid(span_str(type)) || (id && !channel_id_valid(span_str(id)))) return NULL;
+	if (!client) return error_field(err, BECK_EARG, "client", "the client is NULL");
+	if (!channel_type_valid(span_str(type)))
+		return error_field(err, BECK_EARG, "type", "a channel type has 1 to 64 of the characters A-Z a-z 0-9 _ -");
+	if (id && !channel_id_valid(span_str(id)))
+		return error_field(err, BECK_EARG, "id", "a channel id has 1 to 64 of the characters A-Z a-z 0-9 _ ! -");
+	return BECK_OK;
+}
+
+static beck_channel *make(beck_client *client, const char *type, const char *id)
+{
 	beck_channel *ch = mem_calloc(1, sizeof *ch);
 	if (!ch) return NULL;
 	atomic_init(&ch->refs, 1);
@@ -49,6 +59,19 @@ beck_channel *beck_channel_open(beck_client *client, const char *type, const cha
 		typing_begin(ch);
 	}
 	return ch;
+}
+
+beck_channel *beck_channel_open_err(beck_client *client, const char *type, const char *id, beck_error *err)
+{
+	if (check_names(client, type, id, err) != BECK_OK) return NULL;
+	beck_channel *ch = make(client, type, id);
+	if (!ch) (void)error_set(err, BECK_ENOMEM, "out of memory");
+	return ch;
+}
+
+beck_channel *beck_channel_open(beck_client *client, const char *type, const char *id)
+{
+	return beck_channel_open_err(client, type, id, NULL);
 }
 
 beck_channel *beck_channel_ref(beck_channel *ch)

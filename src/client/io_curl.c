@@ -177,8 +177,19 @@ beck_result io_curl_result(const struct transfer *t, CURLcode code)
 	}
 }
 
+/* What TLS libraries say of bytes that are no TLS, such as the answer of an HTTP server to a handshake. */
+static bool met_no_tls(const struct transfer *t)
+{
+	static const char *const texts[] = { "wrong version number", "packet length too long", "unexpected TLS packet" };
+	for (size_t i = 0; i < BECK_COUNT(texts); i++)
+		if (strstr(t->problem, texts[i])) return true;
+	return false;
+}
+
 struct span io_curl_problem(const struct transfer *t, CURLcode code)
 {
+	if (code == CURLE_SSL_CONNECT_ERROR && met_no_tls(t))
+		return SPAN("the server does not speak TLS on this port: is its address http:// instead of https://?");
 	return span_str(t->problem[0] ? t->problem : curl_easy_strerror(code));
 }
 

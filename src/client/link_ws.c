@@ -216,11 +216,18 @@ static void feed(beck_client *c, struct span bytes)
 	}
 }
 
+/* A record of TLS, alert or handshake, where an HTTP answer is due. */
+static bool is_tls(struct span s) { return s.n >= 2 && (s.p[0] == 0x15 || s.p[0] == 0x16) && s.p[1] == 0x03; }
+
 static void on_handshake(beck_client *c, struct span bytes)
 {
 	struct ws *w = &c->link.ws;
 	size_t before = w->head.n;
 	buf_add(&w->head, bytes.p, bytes.n);
+	if (is_tls(buf_span(&w->head))) {
+		fail_with(c, BECK_EPROTOCOL, "the server speaks TLS on this port: is its address https:// instead of http://?");
+		return;
+	}
 	if (w->head.failed) {
 		fail_with(c, BECK_EPROTOCOL, "the answer to the WebSocket handshake is too long");
 		return;

@@ -54,6 +54,13 @@ def test_a_wrong_handshake(hostile, puppet, answer):
     assert failed.result in ("BECK_EPROTOCOL", "BECK_ENETWORK"), failed.answer
 
 
+def test_http_where_tls_is_spoken_is_told_in_plain_words(hostile, puppet):
+    """Many servers of TLS answer what is none with an alert."""
+    server = hostile(lambda request, number: b"\x15\x03\x01\x00\x02\x02\x46")
+    failed = puppet(server.url, timeout_ms=700).fails("connect", user={"id": "john"}, token=TOKEN)
+    assert failed.result == "BECK_EPROTOCOL" and "https://" in failed.message, failed.answer
+
+
 FIRSTS = {
     "bare-text": frame("token invalid"),
     "no-json": frame("{"),

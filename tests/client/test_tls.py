@@ -55,6 +55,15 @@ def test_a_certificate_that_nobody_vouches_for_is_refused_at_once(tls, client):
     assert time.monotonic() - began < 3
 
 
+@pytest.mark.parametrize("fallback", [False, True])
+def test_https_where_there_is_none_is_told_in_plain_words(app, puppet, fallback):
+    p = puppet(f"https://{app.server.host}:{app.server.port}", enable_ws_fallback=fallback)
+    began = time.monotonic()
+    failed = p.fails("connect", user={"id": "john"}, token=app.token("john"))
+    assert failed.result == "BECK_ETLS" and "does not speak TLS" in failed.message and "http://" in failed.message, failed.answer
+    assert time.monotonic() - began < 3, "more attempts change nothing"
+
+
 def test_unless_the_program_says_so(tls, client):
     p = client(skip_tls_verify=True)
     connect(p, tls)

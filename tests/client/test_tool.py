@@ -520,6 +520,7 @@ def test_completion_knows_commands_and_options():
 @pytest.mark.parametrize("args,status,says", [
     (["send", "messaging:nope", "x"], REFUSED, "does not exist"),
     (["send", "nope", "x"], USAGE, "names no channel"),
+    (["send", "messaging:a b", "x"], USAGE, "names no channel"),
     (["send", "messaging:nope"], USAGE, "send needs a channel and a text"),
     (["listen", "--colour"], USAGE, "unknown option --colour"),
     (["users", "--filter", "nope"], USAGE, "is no JSON object"),

@@ -58,6 +58,31 @@ static void names_that_are_not_allowed(void **state)
 	beck_channel_unref(bound);
 }
 
+static void why_a_channel_was_not_opened(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *type, *id, *field;
+	} wrong[] = { { NULL, "a", "type" }, { "mess/aging", "a", "type" }, { "", NULL, "type" }, { "messaging", "a b", "id" },
+		{ "messaging", "", "id" } };
+	beck_error e = { 0 };
+	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+		e = (beck_error){ 0 };
+		assert_null(beck_channel_open_err(client, wrong[i].type, wrong[i].id, &e));
+		assert_int_equal(e.result, BECK_EARG);
+		assert_string_equal(e.field, wrong[i].field);
+		assert_true(e.message[0] != '\0');
+		assert_null(beck_channel_open_err(client, wrong[i].type, wrong[i].id, NULL));
+	}
+	assert_null(beck_channel_open_err(NULL, "messaging", "a", &e));
+	assert_string_equal(e.field, "client");
+	e = (beck_error){ 0 };
+	beck_channel *good = beck_channel_open_err(client, "messaging", "a", &e);
+	assert_non_null(good);
+	assert_int_equal(e.result, BECK_OK);
+	beck_channel_unref(good);
+}
+
 static void create_and_watch(void **state)
 {
 	(void)state;
@@ -288,8 +313,9 @@ static void handlers(void **state)
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-	const struct CMUnitTest tests[] = { T(names), T(names_that_are_not_allowed), T(create_and_watch),
-		T(what_is_wrong_and_where), T(queries), T(members), T(changes), T(read_state), T(id_is_learnt),
-		T(id_is_learnt_by_waiting), T(answer_after_the_channel_is_gone), T(a_failing_start_tells_nobody), T(handlers) };
+	const struct CMUnitTest tests[] = { T(names), T(names_that_are_not_allowed), T(why_a_channel_was_not_opened),
+		T(create_and_watch), T(what_is_wrong_and_where), T(queries), T(members), T(changes), T(read_state),
+		T(id_is_learnt), T(id_is_learnt_by_waiting), T(answer_after_the_channel_is_gone), T(a_failing_start_tells_nobody),
+		T(handlers) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

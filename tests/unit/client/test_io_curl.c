@@ -747,9 +747,15 @@ static void test_tls_distrust(void **state)
 	UNTIL(w, of(w, id)->closes);
 	assert_failed(of(w, id), BECK_ETLS);
 	assert_int_equal(of(w, id)->opens, 0);
-	/* No TLS at all. */
-	assert_failed(
-		answer_of(w, ask(w, url_of("https", peers.plain, "/echo"), (struct io_http){ .timeout_ms = 2000 })), BECK_ETLS);
+	/* No TLS at all, which is told in plain words. */
+	const struct heard *h =
+		answer_of(w, ask(w, url_of("https", peers.plain, "/echo"), (struct io_http){ .timeout_ms = 2000 }));
+	assert_failed(h, BECK_ETLS);
+	assert_non_null(strstr(h->problem, "does not speak TLS"));
+	id = w->io->driver->stream_open(w->io, url_of("https", peers.plain, ""), 5000);
+	UNTIL(w, of(w, id)->closes);
+	assert_failed(of(w, id), BECK_ETLS);
+	assert_non_null(strstr(of(w, id)->problem, "does not speak TLS"));
 	world_end(w);
 	/* The certificate is for 127.0.0.1. */
 	w = world_with((struct io_setup){ .ca_file = peers.ca });

@@ -41,6 +41,8 @@ export class Calls {
   private tokens: TokenSource | null = null;
   private isOpen = false;
   private waiting: Waiting[] = [];
+  /** Ends pauses and questions of calls that are under way. */
+  private readonly interrupts = new Set<(e: BeckError) => void>();
 
   constructor(private readonly host: CallsHost) {}
 
@@ -59,24 +61,46 @@ export class Calls {
 
   /** All that wait end with this, and new ones wait for the next user. */
   end(why: BeckError): void {
-    const all = this.waiting;
+    const all = [...this.waiting.map((w) => w.fail), ...this.interrupts];
     this.waiting = [];
+    this.interrupts.clear();
     this.tokens = null;
     this.isOpen = false;
-    for (const w of all) w.fail(why);
+    for (const fail of all) fail(why);
+  }
+
+  /** Ends with this at the latest, and when the user goes. `ms` without `call` is a pause. */
+  private bounded<T>(ms: number, call?: Promise<T>): Promise<T> {
+    return new Promise<T>((go, fail) => {
+      const end = (then: () => void) => {
+        clearTimeout(timer);
+        this.interrupts.delete(interrupt);
+        then();
+      };
+      const interrupt = (e: BeckError) => end(() => fail(e));
+      const late = () => (call ? fail(new BeckError("timeout", "no token came in time")) : go(undefined as T));
+      const timer = setTimeout(() => end(late), Math.max(ms, 0));
+      this.interrupts.add(interrupt);
+      call?.then(
+        (v) => end(() => go(v)),
+        (e: unknown) => end(() => fail(e)),
+      );
+    });
   }
 
   async request(method: string, path: string, options: CallOptions = {}): Promise<Reply> {
     const deadline = Date.now() + (options.timeout ?? this.host.timeout);
     const needs = options.needsConnection === true;
     let renewed = false;
+    let tokens = this.tokens; // null: of whoever is connected next
     for (let attempt = 1; ; attempt++) {
       if (!this.isOpen || (needs && !this.host.connectionId())) await this.turn(needs, deadline);
-      const tokens = this.tokens!;
+      tokens ??= this.tokens;
+      if (!tokens || tokens !== this.tokens) throw new BeckError("state", "disconnected");
       const id = needs ? this.host.connectionId() : "";
       let token = "";
       try {
-        token = await tokens.get();
+        token = tokens.now() ?? (await this.bounded(deadline - Date.now(), tokens.get()));
         const reply = await exchange(this.host.place, {
           method,
           path,
@@ -85,7 +109,10 @@ export class Calls {
           body: options.body,
           timeout: Math.max(deadline - Date.now(), 1),
         });
-        if (tokens === this.tokens) this.host.answered(options, reply);
+        if (tokens !== this.tokens) return reply;
+        this.host.answered(options, reply);
+        // The connection that was to watch is not the one that is there now: once more, for that one.
+        if (needs && id !== this.host.connectionId() && Date.now() < deadline) continue;
         return reply;
       } catch (e) {
         const error = toError(e, "network", "the call failed");
@@ -98,11 +125,11 @@ export class Calls {
           this.host.idIsUnknown(id);
           if (Date.now() < deadline) continue;
         }
-        const pause = error.retryAfter ?? 250 * 2 ** attempt * (0.5 + Math.random() / 2);
+        const pause = Math.max(error.retryAfter ?? 0, 250 * 2 ** attempt * (0.5 + Math.random() / 2));
         const isSafe = method === "GET" || error.status === 429 || error.status === 503;
         if (error.code === CODE.NOT_FOUND && error.message.startsWith("Request failed")) throw noSuchCall(method, path, error);
         if (!error.retryable || !isSafe || attempt >= LIMIT.CALL_ATTEMPTS || Date.now() + pause >= deadline) throw error;
-        await new Promise((go) => setTimeout(go, pause));
+        await this.bounded(pause);
       }
     }
   }

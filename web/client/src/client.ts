@@ -55,6 +55,10 @@ export class BeckChat {
   private own: OwnUser | null = null;
   private attempt: Attempt | null = null;
   private ending: Promise<void> | null = null;
+  /** Counts disconnectUser: who began to connect before one of them is not connected after it. */
+  private endings = 0;
+  /** Whose messages and channels are here. */
+  private lastId = "";
   private unlisten: (() => void) | null = null;
 
   /** The one client of an API key in this page. The first call makes it; later ones may leave the options out. */
@@ -95,11 +99,10 @@ export class BeckChat {
           this.calls.request("POST", `/channels/${encodeURIComponent(type)}/${encodeURIComponent(id)}/message`, { body: { message } }),
         changed: (cid) => this.withCore(cid, (core) => core.store.setUnsent(this.outbox.of(cid))),
         sent: (cid, message) => this.withCore(cid, (core) => core.store.apply({ type: "message.new", message })),
-        user: () => this.own ?? { id: "" },
+        user: () => this.own ?? { id: this.lastId },
         log: (text) => this.settings.log("warn", text),
       },
-      this.settings.maxOutbox,
-      this.settings.storage,
+      this.settings,
     );
     this.channelHost = {
       request: (method, path, o) => this.calls.request(method, path, o),
@@ -150,15 +153,20 @@ export class BeckChat {
 
   /** A user without a login, where the application allows guests. The server makes his id from this one. */
   async setGuestUser(user: UserInput): Promise<OwnUser> {
+    const endings = this.endings;
     const reply = await this.reached(
       exchange(this.place, { method: "POST", path: "/guest", body: { user }, token: "", timeout: this.settings.timeout }),
     );
-    const { id } = reply.user as User;
+    const id = (reply.user as User | undefined)?.id;
+    if (typeof id !== "string") throw new BeckError("network", "what answered is no server of this kind");
+    if (endings !== this.endings) throw new BeckError("state", "disconnected");
     return this.connectUser({ id }, reply.access_token as string);
   }
 
   private async connect(user: UserInput, makeTokens: () => TokenSource): Promise<OwnUser> {
-    await this.ending;
+    const endings = this.endings;
+    while (this.ending) await this.ending;
+    if (endings !== this.endings) throw new BeckError("state", "disconnected");
     if (this.attempt) {
       if (this.attempt.userId === user.id) return this.attempt.done;
       throw new BeckError("state", `${this.attempt.userId} is connected: disconnectUser comes before another user`);
@@ -168,8 +176,9 @@ export class BeckChat {
     attempt.done = new Promise((resolve, reject) => Object.assign(attempt, { resolve, reject }));
     attempt.done.catch(() => undefined); // whoever called it is told; nobody else has to listen
     this.attempt = attempt;
-    if (this.own && this.own.id !== user.id) this.forgetUser();
-    if (tokens !== NO_TOKEN) this.outbox.begin(`${this.apiKey}:${user.id}`);
+    if (this.lastId && this.lastId !== user.id) this.forgetUser();
+    this.lastId = user.id;
+    this.outbox.begin(`${this.apiKey}:${user.id}`, tokens !== NO_TOKEN);
     this.calls.begin(tokens);
     this.listen();
     this.link.start(user, tokens);
@@ -189,7 +198,14 @@ export class BeckChat {
 
   /** Ends the connection, on the server too; resolves within two seconds. Then another user may connect. */
   disconnectUser(): Promise<void> {
-    this.ending ??= this.disconnect().finally(() => (this.ending = null));
+    this.endings++;
+    if (this.ending) return this.ending;
+    let over!: () => void;
+    this.ending = new Promise((go) => (over = go)); // stands before anybody is told
+    void this.disconnect().finally(() => {
+      this.ending = null;
+      over();
+    });
     return this.ending;
   }
 
@@ -198,11 +214,11 @@ export class BeckChat {
     const why = new BeckError("state", "disconnected");
     this.unlisten?.();
     const closed = this.link.stop();
+    this.attempt = null;
     this.calls.end(why);
     attempt?.reject(why);
+    this.forgetUser(); // now: what is called from here on is the next user's
     await closed;
-    this.attempt = null;
-    this.forgetUser();
   }
 
   private forgetUser(): void {
@@ -211,6 +227,7 @@ export class BeckChat {
     for (const core of this.cores.values()) core.close();
     this.cores.clear();
     this.own = null;
+    this.lastId = "";
     this.listeners.changed();
   }
 
@@ -366,8 +383,8 @@ export class BeckChat {
       local: (e) => this.give({ created_at: new Date().toISOString(), ...e }),
       changed: () => this.listeners?.changed(),
       up: (_isFirst, hello) => {
-        if (hello.me) this.own = hello.me;
-        this.attempt!.resolve(this.own!);
+        this.own = hello.me ?? this.own ?? ({ id: this.lastId } as OwnUser);
+        this.attempt?.resolve(this.own);
         this.calls.open(true);
         void this.outbox.ready().then(() => this.link.onlineId && this.outbox.up());
       },

@@ -1,5 +1,6 @@
 /* One exchange with the server, with its own end in time. */
 import { BeckError, errorFromAnswer } from "./errors.js";
+import { LIMIT } from "./schema.js";
 import { queryOf } from "./text.js";
 
 export interface Place {
@@ -79,10 +80,14 @@ export async function whyUnreachable(place: Place): Promise<string> {
   const page = globalThis.location?.origin;
   if (globalThis.navigator?.onLine === false) return "this device is offline";
   if (!page || place.baseURL.startsWith(page)) return `${place.baseURL} cannot be reached: the server is down, or the network does not let through`;
+  const abort = new AbortController();
+  const timer = setTimeout(() => abort.abort(), LIMIT.GOODBYE_MS);
   try {
-    await place.fetch(`${place.baseURL}/beck/health`, { mode: "no-cors", cache: "no-store" });
+    await place.fetch(`${place.baseURL}/beck/health`, { mode: "no-cors", cache: "no-store", signal: abort.signal });
     return `${place.baseURL} is there but does not let pages of ${page} call it: its setting cors-origins names who may`;
   } catch {
     return `${place.baseURL} cannot be reached: wrong address, the server is down, or the network does not let through`;
+  } finally {
+    clearTimeout(timer);
   }
 }

@@ -134,6 +134,7 @@ export class Link implements TransportHost {
     this.serial++;
     this.stopTransports();
     this.timers.stopAll();
+    this.tokens?.stop();
     this.recovery++;
     this.isRecovering = false;
     this.enter(state);

@@ -11,6 +11,8 @@ export class LongPollTransport {
   id = "";
   private readonly abort = new AbortController();
   private isStopped = false;
+  private lastMoment: ReturnType<typeof setTimeout> | undefined;
+  private endPause: (() => void) | undefined;
 
   /** `position`: the last `seq` that came, or null without resume. */
   constructor(
@@ -23,10 +25,13 @@ export class LongPollTransport {
     void this.run(payload);
   }
 
-  /** An attempt that is not wanted any more is let come to its end, so that the session it makes can be closed. */
+  /** An attempt that is not wanted any more gets a moment to come to its end, so that the session it makes can be closed. */
   stop(): void {
+    if (this.isStopped) return;
     this.isStopped = true;
+    this.endPause?.();
     if (this.id) this.abort.abort();
+    else this.lastMoment = setTimeout(() => this.abort.abort(), LIMIT.GOODBYE_MS);
   }
 
   /** Ends the session on the server too, so that `online` goes off at once. */
@@ -45,6 +50,7 @@ export class LongPollTransport {
   private async run(payload: unknown): Promise<void> {
     try {
       const reply = await this.ask("POST", {}, { json: payload }, LIMIT.HELLO_MS);
+      clearTimeout(this.lastMoment);
       const hello = reply.event as ChatEvent | undefined;
       if (typeof hello?.connection_id !== "string" || hello.connection_id === "")
         throw new BeckError("network", "what answered is no server of this kind");
@@ -53,6 +59,7 @@ export class LongPollTransport {
       this.host.hello(this, hello);
       await this.poll();
     } catch (e) {
+      clearTimeout(this.lastMoment);
       if (this.isStopped) return;
       this.isStopped = true;
       this.host.failed(this, toError(e, "network", "long polling"));
@@ -81,9 +88,16 @@ export class LongPollTransport {
         const isExpired = error.code === CODE.TOKEN_EXPIRED && this.tokens.reject(token);
         // One poll that failed is not the end of the session: it lives 40 s without.
         if (++failures >= LIMIT.POLL_FAILURES || !(isExpired || error.retryable)) throw error;
-        if (!isExpired) await new Promise((go) => setTimeout(go, error.retryAfter ?? 250 * 2 ** failures));
+        if (!isExpired) await this.pause(Math.max(error.retryAfter ?? 0, 250 * 2 ** failures));
       }
     }
+  }
+
+  private pause(ms: number): Promise<void> {
+    return new Promise((go) => {
+      const timer = setTimeout(go, ms);
+      this.endPause = () => (clearTimeout(timer), go());
+    });
   }
 
   private async ask(method: string, query: Record<string, string>, body: unknown, timeout: number, token?: string): Promise<Reply> {

@@ -3,6 +3,7 @@
 import { BeckError, toError } from "./errors.js";
 import type { Reply } from "./http.js";
 import { randomId } from "./text.js";
+import { Timers } from "./timers.js";
 import type { KeyValueStorage, Message, MessageInput, User } from "./types.js";
 
 interface Entry {
@@ -27,6 +28,9 @@ export interface OutboxHost {
   log(text: string): void;
 }
 
+/** The least pause after a failure, whatever the server says. */
+const PAUSE_MIN_MS = 250;
+
 const cidOf = (e: Entry): string => `${e.type}:${e.channelId}`;
 
 export class Outbox {
@@ -34,6 +38,8 @@ export class Outbox {
   private readonly waiters = new Map<string, Waiter>();
   private readonly busy = new Set<string>();
   private readonly failures = new Map<string, number>();
+  /** Channels that pause, by cid; `id:` and a message that nobody is there for. */
+  private readonly timers = new Timers<string>();
   private isUp = false;
   private serial = 0;
   private scope = "";
@@ -42,8 +48,7 @@ export class Outbox {
 
   constructor(
     private readonly host: OutboxHost,
-    private readonly max: number,
-    private readonly storage: KeyValueStorage | null,
+    private readonly set: { maxOutbox: number; timeout: number; storage: KeyValueStorage | null },
   ) {}
 
   /** False: what is not sent is lost with the page. */
@@ -52,12 +57,15 @@ export class Outbox {
   }
 
   /** Of this user; what he left unsent before is sent now. */
-  begin(scope: string): void {
+  begin(scope: string, isKept: boolean): void {
     if (scope === this.scope) return;
     this.scope = scope;
-    this.shelf = this.storage ? new Shelf(this.storage, scope) : null;
+    this.timers.stopAll();
+    this.shelf = this.set.storage && isKept ? new Shelf(this.set.storage, scope) : null;
     const serial = ++this.serial;
+    this.taking = Promise.resolve();
     if (!this.shelf) return;
+    this.save(); // what was sent while connectUser was not yet called
     this.taking = this.shelf.takeOrphans().then((texts) => {
       if (serial !== this.serial) return;
       const found = texts.flatMap(entriesFrom).filter((e) => !this.entries.some((x) => x.input.id === e.input.id));
@@ -75,6 +83,7 @@ export class Outbox {
   up(): void {
     this.isUp = true;
     this.failures.clear();
+    this.timers.stopAll();
     for (const cid of new Set(this.entries.map(cidOf))) void this.next(cid);
   }
 
@@ -86,6 +95,7 @@ export class Outbox {
   end(): void {
     this.serial++;
     this.isUp = false;
+    this.timers.stopAll();
     const cids = new Set(this.entries.map(cidOf));
     this.entries = [];
     const gone = new BeckError("state", this.isKept ? "disconnected before it was sent: it is sent with the next visit" : "disconnected before it was sent");
@@ -99,11 +109,15 @@ export class Outbox {
   }
 
   send(type: string, channelId: string, message: MessageInput): Promise<Message> {
-    if (this.entries.length >= this.max) throw new BeckError("full", `${this.max} messages wait to be sent already`);
+    const max = this.set.maxOutbox;
+    if (this.entries.length >= max) throw new BeckError("full", `${max} messages wait to be sent already`);
     const input = { ...message, id: message.id ?? randomId() };
     if (this.entries.some((e) => e.input.id === input.id)) throw new BeckError("state", `the message ${input.id} is on its way already`);
     const entry: Entry = { type, channelId, input, at: new Date().toISOString() };
     this.entries.push(entry);
+    // It waits as long as a call does for somebody to be connected, and does not go out as whoever comes later.
+    if (!this.scope)
+      this.timers.set(`id:${input.id}`, this.set.timeout, () => this.remove(entry, new BeckError("state", "nobody is connected: call connectUser")));
     return this.wait(entry);
   }
 
@@ -117,9 +131,13 @@ export class Outbox {
   /** Forgets one that is not being sent at this moment. */
   drop(id: string): void {
     const entry = this.entries.find((e) => e.input.id === id);
-    if (!entry) return;
+    if (entry) this.remove(entry, new BeckError("state", "dropped"));
+  }
+
+  private remove(entry: Entry, why: BeckError): void {
+    this.timers.stop(`id:${entry.input.id}`);
     this.entries = this.entries.filter((e) => e !== entry);
-    this.settle(id, (w) => w.fail(new BeckError("state", "dropped")));
+    this.settle(entry.input.id, (w) => w.fail(why));
     this.touched(cidOf(entry));
   }
 
@@ -167,7 +185,7 @@ export class Outbox {
 
   private async next(cid: string): Promise<void> {
     const serial = this.serial;
-    while (this.isUp && !this.busy.has(cid) && serial === this.serial) {
+    while (this.isUp && !this.busy.has(cid) && !this.timers.has(cid) && serial === this.serial) {
       const entry = this.entries.find((e) => cidOf(e) === cid && !e.error);
       if (!entry) return;
       this.busy.add(cid);
@@ -175,7 +193,7 @@ export class Outbox {
       if (serial !== this.serial) return;
       this.busy.delete(cid);
       if (pause > 0) {
-        setTimeout(() => serial === this.serial && void this.next(cid), pause);
+        if (this.isUp) this.timers.set(cid, pause, () => void this.next(cid));
         return;
       }
     }
@@ -201,7 +219,7 @@ export class Outbox {
       if (error.retryable) {
         const n = (this.failures.get(cid) ?? 0) + 1;
         this.failures.set(cid, n);
-        return error.retryAfter ?? Math.min(500 * 2 ** n, 30_000) * (0.5 + Math.random() / 2);
+        return Math.max(error.retryAfter ?? Math.min(500 * 2 ** n, 30_000) * (0.5 + Math.random() / 2), PAUSE_MIN_MS);
       }
       this.failures.delete(cid);
       entry.error = { code: error.code, message: error.message };
@@ -232,13 +250,14 @@ class Shelf {
   private readonly tab = randomId();
   private readonly index: string;
   private release: (() => void) | null = null;
+  private isClosed = false;
 
   constructor(
     private readonly storage: KeyValueStorage,
     private readonly scope: string,
   ) {
     this.index = `beck-chat:${scope}`;
-    void this.locks?.request(this.name(this.tab), () => new Promise<void>((release) => (this.release = release)));
+    void this.locks?.request(this.name(this.tab), () => new Promise<void>((release) => (this.isClosed ? release() : (this.release = release))));
     this.guarded(() => storage.setItem(this.index, [...this.tabs(), this.tab].join(" ")));
   }
 
@@ -285,6 +304,7 @@ class Shelf {
   }
 
   close(): void {
+    this.isClosed = true;
     this.release?.();
   }
 }

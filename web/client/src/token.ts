@@ -33,12 +33,15 @@ export interface TokenSource {
   get(): Promise<string>;
   /** The server says that this one has expired. False: there is no other. */
   reject(token: string): boolean;
+  /** Who asks now gets no answer any more. */
+  stop(): void;
 }
 
 export class Tokens implements TokenSource {
   private token: string | null = null;
   private expiresAt = Infinity;
   private asking: Promise<string> | null = null;
+  private giveUp: ((e: BeckError) => void) | undefined;
 
   constructor(
     private readonly userId: string,
@@ -65,9 +68,14 @@ export class Tokens implements TokenSource {
     return typeof this.source !== "string";
   }
 
+  stop(): void {
+    this.giveUp?.(new BeckError("state", "disconnected"));
+  }
+
   private async ask(): Promise<string> {
     let timer: ReturnType<typeof setTimeout> | undefined;
     const late = new Promise<never>((_, fail) => {
+      this.giveUp = fail;
       const text = `the token provider did not answer within ${LIMIT.TOKEN_MS} ms`;
       timer = setTimeout(() => fail(new BeckError("token", text, { retryable: true })), LIMIT.TOKEN_MS);
     });
@@ -88,7 +96,7 @@ export class Tokens implements TokenSource {
     if (claims.server === true)
       throw new BeckError("token", "this is a server token, which may do everything: it must never be in a browser. Make one for the user");
     if (claims.user_id !== this.userId)
-      throw new BeckError("token", `the token is for "${String(claims.user_id)}", not for "${this.userId}"`);
+      throw new BeckError("token", `the token is for ${claims.user_id === undefined ? "no user" : `"${String(claims.user_id)}"`}, not for "${this.userId}"`);
     const expiresAt = typeof claims.exp === "number" ? claims.exp * 1000 : Infinity;
     this.token = token;
     // A fresh token that is over already means that this machine's clock is wrong: the server decides.
@@ -97,4 +105,4 @@ export class Tokens implements TokenSource {
 }
 
 /** Of the anonymous user: there is none. */
-export const NO_TOKEN: TokenSource = { now: () => "", get: () => Promise.resolve(""), reject: () => false };
+export const NO_TOKEN: TokenSource = { now: () => "", get: () => Promise.resolve(""), reject: () => false, stop: () => undefined };

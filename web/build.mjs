@@ -5,6 +5,7 @@ import { build } from "esbuild";
 import { execFileSync } from "node:child_process";
 import { cp, mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
+import { writeDocs } from "./docs.mjs";
 
 const web = import.meta.dirname ?? path.dirname(new URL(import.meta.url).pathname);
 const at = (...parts) => path.join(web, ...parts);
@@ -48,5 +49,6 @@ if (out === "--package") {
 } else {
   for (const part of ["client", "console"]) await rm(path.join(out, part), { recursive: true, force: true });
   await client("served.ts", path.join(out, "client"));
+  await writeDocs(web, path.join(out, "client/docs"));
   await pages(at("console"), path.join(out, "console"));
 }

@@ -150,6 +150,7 @@ export class Channel {
   get id(): string {
     return this.core.data.id;
   }
+  /** Type and id: what events name. */
   get cid(): string {
     return this.core.data.cid;
   }
@@ -157,6 +158,7 @@ export class Channel {
   get data(): ChannelData {
     return this.core.data;
   }
+  /** Messages, readers, typists, members: right after every event, once `watch` was called. */
   get state(): ChannelState {
     return this.core.store.state;
   }
@@ -220,6 +222,7 @@ export class Channel {
     }
   }
 
+  /** No events from now on but those that members get. */
   async stopWatching(): Promise<void> {
     await this.call("POST", "/stop-watching", {}, { needsConnection: true });
     this.core.isWatched = false;
@@ -258,6 +261,7 @@ export class Channel {
     return this.host.outbox.send(this.type, this.id, input);
   }
 
+  /** Sends one that failed once more. */
   async retryMessage(id: string): Promise<Message> {
     return this.host.outbox.retry(id);
   }
@@ -281,6 +285,7 @@ export class Channel {
     this.tell("typing.start");
   }
 
+  /** Says `typing.stop` if `typing.start` was said. */
   stopTyping(): void {
     if (this.typingAt === 0) return;
     this.core.timers.stop("keys");
@@ -300,10 +305,12 @@ export class Channel {
 
   /* ---- reading ---- */
 
+  /** Up to the newest message, or up to this one. */
   async markRead(messageId?: string): Promise<void> {
     await this.call("POST", "/read", messageId ? { message_id: messageId } : {});
   }
 
+  /** From this message on; it must be among the last 100. */
   async markUnread(messageId: string): Promise<void> {
     await this.call("POST", "/unread", { message_id: messageId });
   }
@@ -315,14 +322,17 @@ export class Channel {
 
   /* ---- members and the channel itself ---- */
 
+  /** With a message, which the server adds as a system message. Resolves with the members after it. */
   async addMembers(userIds: string[], message?: MessageInput): Promise<Member[]> {
     return (await this.call("POST", "", { add_members: userIds, message })).members as Member[];
   }
 
+  /** As `addMembers`. */
   async removeMembers(userIds: string[], message?: MessageInput): Promise<Member[]> {
     return (await this.call("POST", "", { remove_members: userIds, message })).members as Member[];
   }
 
+  /** Members by a filter, oldest first unless sorted. */
   async queryMembers(filter: Record<string, unknown> = {}, sort: Sort = [], options: { limit?: number; offset?: number } = {}): Promise<Member[]> {
     const payload = { type: this.type, id: this.id, filter_conditions: filter, sort: sortList(sort), ...options };
     return (await this.host.request("GET", "/members", { query: { payload } })).members as Member[];
@@ -333,22 +343,27 @@ export class Channel {
     return (await this.call("POST", "", { data, message })).channel as ChannelData;
   }
 
+  /** Changes only what is named. */
   async updatePartial(change: { set?: Record<string, unknown>; unset?: string[] }): Promise<ChannelData> {
     return (await this.call("PATCH", "", change)).channel as ChannelData;
   }
 
+  /** Removes the messages so far, for everybody. */
   async truncate(options: { message?: MessageInput; hard_delete?: boolean } = {}): Promise<void> {
     await this.call("POST", "/truncate", options);
   }
 
+  /** Out of this user's lists, until a new message comes or `show` is called. */
   async hide(clearHistory = false): Promise<void> {
     await this.call("POST", "/hide", { clear_history: clearHistory });
   }
 
+  /** Undoes `hide`. */
   async show(): Promise<void> {
     await this.call("POST", "/show", {});
   }
 
+  /** The channel and its messages, for everybody. */
   async delete(): Promise<void> {
     await this.call("DELETE", "");
   }

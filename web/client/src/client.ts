@@ -41,6 +41,7 @@ interface Attempt {
 const instances = new Map<string, { chat: BeckChat; settings: Settings }>();
 
 export class BeckChat {
+  /** The application's. */
   readonly apiKey: string;
   private readonly settings: Settings;
   private readonly place: Place;
@@ -118,6 +119,7 @@ export class BeckChat {
 
   /* ---- who ---- */
 
+  /** Where the server is. */
   get baseURL(): string {
     return this.settings.baseURL;
   }
@@ -127,6 +129,7 @@ export class BeckChat {
     return this.own;
   }
 
+  /** How it stands, at this moment. */
   get connection(): Connection {
     return this.link.connection;
   }
@@ -283,6 +286,7 @@ export class BeckChat {
     return new Channel(this.channelHost, type, id, data);
   }
 
+  /** A list that stays right: new channels appear, those with new messages move, those that go leave. `load` brings the first page. */
   channelList(filter: Filter, sort: Sort = [], options: QueryChannelsOptions = {}): ChannelList {
     const list = new ChannelList(
       {
@@ -298,6 +302,7 @@ export class BeckChat {
     return list;
   }
 
+  /** At most 30 channels, watched unless `watch` is false, with their state. */
   async queryChannels(filter: Filter, sort: Sort = [], options: QueryChannelsOptions = {}): Promise<Channel[]> {
     const since = clock.now;
     const { limit, offset, message_limit, member_limit, watch = true, presence = false, state = true } = options;
@@ -313,6 +318,7 @@ export class BeckChat {
     });
   }
 
+  /** With `presence`, `user.presence.changed` and `user.updated` of them follow. */
   async queryUsers(filter: Filter, sort: Sort = [], options: { limit?: number; offset?: number; presence?: boolean } = {}): Promise<User[]> {
     const payload = { filter_conditions: filter, sort: sortList(sort), ...options };
     const reply = await this.calls.request("GET", "/users", { query: { payload }, needsConnection: options.presence === true });
@@ -328,20 +334,24 @@ export class BeckChat {
     return this.own!;
   }
 
+  /** Replaces the text and the custom fields of an own message. */
   async updateMessage(message: { id: string; text: string; [key: string]: unknown }): Promise<Message> {
     const reply = await this.calls.request("POST", `/messages/${encodeURIComponent(message.id)}`, { body: { message } });
     return this.known(reply.message as Message);
   }
 
+  /** For everybody, or with `deleteForMe` for this user alone; `hard` leaves no trace. */
   async deleteMessage(id: string, options: { hard?: boolean; deleteForMe?: boolean } = {}): Promise<Message> {
     const query = { hard: options.hard, delete_for_me: options.deleteForMe };
     return (await this.calls.request("DELETE", `/messages/${encodeURIComponent(id)}`, { query })).message as Message;
   }
 
+  /** One message, whatever its channel. */
   async getMessage(id: string): Promise<Message> {
     return (await this.calls.request("GET", `/messages/${encodeURIComponent(id)}`)).message as Message;
   }
 
+  /** Every channel, as this user sees them. */
   async markAllRead(): Promise<void> {
     await this.calls.request("POST", "/channels/read", { body: {} });
   }

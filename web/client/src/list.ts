@@ -24,9 +24,13 @@ const APPEARS = new Set(["notification.added_to_channel", "notification.message_
 const LEAVES = new Set(["notification.removed_from_channel", "channel.deleted", "notification.channel_deleted", "channel.hidden"]);
 
 export class ChannelList {
+  /** Those that are here, in order. Another array after each change. */
   channels: readonly Channel[] = [];
+  /** `loadMore` would bring more. */
   hasMore = false;
+  /** A page is on its way. */
   loading = false;
+  /** Why the last page did not come. */
   error: BeckError | null = null;
   private readonly listeners: Listeners;
   private readonly sort: { field: string; direction?: 1 | -1 }[];
@@ -60,6 +64,7 @@ export class ChannelList {
     await this.fetch(0);
   }
 
+  /** The next page. */
   async loadMore(): Promise<void> {
     if (this.hasMore && !this.loading) await this.fetch(this.channels.length);
   }

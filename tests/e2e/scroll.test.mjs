@@ -1,0 +1,76 @@
+/* A long history in the page: it scrolls without the page standing still, and what one looks at stays where it is. */
+import assert from "node:assert/strict";
+import { Server, test, until } from "../web/support.mjs";
+import { Person, lobby } from "./chat.mjs";
+
+const MESSAGES = Number(process.env.BECK_TEST_MESSAGES ?? 10_000);
+
+async function fill(server) {
+  const lines = ["Yes.", "That would be good; let us look at it tomorrow morning.", "A longer thought, which takes two lines at least in most windows, and is about nothing."];
+  for (let from = 0; from < MESSAGES; from += 50)
+    await Promise.all(Array.from({ length: 50 }, (_, i) => server.say(i % 2 ? "john" : "jane", "lobby", `${from + i}: ${lines[i % lines.length]}`)));
+}
+
+test(`${MESSAGES} messages are scrolled through, no task over 50 ms`, async (t) => {
+  const server = await new Server().start();
+  t.defer(() => server.destroy());
+  await lobby(server);
+  await fill(server);
+  const john = await Person.open(t, server, "john");
+  await john.enter();
+  const { page } = john;
+  // All of the history into the page first, then through it from end to end.
+  await page.evaluate(async () => {
+    const { channel } = document.querySelector("beck-page")?.shadowRoot?.querySelector("beck-chat") ?? document.querySelector("beck-chat");
+    while (channel.state.hasOlder) await channel.loadOlder(100);
+  });
+  const loaded = await page.evaluate(() => (document.querySelector("beck-page")?.shadowRoot?.querySelector("beck-chat") ?? document.querySelector("beck-chat")).channel.state.messages.length);
+  assert.equal(loaded, MESSAGES);
+  await page.evaluate(() => {
+    globalThis.long = [];
+    new PerformanceObserver((l) => globalThis.long.push(...l.getEntries().map((e) => e.duration))).observe({ type: "longtask" });
+  });
+  const log = john.log;
+  const top = () => log.evaluate((e) => e.scrollTop);
+  await log.hover();
+  let last = await top();
+  for (let still = 0; still < 3; ) {
+    await page.mouse.wheel(0, -6000);
+    await page.evaluate(() => new Promise((go) => requestAnimationFrame(() => requestAnimationFrame(go))));
+    const now = await top();
+    still = now < last ? 0 : still + 1;
+    last = now;
+  }
+  await until(async () => (await john.texts()).some((x) => /^\d+: /.test(x)), "rows at the top");
+  const long = await page.evaluate(() => globalThis.long.map(Math.round));
+  const rows = await log.getByRole("article").count();
+  console.log(`scroll: ${MESSAGES} messages, ${rows} rows in the page at the end, tasks over 50 ms: ${long.length}${long.length ? ` (${long.join(", ")})` : ""}`);
+  assert.ok(rows < 300, `${rows} rows are in the page`);
+  assert.deepEqual(long, []);
+});
+
+test("older messages load while one scrolls up, and what one reads does not jump", async (t) => {
+  const server = await new Server().start();
+  t.defer(() => server.destroy());
+  await lobby(server);
+  for (let i = 0; i < 120; i++) await server.say("jane", "lobby", `line ${i}`);
+  const john = await (await Person.open(t, server, "john")).enter();
+  await john.message("line 119").waitFor();
+  const log = john.log;
+  await log.hover();
+  await until(async () => {
+    await john.page.mouse.wheel(0, -400);
+    return (await john.message(/^line 0$/).count()) > 0 || (await john.texts()).includes("line 0");
+  }, "the first message");
+  // Read somewhere in the middle, while others go on.
+  await log.evaluate((e) => (e.scrollTop = e.scrollHeight / 2));
+  const seen = (await john.texts())[Math.floor((await john.texts()).length / 2)];
+  const place = async () => Math.round((await john.message(new RegExp(`${seen}(?!\\d)`)).first().boundingBox()).y);
+  await until(async () => (await place()) === (await place()), "it stands still");
+  const before = await place();
+  for (let i = 0; i < 5; i++) await server.say("jane", "lobby", `meanwhile ${i}`);
+  await john.page.getByRole("button", { name: /5 new messages/ }).waitFor();
+  assert.ok(Math.abs((await place()) - before) <= 1, `moved by ${(await place()) - before} px`);
+  await john.page.getByRole("button", { name: /5 new messages/ }).click();
+  await john.message("meanwhile 4").waitFor();
+});

@@ -470,6 +470,10 @@ export class BeckChat {
     const cids = [...watched];
     let isWhole = true;
     try {
+      for (const list of [...this.lists]) {
+        await list.refresh();
+        if (!isCurrent()) return false;
+      }
       for (const page of pages(cids, LIMIT.QUERY_CHANNELS)) {
         await this.queryChannels({ cid: { $in: page } }, [], { limit: page.length, message_limit: PAGE });
         if (!isCurrent()) return false;

@@ -43,6 +43,8 @@ type TimerName = "first" | "pause" | "headStart" | "takeOver" | "recovered";
 export class Link implements TransportHost {
   readonly watched = new Set<string>();
   readonly followed = new Set<string>();
+  /** What the WebSocket that is on its way was told of them. */
+  private carried = new Set<string>();
   private state: State = "off";
   private transport: Transport | null = null;
   private id = "";
@@ -127,7 +129,9 @@ export class Link implements TransportHost {
 
   /** The page goes away: a polling session would stay `online` for 40 s. */
   leavePage(): void {
-    if (this.state === "up" && this.transport === "longpoll") void this.poll?.goodbye(true);
+    if (this.state !== "up" || this.transport !== "longpoll") return;
+    void this.poll?.goodbye(true);
+    this.lost(new BeckError("network", "the page was left"), false); // it may be shown again
   }
 
   private endOff(state: State): void {
@@ -207,6 +211,7 @@ export class Link implements TransportHost {
   }
 
   private resumeFrom(): Record<string, unknown> {
+    this.carried = new Set([...this.watched, ...this.followed]);
     return { seq: this.seq, connection_id: this.id, watch: [...this.watched], presence: [...this.followed] };
   }
 
@@ -359,7 +364,10 @@ export class Link implements TransportHost {
     this.set.log("info", `connection: WebSocket took over, id ${this.id}`);
     this.host.changed();
     this.host.local({ type: "transport.changed", transport: "websocket" });
+    // What was asked of the old connection meanwhile, the new one does not know.
+    const isAll = [...this.watched, ...this.followed].every((name) => this.carried.has(name));
     if (!resumed) this.recover(resumed, gap);
+    else if (!isAll) void this.host.recover(null, () => this.id === event.connection_id);
   }
 
   private planTakeOver(): void {

@@ -64,6 +64,11 @@ export class ChannelList {
     await this.fetch(0);
   }
 
+  /** @internal What came and went unseen: the first page anew, if it was there. */
+  async refresh(): Promise<void> {
+    if (this.run > 0) await this.load();
+  }
+
   /** The next page. */
   async loadMore(): Promise<void> {
     if (this.hasMore && !this.loading) await this.fetch(this.channels.length);
@@ -117,7 +122,7 @@ export class ChannelList {
   apply(e: ChatEvent): void {
     const cid = e.cid ?? e.channel?.cid;
     if (e.type === "connection.recovered" && e.gap === true) {
-      void this.load().catch(this.host.report);
+      void this.refresh().catch(this.host.report);
     } else if (!cid) {
       return;
     } else if (LEAVES.has(e.type)) {

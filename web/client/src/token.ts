@@ -87,6 +87,7 @@ export class Tokens implements TokenSource {
       throw toError(e, "token", "the token provider failed");
     } finally {
       clearTimeout(timer);
+      this.giveUp = undefined;
     }
   }
 

@@ -21,6 +21,7 @@ void link_free(beck_client *c)
 	names_free(&c->link.followed);
 	mem_free(c->link.last_event_at);
 	mem_free(c->link.recover_since);
+	for (size_t i = 0; i < LEAVING_MAX; i++) mem_free(c->link.leaving[i].token);
 }
 
 bool link_is_off(const beck_client *c) { return c->link.state == LINK_OFF; }
@@ -109,7 +110,7 @@ static void stop_transports(beck_client *c)
 static void end_off(beck_client *c)
 {
 	stop_transports(c);
-	recover_stop(c);
+	(void)recover_stop(c);
 	timer_stop(&c->link.pause);
 	timer_stop(&c->link.first);
 	timer_stop(&c->link.goodbye);
@@ -238,7 +239,7 @@ static bool is_flapping(const beck_client *c) { return c->link.short_lives >= (u
 static void head_start_over(beck_client *c, struct timer *t)
 {
 	(void)t;
-	if (c->link.state == LINK_TRYING && poll_is_idle(&c->link.poll) && !c->link.poll_failed)
+	if (c->link.state == LINK_TRYING && c->link.poll.state == POLL_OFF && !c->link.poll_failed)
 		poll_start(c, link_can_resume(c) && c->link.was_seen);
 }
 
@@ -354,7 +355,6 @@ static void settle(beck_client *c, beck_transport winner)
 	timer_stop(&l->head_start);
 	timer_stop(&l->take_over);
 	if (winner == BECK_TRANSPORT_WEBSOCKET) {
-		poll_forgo(c);
 		poll_stop(c, !link_can_resume(c));
 		return;
 	}
@@ -374,7 +374,7 @@ static void tell_transport(beck_client *c)
 
 void link_recovered(beck_client *c)
 {
-	c->link.is_recovering = false;
+	(void)recover_stop(c);
 	timer_stop(&c->link.recovered);
 	events_give_flag(c, "connection.recovered", "gap", c->link.has_gap);
 	c->link.has_gap = false;
@@ -392,6 +392,7 @@ static void recover(beck_client *c, bool resumed, bool gap)
 	struct link *l = &c->link;
 	l->has_gap = l->has_gap || gap;
 	l->is_recovering = true;
+	timer_stop(&l->recovered);
 	if (resumed)
 		timer_set(c, &l->recovered, LIMIT_CLIENT_RECOVERED_MS, recovered_quietly);
 	else if (gap)
@@ -506,7 +507,7 @@ bool link_event(beck_client *c, beck_transport transport, struct beck_event *e)
 		return false;
 	}
 	saved_position(c);
-	if (is_end && l->is_recovering) link_recovered(c);
+	if (is_end && l->is_recovering && !l->is_asking) link_recovered(c);
 	return true;
 }
 
@@ -525,10 +526,9 @@ static void lost(beck_client *c, const beck_error *err, bool is_refusal)
 	struct link *l = &c->link;
 	count_life(c);
 	client_log(c, BECK_LOG_WARN, "connection: lost: %s", err->message);
-	recover_stop(c);
+	/* What a resume has not brought yet the next one brings; what was asked for and not answered, none does. */
+	if (recover_stop(c)) l->has_gap = true;
 	timer_stop(&l->recovered);
-	l->has_gap = l->has_gap || (l->is_recovering && !link_can_resume(c));
-	l->is_recovering = false;
 	l->error = *err;
 	l->attempts = 0;
 	events_give_flag(c, "connection.changed", "online", false);
@@ -543,8 +543,7 @@ static void lost(beck_client *c, const beck_error *err, bool is_refusal)
 
 static bool other_is_trying(const struct link *l, beck_transport transport)
 {
-	return transport == BECK_TRANSPORT_WEBSOCKET ? l->poll.state == POLL_CONNECTING && !l->poll.is_unwanted
-						     : l->ws.state != WS_OFF;
+	return transport == BECK_TRANSPORT_WEBSOCKET ? l->poll.state == POLL_CONNECTING : l->ws.state != WS_OFF;
 }
 
 static void try_failed(beck_client *c, beck_transport transport, const beck_error *err, bool is_refusal)
@@ -560,7 +559,7 @@ static void try_failed(beck_client *c, beck_transport transport, const beck_erro
 	}
 	l->error = *err;
 	client_log(c, BECK_LOG_INFO, "connection: %s did not work: %s", transport_name(transport), err->message);
-	if (is_ws && c->set.enable_ws_fallback && poll_is_idle(&l->poll) && !l->poll_failed)
+	if (is_ws && c->set.enable_ws_fallback && l->poll.state == POLL_OFF && !l->poll_failed)
 		poll_start(c, link_can_resume(c) && l->was_seen);
 	else if (!other_is_trying(l, transport))
 		attempt_failed(c, err);
@@ -613,15 +612,13 @@ void link_network_changed(beck_client *c)
 static void goodbye_over(beck_client *c, struct timer *t)
 {
 	(void)t;
-	c->io->driver->http_cancel(c->io, c->link.goodbye_exchange);
-	c->link.goodbye_exchange = 0;
-	end_off(c);
+	end_off(c); /* what is still on its way goes on, but nobody waits for it */
 }
 
 void link_goodbye_done(beck_client *c)
 {
 	c->link.goodbye_exchange = 0;
-	if (c->link.state == LINK_CLOSING) end_off(c);
+	if (c->link.state == LINK_CLOSING && !poll_is_leaving(&c->link)) end_off(c);
 }
 
 void link_stop(beck_client *c)
@@ -629,7 +626,7 @@ void link_stop(beck_client *c)
 	struct link *l = &c->link;
 	if (l->state == LINK_OFF || l->state == LINK_CLOSING) return;
 	bool was_up = l->state == LINK_UP;
-	recover_stop(c);
+	(void)recover_stop(c);
 	timer_stop(&l->recovered);
 	timer_stop(&l->pause);
 	timer_stop(&l->first);
@@ -638,7 +635,7 @@ void link_stop(beck_client *c)
 	ws_stop(c);
 	poll_stop(c, true);
 	if (was_up) events_give_flag(c, "connection.changed", "online", false);
-	if (!l->goodbye_exchange) {
+	if (!l->goodbye_exchange && !poll_is_leaving(l)) {
 		end_off(c);
 		return;
 	}

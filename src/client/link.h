@@ -50,8 +50,15 @@ struct poll {
 	uint64_t exchange;
 	char id[96];       /* of the polling session */
 	unsigned failures; /* in a row */
-	bool is_unwanted;  /* WebSocket was first: say goodbye when the hello comes */
 	struct timer again;
+};
+
+/* A hello that is on its way and not wanted any more. Its session is ended when it comes, since one that nobody polls counts for
+ * 40 s; with a token of its own, because the user may be gone by then. */
+enum { LEAVING_MAX = 4 };
+struct leaving {
+	uint64_t exchange;
+	char *token; /* NULL: anonymous */
 };
 
 struct link {
@@ -67,6 +74,7 @@ struct link {
 	struct timer pause, first, head_start, take_over, recovered, goodbye;
 	struct ws ws;
 	struct poll poll;
+	struct leaving leaving[LEAVING_MAX];
 	bool ws_failed, poll_failed; /* in this try */
 	unsigned short_lives;        /* WebSockets in a row that were cut young */
 	int64_t take_over_wait_ms;
@@ -79,7 +87,8 @@ struct link {
 	unsigned ids_at;
 	struct names watched, followed;
 	bool is_recovering, has_gap;
-	bool recover_call; /* recover.c waits for an answer */
+	bool is_asking;         /* recover.c is not through */
+	unsigned recover_round; /* answers of earlier ones count for nothing */
 	int recover_step;
 	size_t recover_at;
 	char *recover_since;
@@ -133,16 +142,15 @@ void ws_on_closed(beck_client *c, beck_result result, struct span problem);
 
 /* ---- link_poll.c ---- */
 void poll_start(beck_client *c, bool resumes);
+/* A hello that is on its way becomes one of c->link.leaving. */
 void poll_stop(beck_client *c, bool says_goodbye);
-/* A hello that is on its way is not wanted any more: the session is ended when it comes, since one that nobody polls would count
- * for 40 s. */
-void poll_forgo(beck_client *c);
-static inline bool poll_is_idle(const struct poll *p) { return p->state == POLL_OFF || p->is_unwanted; }
+bool poll_is_leaving(const struct link *l);
 bool poll_on_answer(beck_client *c, uint64_t id, const struct io_answer *answer); /* false: not one of polling's */
 
 /* ---- recover.c ---- */
 /* After a reconnect that could not resume: watches again, asks what was missed, then tells connection.recovered. */
 void recover_start(beck_client *c);
-void recover_stop(beck_client *c);
+/* True: it was not through, so what was missed is not known. */
+bool recover_stop(beck_client *c);
 
 #endif

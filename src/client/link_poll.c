@@ -19,7 +19,6 @@ static void turn_off(struct poll *p)
 	p->state = POLL_OFF;
 	p->exchange = 0;
 	p->failures = 0;
-	p->is_unwanted = false;
 }
 
 static void fail(beck_client *c, const beck_error *err, bool is_refusal)
@@ -35,6 +34,13 @@ static uint64_t exchange(beck_client *c, const char *method, const struct buf *u
 	bool is_anonymous = c->user.kind == USER_ANONYMOUS;
 	struct io_http h = { .method = method, .body = body, .timeout_ms = timeout_ms };
 	return client_http_start(c, &h, url, is_anonymous ? SPAN_NONE : token_now(c), is_anonymous);
+}
+
+static void write_poll_url(beck_client *c, struct buf *url, const char *id)
+{
+	client_http_url(c, url, SPAN("/longpoll"));
+	buf_add_span(url, SPAN("&connection_id="));
+	url_encode(url, span_str(id));
 }
 
 static void begin_connect(beck_client *c, bool resumes)
@@ -60,27 +66,12 @@ static void connect_failed_early(beck_client *c, struct timer *t)
 	fail(c, &err, false);
 }
 
-void poll_forgo(beck_client *c)
-{
-	struct poll *p = &c->link.poll;
-	if (p->state == POLL_CONNECTING) p->is_unwanted = true;
-}
-
 void poll_start(beck_client *c, bool resumes)
 {
 	struct poll *p = &c->link.poll;
-	if (p->exchange) c->io->driver->http_cancel(c->io, p->exchange); /* an unwanted one */
 	p->state = POLL_CONNECTING;
-	p->is_unwanted = false;
 	begin_connect(c, resumes);
 	if (!p->exchange) timer_set(c, &p->again, 0, connect_failed_early);
-}
-
-static void write_poll_url(beck_client *c, struct buf *url, const char *id)
-{
-	client_http_url(c, url, SPAN("/longpoll"));
-	buf_add_span(url, SPAN("&connection_id="));
-	url_encode(url, span_str(id));
 }
 
 static void poll_next(beck_client *c)
@@ -108,26 +99,76 @@ static void again(beck_client *c, struct timer *t)
 
 /* ---- the end ---- */
 
-static void say_goodbye(beck_client *c, const char *id)
+/* token SPAN_NONE: as nobody. */
+static void say_goodbye(beck_client *c, const char *id, struct span token)
 {
 	struct buf url;
+	struct io_http h = { .method = "GET", .timeout_ms = (uint32_t)LIMIT_CLIENT_GOODBYE_MS };
 	body_init(&url);
 	write_poll_url(c, &url, id);
 	buf_add_span(&url, SPAN("&close=true"));
-	c->link.goodbye_exchange = exchange(c, "GET", &url, SPAN_NONE, (uint32_t)LIMIT_CLIENT_GOODBYE_MS);
+	c->link.goodbye_exchange = client_http_start(c, &h, &url, token, !span_given(token));
 	buf_deinit(&url);
+}
+
+bool poll_is_leaving(const struct link *l)
+{
+	for (size_t i = 0; i < LEAVING_MAX; i++)
+		if (l->leaving[i].exchange) return true;
+	return false;
+}
+
+/* Of that exchange; of 0: one that is free. */
+static struct leaving *find_leaving(struct link *l, uint64_t exchange)
+{
+	for (size_t i = 0; i < LEAVING_MAX; i++)
+		if (l->leaving[i].exchange == exchange) return &l->leaving[i];
+	return NULL;
+}
+
+/* False: nobody could say goodbye. */
+static bool leave(beck_client *c, uint64_t hello)
+{
+	struct leaving *v = find_leaving(&c->link, 0);
+	bool is_anonymous = c->user.kind == USER_ANONYMOUS;
+	char *token = is_anonymous || !c->token.value ? NULL : client_strdup(c->token.value);
+	if (!v || (!token && !is_anonymous)) {
+		mem_free(token);
+		return false;
+	}
+	*v = (struct leaving){ hello, token };
+	return true;
 }
 
 void poll_stop(beck_client *c, bool says_goodbye)
 {
 	struct poll *p = &c->link.poll;
 	char id[sizeof p->id];
-	if (p->state == POLL_OFF || p->is_unwanted) return;
+	if (p->state == POLL_OFF) return;
 	bool was_live = p->state == POLL_LIVE;
 	(void)snprintf(id, sizeof id, "%s", p->id);
-	if (p->exchange) c->io->driver->http_cancel(c->io, p->exchange);
+	if (p->exchange && (was_live || !leave(c, p->exchange))) c->io->driver->http_cancel(c->io, p->exchange);
 	turn_off(p);
-	if (says_goodbye && was_live) say_goodbye(c, id);
+	if (says_goodbye && was_live) say_goodbye(c, id, c->user.kind == USER_ANONYMOUS ? SPAN_NONE : token_now(c));
+}
+
+/* The session that nobody wanted is there. */
+static void on_left(beck_client *c, struct leaving *left, const struct io_answer *a)
+{
+	struct leaving v = *left;
+	beck_result why;
+	char id[sizeof c->link.poll.id];
+	*left = (struct leaving){ 0 };
+	yyjson_doc *doc = a->result == BECK_OK ? document_parse(a->body, &why) : NULL;
+	struct span said = json_span(yyjson_obj_get(yyjson_obj_get(yyjson_doc_get_root(doc), "event"), "connection_id"));
+	bool is_made = said.n > 0 && said.n < sizeof id;
+	if (is_made) {
+		(void)snprintf(id, sizeof id, "%.*s", SPAN_FMT(said));
+		say_goodbye(c, id, v.token ? span_str(v.token) : SPAN_NONE);
+	}
+	yyjson_doc_free(doc);
+	mem_free(v.token);
+	if (!c->link.goodbye_exchange) link_goodbye_done(c);
 }
 
 /* ---- answers ---- */
@@ -162,11 +203,6 @@ static void on_hello(beck_client *c, yyjson_val *root)
 		return;
 	}
 	(void)snprintf(p->id, sizeof p->id, "%.*s", SPAN_FMT(id));
-	if (p->is_unwanted) {
-		turn_off(p);
-		say_goodbye(c, p->id);
-		return;
-	}
 	p->state = POLL_LIVE;
 	event_from(c, hello, true);
 	if (p->state == POLL_LIVE) poll_next(c);
@@ -220,10 +256,8 @@ static bool tries_again(struct poll *p, const beck_error *err)
 static void on_bad(beck_client *c, const beck_error *err)
 {
 	struct poll *p = &c->link.poll;
-	if (p->is_unwanted) {
-		turn_off(p);
-	} else if (p->state == POLL_LIVE && err->code == TOKEN_EXPIRED && token_reject(c, span_str(c->token.value)) &&
-		   ++p->failures < 3) {
+	if (p->state == POLL_LIVE && err->code == TOKEN_EXPIRED && token_reject(c, span_str(c->token.value)) &&
+		++p->failures < 3) {
 		timer_set(c, &p->again, 0, again);
 	} else if (tries_again(p, err)) {
 		timer_set(c, &p->again, err->retry_after_ms > 0 ? err->retry_after_ms : 250 << p->failures, again);
@@ -236,6 +270,11 @@ bool poll_on_answer(beck_client *c, uint64_t id, const struct io_answer *a)
 {
 	struct poll *p = &c->link.poll;
 	beck_error err = { 0 };
+	struct leaving *left = id ? find_leaving(&c->link, id) : NULL;
+	if (left) {
+		on_left(c, left, a);
+		return true;
+	}
 	if (!id || id != p->exchange) return false;
 	p->exchange = 0;
 	if (a->result == BECK_OK && a->status >= 200 && a->status < 300) {

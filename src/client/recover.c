@@ -79,10 +79,8 @@ static void give_missed(beck_client *c, const struct beck_reply *reply)
 
 static void done(beck_client *c, void *ctx, const beck_error *err, const struct beck_reply *reply)
 {
-	(void)ctx;
 	struct link *l = &c->link;
-	l->recover_call = false;
-	if (!l->is_recovering) return;
+	if ((uintptr_t)ctx != l->recover_round) return;
 	if (err) {
 		client_log(c, BECK_LOG_WARN, "recovery: %s", err->message);
 		l->has_gap = true;
@@ -106,7 +104,8 @@ static bool ask(beck_client *c, const char *method, struct span path, struct buf
 		.query = is_query ? buf_span(&query) : SPAN_NONE,
 		.body = is_query ? SPAN_NONE : buf_span(text),
 		.needs_connection = needs_connection };
-	bool ok = !text->failed && !query.failed && calls_start_inner(c, &call, done, NULL, &err) == BECK_OK;
+	bool ok = !text->failed && !query.failed &&
+		  calls_start_inner(c, &call, done, (void *)(uintptr_t)c->link.recover_round, &err) == BECK_OK;
 	buf_deinit(&query);
 	return ok;
 }
@@ -153,9 +152,7 @@ static void next(beck_client *c)
 	}
 	if (l->recover_step == STEP_DONE) {
 		link_recovered(c);
-	} else if (ask_page(c)) {
-		l->recover_call = true;
-	} else {
+	} else if (!ask_page(c)) {
 		l->has_gap = true;
 		link_recovered(c);
 	}
@@ -167,10 +164,17 @@ void recover_start(beck_client *c)
 	mem_free(l->recover_since);
 	l->recover_since = l->last_event_at ? client_strdup(l->last_event_at) : NULL;
 	if (!l->recover_since && l->watched.n) l->has_gap = true;
-	l->is_recovering = true;
+	l->is_recovering = l->is_asking = true;
+	l->recover_round++;
 	l->recover_step = STEP_WATCH;
 	l->recover_at = 0;
-	if (!l->recover_call) next(c);
+	next(c);
 }
 
-void recover_stop(beck_client *c) { c->link.is_recovering = false; }
+bool recover_stop(beck_client *c)
+{
+	bool was_asking = c->link.is_asking;
+	c->link.is_recovering = c->link.is_asking = false;
+	c->link.recover_round++;
+	return was_asking;
+}

@@ -6,7 +6,7 @@ import pytest
 
 from beck import wait_until
 from middlebox import Middlebox
-from puppet import CONNECTED, LONGPOLL, RECONNECTING, WEBSOCKET
+from puppet import CONNECTED, LONGPOLL, RECONNECTING, WEBSOCKET, Failed
 
 FALLBACKS = pytest.mark.parametrize("fallback", [False, True], ids=["ws-only", "fallback"])
 
@@ -157,6 +157,39 @@ def test_the_transport_that_came_second_leaves_no_session_behind(spawn, puppet):
         wait_until(lambda: app.api.get("/beck/usage").ok()["concurrent_connections"] == 1, "one connection", 5)
         p.do("disconnect")
         wait_until(lambda: app.api.get("/beck/usage").ok()["concurrent_connections"] == 0, "none", 5)
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("then", ["nobody", "another", "late"])
+def test_a_hello_on_its_way_at_disconnect_leaves_no_session_behind(spawn, puppet, then):
+    """The server has made the polling session, and its answer comes when the user is gone: it is ended, not left for 40 s."""
+    server = spawn()
+    app, box = server.main, Middlebox(server.host, server.port)
+
+    def connections():
+        return app.api.get("/beck/usage").ok()["concurrent_connections"]
+    box.mode, box.holds_answers = "refuse", True
+    p = puppet(box.url, key=app.key, enable_ws_fallback=True, ws_head_start_ms=1, timeout_ms=9000)
+    john = app.as_user("john")
+    connecting = p.begin("connect", user={"id": john.id}, token=john.token)
+    wait_until(lambda: connections() == 1, "a session")
+    leaving = p.begin("disconnect")
+    with pytest.raises(Failed) as failed:
+        p.wait(connecting)
+    assert failed.value.result == "BECK_ECANCELLED"
+    if then == "late":  # later than a disconnect may take
+        p.wait(leaving, 5)
+    if then == "another":
+        p.wait(leaving, 5)
+        box.mode = "pass"
+        p.connect(app.as_user("jane"))
+    box.holds_answers = False
+    wait_until(lambda: connections() == (1 if then == "another" else 0), "none but that of the user who is there", 5)
+    if then == "nobody":
+        p.wait(leaving, 1)
+    if then == "another":
+        assert p.state()["user_id"] == "jane"
+    box.close()
 
 
 # ---- lost links ----

@@ -1,6 +1,7 @@
 """libbeck against peers that lie, stop, cut and stammer: a clear error or a new attempt, never a crash, never a hang."""
 import itertools
 import json
+import threading
 import time
 
 import pytest
@@ -249,6 +250,38 @@ def test_a_server_without_resume_is_asked_what_was_missed(hostile, puppet):
     assert p.message_ids() == ["m1", "m2"]
     again = next(r for r in server.requests if r.path == "/channels")
     assert json.loads(again.body)["filter_conditions"] == {"cid": {"$in": ["messaging:x"]}} and json.loads(again.body)["watch"] is True
+
+
+def test_an_answer_that_an_earlier_recovery_waited_for_does_not_end_the_next(hostile, puppet):
+    """The first is cut while it asks; the second resumes, and is over when the server has caught up and not before."""
+    may_answer = threading.Event()
+
+    def answer(request, number):
+        if request.is_ws:
+            hello = {**HELLO, "connection_id": f"c-{len(server.sockets)}"}
+            return request.accept() + frame({**hello, "seq": 5, "resumed": True} if len(server.sockets) == 2 else hello)
+        if request.path == "/channels":
+            may_answer.wait(10)
+            return http(201, {"channels": []})
+        if request.path == "/sync":
+            return http(201, {"events": []})
+        return http(201, {"channel": {"cid": "messaging:x", "id": "x", "type": "messaging"}})
+    server = hostile(answer)
+    p = puppet(server.url, reconnect_max_wait_ms=50, timeout_ms=9000)
+    connect(p)
+    p.do("watch", type="messaging", id="x")
+    server.sockets[0].sendall(frame({"type": "message.new", "cid": "messaging:x", "created_at": "2026-01-01T00:00:05Z", "message": {"id": "m1"}}))
+    p.expect("message.new")
+    server.sockets[0].shutdown(2)
+    p.until(lambda: [r for r in server.requests if r.path == "/channels"], "the first recovery asks")
+    server.sockets[1].shutdown(2)
+    p.until(lambda: len(server.sockets) == 3, "the third connection")
+    p.expect("health.check", connection_id="c-2")
+    may_answer.set()
+    time.sleep(0.7)
+    assert not [e for e in p.events if e["type"] == "connection.recovered"]
+    server.sockets[2].sendall(frame({**HELLO, "seq": 6, "caught_up": True}))
+    assert p.expect("connection.recovered", timeout=3)["gap"] is True, "what the first asked for was never answered"
 
 
 def test_answers_of_a_poll_that_are_nonsense(hostile, puppet):

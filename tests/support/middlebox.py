@@ -7,6 +7,7 @@ another; what it does to connections can be changed at any moment.
               mute       an upgrade goes through, but nothing of the server comes back after the handshake
               drop       every new connection is closed at once
               stall      nothing moves, on old connections too; nothing is closed
+    holds_answers  True: what the server says does not come through, but on WebSockets
     cut()     closes what is open: all, or only WebSockets
     bytewise  True: each byte in a segment of its own"""
 import socket
@@ -17,7 +18,7 @@ import time
 class Middlebox:
     def __init__(self, host, port):
         self.target = (host, port)
-        self.mode, self.bytewise = "pass", False
+        self.mode, self.bytewise, self.holds_answers = "pass", False, False
         self.seen = []  # first lines of requests that opened a connection
         self.open = []  # [client socket, server socket, is a websocket]
         self._lock = threading.Lock()
@@ -111,7 +112,7 @@ class Middlebox:
                 data = source.recv(65536)
                 if not data:
                     break
-                while self.mode == "stall" and not self._is_closed:
+                while (self.mode == "stall" or (self.holds_answers and is_down and not is_ws)) and not self._is_closed:
                     time.sleep(0.02)
                 if is_down and is_ws and self.mode == "mute":
                     if handshake_over:

@@ -52,8 +52,13 @@ class BeckPage extends LitElement {
         block-size: 100dvh;
         background: var(--beck-frame);
       }
+      .all {
+        grid-row: 2 / 4;
+        display: grid;
+        grid-template-rows: auto minmax(0, 1fr);
+      }
       .pages {
-        grid-row: 3;
+        grid-row: 2;
         display: grid;
         grid-auto-flow: column;
         grid-auto-columns: minmax(0, 1fr);
@@ -65,7 +70,7 @@ class BeckPage extends LitElement {
         min-block-size: 0;
       }
       .sides {
-        grid-row: 2;
+        grid-row: 1;
         display: grid;
         grid-auto-flow: column;
         grid-auto-columns: 1fr;
@@ -243,8 +248,11 @@ class BeckPage extends LitElement {
   }
 
   private chats() {
-    const areOne = this.isNarrow && this.sessions.length > 1;
-    return html`${areOne
+    const areMany = this.sessions.length > 1;
+    const areOne = this.isNarrow && areMany;
+    return html`<div class="all" role=${areMany ? "main" : nothing}>
+      ${areMany ? html`<h1 class="sr">${document.title}</h1>` : nothing}
+      ${areOne
         ? html`<div class="sides" role="group" aria-label=${t.page.people}>${this.sessions.map(
             (s, i) => html`<button aria-pressed=${i === this.shown ? "true" : "false"} @click=${() => (this.shown = i)}>${s.name}</button>`,
           )}</div>`
@@ -254,7 +262,7 @@ class BeckPage extends LitElement {
           <span slot="bar">${i === this.sessions.length - 1 || areOne ? this.themeButton() : nothing}</span>
           <button slot="bar" class="icon" aria-label=${t.page.signOut} title=${t.page.signOut} @click=${() => this.signOut(s)}>${icons.leave}</button>
         </beck-chat>`,
-      )}</div>`;
+      )}</div></div>`;
   }
 
   private themeButton() {

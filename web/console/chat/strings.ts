@@ -74,6 +74,7 @@ export const strings = {
   },
 
   conversation: {
+    of: (what: string, name: string) => `${what}, ${name}`,
     pick: "Pick a conversation",
     pickHint: "Your messages are on the left, newest first.",
     back: "All conversations",

@@ -93,7 +93,11 @@ export class BeckChatElement extends LitElement {
         grid-template-areas: "bar" "main";
       }
 
-      header.bar {
+      .stage {
+        display: contents;
+      }
+
+      .bar {
         grid-area: bar;
         display: flex;
         align-items: center;
@@ -290,7 +294,7 @@ export class BeckChatElement extends LitElement {
         gap: var(--beck-2);
         padding-inline: var(--beck-1);
       }
-      :host([layout="phone"]) header.bar {
+      :host([layout="phone"]) .bar {
         min-block-size: 3.25rem;
         padding-inline: 1.25rem var(--beck-1);
         gap: 0;
@@ -377,20 +381,30 @@ export class BeckChatElement extends LitElement {
   override render() {
     const { client, channel, panel } = this;
     const isCovered = this.isPhone && panel !== null;
-    return html`<header class="bar" role=${this.whole ? nothing : "group"}>${this.bar()}</header>
-      <nav aria-label=${t.list.title} ?inert=${this.isPhone && (channel !== null || isCovered)}>
+    return html`<div class="bar" role=${this.whole ? "banner" : "group"} aria-label=${this.whole ? nothing : nameOf(client?.user)}>${this.bar()}</div>
+      <div class="stage" role=${this.whole ? "main" : nothing}>
+      <nav aria-label=${this.labelled(t.list.title)} ?inert=${this.isPhone && (channel !== null || isCovered)}>
         <div class="top"><h2>${t.list.title}</h2>${this.opener("start", icons.plus, t.list.start)}</div>
         <beck-channel-list .client=${client} .selected=${channel} @pick=${this.onPick}></beck-channel-list>
       </nav>
-      <main class="conversation" role=${this.whole ? nothing : "region"} aria-label=${channel ? titleOf(channel, client?.user?.id) : t.conversation.pick} ?inert=${isCovered} @act=${this.onAct}>${channel ? this.conversation(channel) : this.blank()}</main>
+      <section class="conversation" aria-label=${this.labelled(channel ? titleOf(channel, client?.user?.id) : t.conversation.pick)} ?inert=${isCovered}
+        @act=${this.onAct}>${channel ? this.conversation(channel) : this.blank()}</section>
       ${panel ? this.panelOf(panel) : nothing}
+      </div>
       ${this.banner()}`;
+  }
+
+  /** What stands twice in a page needs two names. */
+  private labelled(what: string): string {
+    return this.whole ? what : t.conversation.of(what, nameOf(this.client?.user));
   }
 
   private bar() {
     const me = this.client?.user;
     const { look, words } = connectionWords(this.client);
-    return html`<div class="me">${me ? avatarOf(me) : mark(28)}<span class="cut" dir="auto">${me ? nameOf(me) : "Beck"}</span></div>
+    return html`<div class="me">${me ? avatarOf(me) : mark(28)}${
+        this.whole ? html`<h1 class="cut" dir="auto">${me ? nameOf(me) : "Beck"}</h1>` : html`<span class="cut" dir="auto">${me ? nameOf(me) : "Beck"}</span>`
+      }</div>
       <button class="pill small ${look}" aria-expanded=${this.panel === "connection" ? "true" : "false"} @click=${() => this.toggle("connection")}>
         <span class="lamp" aria-hidden="true"></span><span class="cut">${this.isPhone && look === "good" ? t.connection.short[this.client!.connection.transport!] : words}</span></button>
       <span class="sr" role="status">${look === "bad" ? t.journal.lost : words}</span>
@@ -441,7 +455,7 @@ export class BeckChatElement extends LitElement {
       start: () => [t.start.title, html`<beck-start .client=${client} @pick=${this.onPick}></beck-start>`],
       thread: () => [t.thread.title, html`<beck-thread .client=${client} .channel=${channel} .parentId=${this.parentId}></beck-thread>`],
     }[panel]();
-    return html`<aside class="panel" aria-labelledby="panel-title" @keydown=${this.onPanelKey}>
+    return html`<aside class="panel" aria-label=${this.labelled(title as string)} @keydown=${this.onPanelKey}>
       <header><h2 id="panel-title" tabindex="-1">${title}</h2>
         <button class="icon" aria-label=${t.panel.close} title=${t.panel.close} @click=${() => this.close()}>${icons.close}</button></header>
       ${panel === "thread" ? content : html`<div class="inside" tabindex="0" role="group" aria-labelledby="panel-title">${content}</div>`}

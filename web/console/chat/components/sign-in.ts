@@ -147,8 +147,8 @@ export class BeckSignIn extends LitElement {
   private names() {
     return html`<div class="people">
         ${suggested.map(
-          (p) => html`<button class="person" ?disabled=${this.isBusy} aria-label=${t.signIn.as(p.name)} @click=${() => this.go({ people: [p] })}>
-            ${avatarOf(p)}${p.name}</button>`,
+          (p) => html`<button class="person" ?disabled=${this.isBusy} @click=${() => this.go({ people: [p] })}>
+            ${avatarOf(p)}<span class="sr">${t.signIn.as(p.name)}</span><span aria-hidden="true">${p.name}</span></button>`,
         )}
         <button class="both" ?disabled=${this.isBusy} @click=${() => this.go({ people: suggested })}>
           <span class="faces">${suggested.map((p) => avatarOf(p))}</span>

@@ -59,6 +59,7 @@ check:
 	@tools/make_web_schema --check
 	@web/node_modules/.bin/tsc -p web
 	@tools/make_api_doc --check
+	@tools/make_quickstart --check
 	@tools/make_man --check
 	@tools/check_format
 	@cmake $(QUIET) --preset dev >/dev/null
@@ -67,7 +68,7 @@ check:
 format:
 	@tools/check_format --fix
 
-## make docs        pages that are made from data
+## make docs        pages that are made from data and from the examples
 docs:
 	@tools/make_limits_doc
 	@tools/make_web_schema

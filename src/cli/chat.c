@@ -87,111 +87,7 @@ void chat_watch(struct chat *c)
 	text_free(&data);
 }
 
-/* ---- what the user wants ---- */
-
-static void on_page(void *ctx, const beck_error *e, const beck_reply *reply)
-{
-	struct chat *c = ctx;
-	c->is_paging = false;
-	if (c->is_over) return;
-	if (e) {
-		chat_notice(c, "no older messages: %s", e->message);
-		return;
-	}
-	chat_take_page(c, beck_reply_value(reply));
-	c->has_all = beck_value_count(beck_value_get(beck_reply_value(reply), "messages")) < CHAT_PAGE;
-	if (c->has_all) chat_notice(c, "that is all there is");
-	if (c->is_terminal) c->scroll += (size_t)c->screen.rows > 6 ? (size_t)c->screen.rows - 6 : 1;
-}
-
-static void older(struct chat *c)
-{
-	const char *oldest = chat_oldest(c);
-	if (c->is_paging) return;
-	if (!oldest || c->has_all) {
-		chat_notice(c, "there are no older messages");
-		return;
-	}
-	c->is_paging = beck_page_messages_async(c->channel, CHAT_PAGE, oldest, on_page, c, NULL) == BECK_OK;
-}
-
-static void page_up(struct chat *c)
-{
-	size_t before = c->scroll;
-	c->scroll += (size_t)c->screen.rows > 6 ? (size_t)c->screen.rows - 6 : 1;
-	chat_draw(c); /* says how far it goes */
-	if (c->scroll == before && !c->has_all) older(c);
-}
-
-static void retry(struct chat *c)
-{
-	size_t n = 0;
-	for (size_t i = 0; i < c->item_count; i++)
-		if (c->items[i].state == ITEM_FAILED && beck_outbox_retry(c->client, c->items[i].id, NULL) == BECK_OK) n++;
-	chat_notice(c, n ? "trying again" : "there is nothing to send again");
-}
-
-static void drop_failed(struct chat *c)
-{
-	for (size_t i = c->item_count; i-- > 0;)
-		if (c->items[i].state == ITEM_FAILED && beck_outbox_drop(c->client, c->items[i].id, NULL) == BECK_OK)
-			chat_forget(c, c->items[i].id);
-}
-
-static void who(struct chat *c)
-{
-	struct text t = { 0 };
-	for (size_t i = 0; i < c->person_count; i++) {
-		const struct person *p = &c->people[i];
-		text_format(
-			&t, "%s%s %s%s", i ? "\n" : "", p->is_online ? "●" : "○", p->name, p->is_member ? "" : " (no member)");
-	}
-	chat_notice(c, "%s", text_get(&t));
-	text_free(&t);
-}
-
-static void help(struct chat *c)
-{
-	chat_notice(c, "/quit  leaves (Ctrl-C, Ctrl-D)\n/who  who is here\n/history  older messages (page up)\n"
-		       "/retry  sends again what failed\n/drop  gives up what failed\n//text  sends /text");
-}
-
-static void quit(struct chat *c) { end(c, EXIT_FINE, NULL, NULL); }
-
-static void do_command(struct chat *c, const char *line)
-{
-	static const struct {
-		const char *name;
-		void (*run)(struct chat *c);
-	} known[] = { { "/quit", quit }, { "/exit", quit }, { "/who", who }, { "/history", older }, { "/retry", retry },
-		{ "/drop", drop_failed }, { "/help", help } };
-	for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
-		if (strcmp(known[i].name, line) != 0) continue;
-		known[i].run(c);
-		return;
-	}
-	chat_notice(c, "there is no %s; /help lists what there is", line);
-}
-
-static bool is_blank(const char *line) { return line[strspn(line, " ")] == 0; }
-
-/* The item is there before the answer can be: the outbox tells of it by its id. */
-static void say(struct chat *c, const char *line)
-{
-	char id[BECK_MESSAGE_ID_SIZE] = "";
-	beck_error e = { 0 };
-	if (is_blank(line)) return;
-	if (line[0] == '/' && line[1] != '/') {
-		do_command(c, line);
-		return;
-	}
-	if (line[0] == '/') line++;
-	c->scroll = 0;
-	if (beck_send_text_async(c->channel, line, id, NULL, NULL, &e) == BECK_OK)
-		chat_add_pending(c, id, line);
-	else
-		chat_notice(c, "not sent: %s", e.message);
-}
+void chat_quit(struct chat *c) { end(c, EXIT_FINE, NULL, NULL); }
 
 /* ---- the keyboard ---- */
 
@@ -211,6 +107,13 @@ static void typed(struct chat *c, enum key key)
 	if (!c->edit.line.n) (void)beck_stop_typing(c->channel, NULL);
 }
 
+/* After a while in which nothing ran: the connection may be gone, and the terminal has shown other things. */
+static void wake_up(struct chat *c)
+{
+	screen_fit(&c->screen);
+	beck_network_changed(c->client);
+}
+
 static void on_key(struct chat *c, enum key key, const char *utf8)
 {
 	if (edit_key(&c->edit, key, utf8)) {
@@ -218,18 +121,21 @@ static void on_key(struct chat *c, enum key key, const char *utf8)
 	} else if (key == KEY_ENTER) {
 		char *line = dup_text(text_get(&c->edit.line));
 		edit_clear(&c->edit);
-		say(c, line);
+		chat_say(c, line);
 		free(line);
 	} else if (key == KEY_CANCEL || (key == KEY_EOF && c->edit.line.n == 0)) {
-		quit(c);
+		chat_quit(c);
 	} else if (key == KEY_PAGE_UP) {
-		page_up(c);
+		chat_page_up(c);
 	} else if (key == KEY_PAGE_DOWN) {
 		scroll_by(c, c->screen.rows > 6 ? 6 - c->screen.rows : -1);
 	} else if (key == KEY_UP || key == KEY_DOWN) {
 		scroll_by(c, key == KEY_UP ? 1 : -1);
 	} else if (key == KEY_REDRAW) {
 		screen_fit(&c->screen);
+	} else if (key == KEY_SUSPEND) {
+		term_suspend();
+		wake_up(c);
 	}
 }
 
@@ -237,7 +143,7 @@ static void on_keyboard(struct chat *c)
 {
 	char utf8[5];
 	enum key key;
-	if (!keys_read(&c->keys)) quit(c);
+	if (!keys_read(&c->keys)) chat_quit(c);
 	while (!c->is_over && (key = keys_take(&c->keys, utf8)) != KEY_NONE) on_key(c, key, utf8);
 }
 
@@ -247,7 +153,7 @@ static void on_pipe(struct chat *c)
 	char part[4096], *end_of_line;
 	ssize_t n = read(STDIN_FILENO, part, sizeof part);
 	if (n <= 0) {
-		if (c->input.n) say(c, c->input.p);
+		if (c->input.n) chat_say(c, c->input.p);
 		text_clear(&c->input);
 		c->input_ended = true;
 		c->patience_us = now_steady_us() + PATIENCE_US;
@@ -257,7 +163,7 @@ static void on_pipe(struct chat *c)
 	while (!c->is_over && (end_of_line = memchr(text_get(&c->input), '\n', c->input.n)) != NULL) {
 		*end_of_line = 0;
 		size_t used = (size_t)(end_of_line - c->input.p) + 1;
-		say(c, c->input.p);
+		chat_say(c, c->input.p);
 		memmove(c->input.p, c->input.p + used, c->input.n - used + 1);
 		c->input.n -= used;
 	}
@@ -319,6 +225,11 @@ static void turn(struct chat *c)
 		&c->loop, c->client, wants_input(c) ? STDIN_FILENO : -1, chat_someone_types(c) || c->input_ended ? 1000 : 30000);
 	if (c->loop.is_resized && c->is_terminal) screen_fit(&c->screen);
 	c->loop.is_resized = false;
+	if (c->loop.is_continued && c->is_terminal) {
+		(void)term_resume();
+		wake_up(c);
+	}
+	c->loop.is_continued = false;
 	if (has_input && c->is_terminal) on_keyboard(c);
 	if (has_input && !c->is_terminal) on_pipe(c);
 	if (c->wants_watch && beck_state(c->client) == BECK_CONNECTED) chat_watch(c);

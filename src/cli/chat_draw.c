@@ -8,11 +8,32 @@
 
 /* ---- a message ---- */
 
-/* ✓ the server has it; ✓✓ somebody has read it; with names under the last of ours. */
+static size_t count_replies(const struct chat *c, const struct item *i)
+{
+	size_t seen = 0, told = i->reply_count > 0 ? (size_t)i->reply_count : 0;
+	for (size_t k = 0; k < c->item_count; k++)
+		seen += c->items[k].parent_id && c->items[k].state == ITEM_SENT && strcmp(c->items[k].parent_id, i->id) == 0;
+	return seen > told ? seen : told;
+}
+
+/* A reply begins with what it answers, where there is room. */
+static void put_text(struct chat *c, const struct item *i, size_t columns, struct text *out)
+{
+	const struct item *parent = i->parent_id ? chat_item(c, i->parent_id) : NULL;
+	if (i->parent_id) text_put(out, "↳ ");
+	if (parent && columns >= 40) {
+		size_t line = strcspn(parent->text, "\n"), n = fit_columns(parent->text, line, columns / 4);
+		text_format(out, "“%.*s%s” ", (int)n, parent->is_deleted ? "" : parent->text, parent->text[n] ? "…" : "");
+	}
+	text_put(out, i->is_deleted ? "(deleted)" : i->text);
+}
+
+/* ↳ how many have answered; ✓ the server has it; ✓✓ somebody has read it; with names under the last of ours. */
 static void put_mark(struct chat *c, const struct item *i, bool is_last, struct text *out)
 {
-	size_t readers = 0;
+	size_t readers = 0, replies = count_replies(c, i);
 	struct text names = { 0 };
+	if (replies) text_format(out, "↳%zu%s", replies, is_me(c, i->user_id) && !i->is_deleted ? " " : "");
 	if (i->state == ITEM_PENDING) text_put(out, "…");
 	if (i->state == ITEM_FAILED) text_format(out, "✗ not sent%s%s (/retry)", *i->why ? ": " : "", i->why);
 	if (i->state != ITEM_SENT || i->is_deleted || !is_me(c, i->user_id)) return;
@@ -55,25 +76,34 @@ static void add_mark(struct chat *c, const struct item *i, bool is_last, struct 
 	text_free(&mark);
 }
 
+/* Commands that name a message show which number is whose. */
+static bool wants_numbers(const struct chat *c)
+{
+	const char *line = text_get(&c->edit.line);
+	return strncmp(line, "/reply", 6) == 0 || strncmp(line, "/thread", 7) == 0;
+}
+
 /* "12:03 John: text", broken into rows. */
 static void add_message(struct chat *c, const struct item *i, bool is_last, struct lines *all, size_t columns)
 {
 	struct lines rows = { 0 };
-	struct text head = { 0 }, first = { 0 };
-	char when[16];
+	struct text head = { 0 }, first = { 0 }, text = { 0 };
+	char when[16], number[16] = "";
 	size_t name_bytes = fit_columns(i->name, strlen(i->name), columns / 3);
-	size_t taken = 8 + text_width(i->name, name_bytes);
-	const char *text = i->is_deleted ? "(deleted)" : i->text;
-	lines_wrap(&rows, text, columns, columns >= 20 ? 6 : 0, taken);
+	if (wants_numbers(c) && columns >= 30) (void)snprintf(number, sizeof number, "#%u ", i->number);
+	size_t taken = 8 + strlen(number) + text_width(i->name, name_bytes);
+	put_text(c, i, columns, &text);
+	lines_wrap(&rows, text_get(&text), columns, columns >= 20 ? 6 : 0, taken);
 	add_mark(c, i, is_last, &rows, rows.n == 1 && columns > taken ? columns - taken : columns);
-	text_format(&head, "%s%s%s %s%.*s%s%s", style(STYLE_DIM), time_of_day(i->us, 0, when), style(STYLE_END), colour_of(c, i),
-		(int)name_bytes, i->name, style(STYLE_END), i->is_edited ? "*" : ":");
+	text_format(&head, "%s%s%s%s%s %s%.*s%s%s", style(STYLE_YELLOW), number, style(STYLE_DIM), time_of_day(i->us, 0, when),
+		style(STYLE_END), colour_of(c, i), (int)name_bytes, i->name, style(STYLE_END), i->is_edited ? "*" : ":");
 	text_format(&first, "%s %s%s", text_get(&head), i->is_deleted ? style(STYLE_DIM) : "", rows.p[0]);
 	lines_add(all, first.p);
 	for (size_t k = 1; k < rows.n; k++) lines_add(all, rows.p[k]);
 	lines_clear(&rows);
 	text_free(&head);
 	text_free(&first);
+	text_free(&text);
 }
 
 static void add_notice(const struct item *i, struct lines *all, size_t columns)
@@ -226,11 +256,20 @@ void chat_draw(struct chat *c)
 
 /* ---- without a terminal ---- */
 
+static void print_message(struct chat *c, const struct item *i)
+{
+	enum { COLUMNS = 80 };
+	char when[16];
+	struct text text = { 0 };
+	put_text(c, i, COLUMNS, &text);
+	printf("%s %s: %s\n", time_of_day(i->us, 0, when), i->name, text_get(&text));
+	text_free(&text);
+}
+
 void chat_print(struct chat *c)
 {
 	for (size_t i = 0; i < c->item_count; i++) {
 		struct item *item = &c->items[i];
-		char when[16];
 		if (item->is_printed || item->state == ITEM_PENDING) continue;
 		item->is_printed = true;
 		if (item->state == ITEM_NOTICE)
@@ -238,7 +277,7 @@ void chat_print(struct chat *c)
 		else if (item->state == ITEM_FAILED)
 			(void)fprintf(stderr, "beck: not sent: %s: %s\n", item->text, item->why);
 		else if (!item->is_deleted)
-			printf("%s %s: %s\n", time_of_day(item->us, 0, when), item->name, item->text);
+			print_message(c, item);
 	}
 	(void)fflush(stdout);
 }

@@ -15,6 +15,14 @@ static void free_item(struct item *i)
 	free(i->name);
 	free(i->text);
 	free(i->why);
+	free(i->parent_id);
+}
+
+struct item *chat_item_by_number(struct chat *c, unsigned number)
+{
+	for (size_t i = 0; i < c->item_count; i++)
+		if (c->items[i].state != ITEM_NOTICE && c->items[i].number == number) return &c->items[i];
+	return NULL;
 }
 
 struct item *chat_item(struct chat *c, const char *id)
@@ -57,18 +65,14 @@ void chat_forget(struct chat *c, const char *id)
 		if (c->items[k].state == ITEM_SENT) take_out(c, &c->items[k]);
 }
 
-/* Replies in a thread are not of the channel's list, unless they want to be. */
-static bool is_shown(const beck_message *m)
-{
-	return !*beck_message_parent_id(m) || beck_value_bool(beck_value_get(beck_message_value(m), "show_in_channel"), false);
-}
-
 void chat_take_message(struct chat *c, const beck_message *m)
 {
-	if (!m || !*beck_message_id(m) || !is_shown(m)) return;
+	if (!m || !*beck_message_id(m)) return;
 	struct item *old = chat_item(c, beck_message_id(m));
 	struct item new = { .state = ITEM_SENT, .is_deleted = beck_message_is_deleted(m) };
 	new.is_printed = old && old->is_printed;
+	new.number = old ? old->number : ++c->last_number;
+	new.reply_count = beck_value_int(beck_value_get(beck_message_value(m), "reply_count"), 0);
 	new.is_edited = beck_value_kind(beck_value_get(beck_message_value(m), "message_text_updated_at")) == BECK_STRING;
 	if (!beck_message_created_at(m, &new.us)) new.us = now_us();
 	if (old) take_out(c, old);
@@ -76,15 +80,18 @@ void chat_take_message(struct chat *c, const beck_message *m)
 	new.user_id = dup_text(beck_message_user_id(m));
 	new.name = clean_text(beck_message_user_name(m), false);
 	new.text = clean_text(beck_message_text(m), true);
+	if (*beck_message_parent_id(m)) new.parent_id = dup_text(beck_message_parent_id(m));
 	(void)insert(c, &new);
 }
 
-void chat_add_pending(struct chat *c, const char *id, const char *text)
+void chat_add_pending(struct chat *c, const char *id, const char *text, const char *parent_id)
 {
 	struct item new = { .state = ITEM_PENDING, .us = now_us(), .id = dup_text(id), .user_id = dup_text(c->access->user) };
 	struct person *me = chat_person_by_id(c, c->access->user);
 	new.name = dup_text(me ? me->name : c->access->user);
 	new.text = clean_text(text, true);
+	new.number = ++c->last_number;
+	if (parent_id) new.parent_id = dup_text(parent_id);
 	(void)insert(c, &new);
 }
 
@@ -143,8 +150,9 @@ size_t chat_count(const struct chat *c, enum item_state state)
 
 const char *chat_oldest(const struct chat *c)
 {
+	/* Replies are not of the channel's list, in which older ones are looked for. */
 	for (size_t i = 0; i < c->item_count; i++)
-		if (c->items[i].state == ITEM_SENT) return c->items[i].id;
+		if (c->items[i].state == ITEM_SENT && !c->items[i].parent_id) return c->items[i].id;
 	return NULL;
 }
 

@@ -18,7 +18,7 @@ static void note(int number)
 
 bool loop_init(void)
 {
-	static const int noted[] = { SIGINT, SIGTERM, SIGHUP, SIGWINCH };
+	static const int noted[] = { SIGINT, SIGTERM, SIGHUP, SIGWINCH, SIGCONT };
 	struct sigaction action = { .sa_handler = note, .sa_flags = SA_RESTART };
 	if (signals[0] >= 0) return true;
 	if (pipe2(signals, O_CLOEXEC | O_NONBLOCK) != 0) return false;
@@ -33,6 +33,8 @@ static void take_signals(struct loop *l)
 	while (read(signals[0], &byte, 1) == 1) {
 		if (byte == SIGWINCH)
 			l->is_resized = true;
+		else if (byte == SIGCONT)
+			l->is_continued = true;
 		else
 			l->wants_end = true;
 	}

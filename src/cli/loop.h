@@ -7,8 +7,9 @@
 #include <beck/beck.h>
 
 struct loop {
-	bool wants_end;  /* SIGINT, SIGTERM or SIGHUP came */
-	bool is_resized; /* SIGWINCH came; the reader clears it */
+	bool wants_end;    /* SIGINT, SIGTERM or SIGHUP came */
+	bool is_resized;   /* SIGWINCH came; the reader clears it */
+	bool is_continued; /* SIGCONT came: it was stopped for a while; the reader clears it */
 };
 
 /* Once in a process: signals are noted from now on. */

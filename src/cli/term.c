@@ -49,17 +49,29 @@ static void catch_crashes(void)
 bool term_begin(void)
 {
 	if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO) || tcgetattr(STDIN_FILENO, &before) != 0) return false;
+	(void)atexit(term_end);
+	catch_crashes();
+	return term_resume();
+}
+
+bool term_resume(void)
+{
 	struct termios raw = before;
 	raw.c_iflag &= ~(tcflag_t)(BRKINT | ICRNL | INLCR | IGNCR | INPCK | ISTRIP | IXON);
 	raw.c_lflag &= ~(tcflag_t)(ECHO | ECHONL | ICANON | IEXTEN | ISIG);
 	raw.c_cc[VMIN] = 1;
 	raw.c_cc[VTIME] = 0;
-	(void)atexit(term_end);
-	catch_crashes();
 	if (tcsetattr(STDIN_FILENO, TCSANOW, &raw) != 0) return false;
 	is_raw = 1;
 	put("\033[?1049h\033[?2004h\033[2J");
 	return true;
+}
+
+void term_suspend(void)
+{
+	term_end();
+	(void)kill(0, SIGTSTP); /* the whole job, as the terminal would */
+	(void)term_resume();
 }
 
 void term_size(int *rows, int *columns)
@@ -130,6 +142,7 @@ static enum key control(unsigned char byte)
 	case 12: return KEY_REDRAW;
 	case 21: return KEY_KILL_LINE;
 	case 23: return KEY_KILL_WORD;
+	case 26: return KEY_SUSPEND;
 	default: return KEY_OTHER;
 	}
 }

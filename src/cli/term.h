@@ -8,6 +8,9 @@
 
 bool term_begin(void); /* false when standard input or output is no terminal */
 void term_end(void);   /* may be called again */
+/* As Ctrl-Z: the terminal is put back and the program stops, until the shell lets it go on. */
+void term_suspend(void);
+bool term_resume(void); /* after it was stopped: takes the terminal again */
 void term_size(int *rows, int *columns);
 
 enum key {
@@ -30,6 +33,7 @@ enum key {
 	KEY_KILL_END,
 	KEY_KILL_WORD,
 	KEY_REDRAW,
+	KEY_SUSPEND,
 	KEY_OTHER, /* known to be none of these */
 };
 

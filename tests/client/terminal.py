@@ -73,13 +73,15 @@ class Screen:
 
 
 class Terminal:
-    def __init__(self, argv, env, rows=24, columns=80):
+    def __init__(self, argv, env, rows=24, columns=80, is_shell=False):
+        """A shell has jobs only where the terminal is the session's own."""
         self.screen = Screen(rows, columns)
         self.master, slave = pty.openpty()
         self.resize(rows, columns)
         self.before = termios.tcgetattr(slave)
         self.slave = os.dup(slave)
-        self.process = subprocess.Popen(argv, stdin=slave, stdout=slave, stderr=slave, env=env, start_new_session=True)
+        self.process = subprocess.Popen(argv, stdin=slave, stdout=slave, stderr=slave, env=env, start_new_session=True,
+                                        preexec_fn=(lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0)) if is_shell else None)
         os.close(slave)
         self._rest, self.raw = b"", b""
         self._unfinished = ""

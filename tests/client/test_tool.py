@@ -119,6 +119,73 @@ def test_chat_shows_typing_reading_presence(scene):
     s.t.sees("there is no /nonsense")
 
 
+def test_chat_answers_in_threads(scene):
+    s = scene(before=2).online()
+    s.t.sees("old-001.")
+    s.t.type("/reply")
+    s.t.until(lambda t: re.search(r"#1 \d\d:\d\d Bob: old-000\.", t.text()) and re.search(r"#2 \d\d:\d\d Bob: old-001\.", t.text()), "numbers while it is typed")
+    s.t.enter(" 1 an answer")
+    s.t.until(lambda t: re.search(r"Ann: ↳ “old-000\.” an answer ✓", t.text()), "the answer, with what it answers")
+    s.t.until(lambda t: re.search(r"Bob: old-000\. ↳1", t.text()) and "#1" not in t.text(), "how many there are, and no numbers any more")
+    first = next(m for m in s.channel.state(s.ann)["messages"] if m["text"] == "old-000.")
+    assert first["reply_count"] == 1
+    s.bob.send(s.channel, "another answer", parent_id=first["id"])
+    s.t.sees("Bob: ↳ “old-000.” another answer")
+    s.t.sees("old-000. ↳2")
+    s.t.enter("/reply 4 to an answer")  # in the same thread
+    s.t.until(lambda t: re.search(r"↳ “old-000\.” to an answer ✓", t.text()), "sent")
+    for line, says in (("/reply", "no message with that number"), ("/reply 99 x", "no message with that number"), ("/reply 1", "the text is missing"),
+                       ("/thread 2", "nobody has answered"), ("/replying", "there is no /replying")):
+        s.t.enter(line)
+        s.t.sees(says)
+
+
+def test_chat_shows_a_thread_of_before(app, terminal):
+    ann, bob = app.user("ann", name="Ann"), app.user("bob", name="Bob")
+    channel = app.channel(bob, ann)
+    parent = bob.send(channel, "the question.")
+    for i in range(3):
+        bob.send(channel, f"reply-{i}.", parent_id=parent["id"])
+    t = terminal("chat", channel.cid, **access(app, ann))
+    t.sees("the question. ↳3")
+    assert "reply-" not in t.screen.text()
+    t.enter("/thread 1")
+    t.sees("↳ “the question.” reply-2.")
+    assert re.findall(r"reply-\d", t.screen.text()) == ["reply-0", "reply-1", "reply-2"]
+
+
+def test_chat_waits_after_ctrl_z(app, box):
+    """In a shell with jobs, as people have it."""
+    ann, bob = app.user("ann", name="Ann"), app.user("bob", name="Bob")
+    channel = app.channel(bob, ann)
+    t = Terminal(["/bin/sh", "-i"], environment(PS1="ready> ", ENV="", **access(app, ann, box.url)), is_shell=True)
+    try:
+        t.sees("ready>")
+        for again in range(2):
+            t.enter("fg" if again else f"{BECK} chat {channel.cid}")
+            t.until(lambda s: s.is_alternate and "● websocket" in s.text(), "the chat")
+            t.type("ha")
+            t.until(lambda s: re.search(r"^> (ha)+$", s.text(), re.M), "the line")
+            t.screen.wipe()
+            t.type("\x1a")
+            t.until(lambda s: not s.is_alternate and "ready>" in s.text(), "the shell")
+            assert b"Stopped" in t.raw
+            bob.send(channel, f"meanwhile-{again}.")
+            if again:
+                box.cut()
+        t.enter("fg")
+        t.until(lambda s: s.is_alternate and "meanwhile-1." in s.text() and re.search(r"^> haha$", s.text(), re.M), "all of it", 20)
+        assert re.findall(r"meanwhile-\d", t.screen.text()) == ["meanwhile-0", "meanwhile-1"]
+        t.enter("")
+        wait_until(lambda: "haha" in channel.texts(), "sent")
+        t.enter("/quit")
+        t.until(lambda s: not s.is_alternate, "the shell")
+        t.enter("exit")
+        assert t.ends() == FINE
+    finally:
+        t.close()
+
+
 def test_chat_marks_as_read(scene):
     s = scene(before=1).online()
     wait_until(lambda: s.channel.read_of(s.ann)["unread_messages"] == 0, "Ann has read the old one")

@@ -31,8 +31,8 @@ BECK_API const char *beck_channel_cid(beck_channel *channel);     /* "type:id", 
 /* As beck_on, for events of this channel only. beck_off takes it away. 0 also as long as the channel's id is not known. */
 BECK_API beck_handler beck_channel_on(beck_channel *channel, const char *type, beck_event_fn fn, void *ctx);
 
-/* Creates the channel or gets it. data_json: {"members":["john"], "name":..., custom fields}; may be NULL. [contract: channels
- * §1] The reply holds "channel", "members", "messages", "read", "watchers". */
+/* Creates the channel or gets it. data_json: {"members":["john"], "name":..., custom fields}; may be NULL. The reply holds
+ * "channel", "members", "messages", "read", "watchers". [contract: channels §1] */
 BECK_API beck_result beck_channel_create(beck_channel *channel, const char *data_json, const beck_reply **reply, beck_error *err);
 BECK_API beck_result beck_channel_create_async(
 	beck_channel *channel, const char *data_json, beck_reply_fn fn, void *ctx, beck_error *err);

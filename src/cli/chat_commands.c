@@ -69,9 +69,10 @@ static void who(struct chat *c)
 
 static void help(struct chat *c)
 {
-	chat_notice(c, "/quit  leaves (Ctrl-C, Ctrl-D); Ctrl-Z lets it wait\n/who  who is here\n/history  older messages (page up)\n"
-		       "/reply NUMBER TEXT  answers that message in its thread\n/thread NUMBER  shows the answers to it\n"
-		       "/retry  sends again what failed\n/drop  gives up what failed\n//text  sends /text");
+	chat_notice(c,
+		"/quit  leaves (Ctrl-C, Ctrl-D); Ctrl-Z lets it wait\n/who  who is here\n/history  older messages (page up)\n"
+		"/reply NUMBER TEXT  answers that message in its thread\n/thread NUMBER  shows the answers to it\n"
+		"/retry  sends again what failed\n/drop  gives up what failed\n//text  sends /text");
 }
 
 /* ---- threads ---- */
@@ -146,9 +147,9 @@ static void do_command(struct chat *c, const char *line)
 		const char *name;
 		void (*run)(struct chat *c);
 		void (*run_with)(struct chat *c, const char *arguments);
-	} known[] = { { "/quit", chat_quit, NULL }, { "/exit", chat_quit, NULL }, { "/who", who, NULL }, { "/history", older, NULL },
-		{ "/retry", retry, NULL }, { "/drop", drop_failed, NULL }, { "/help", help, NULL }, { "/reply", NULL, reply },
-		{ "/thread", NULL, thread } };
+	} known[] = { { "/quit", chat_quit, NULL }, { "/exit", chat_quit, NULL }, { "/who", who, NULL },
+		{ "/history", older, NULL }, { "/retry", retry, NULL }, { "/drop", drop_failed, NULL }, { "/help", help, NULL },
+		{ "/reply", NULL, reply }, { "/thread", NULL, thread } };
 	size_t n = strcspn(line, " ");
 	const char *arguments = line + n + strspn(line + n, " ");
 	for (size_t i = 0; i < sizeof known / sizeof *known; i++) {

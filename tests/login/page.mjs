@@ -45,7 +45,7 @@ async function talk() {
   await two.locator("#typing").getByText(john.name).waitFor();
   await one.getByRole("button", { name: "Send" }).click();
   await messages(two).getByText(`${john.name}Hello <i>Jane</i>`, { exact: true }).waitFor();
-  await messages(one).locator(".sent").getByText("Hello").waitFor();
+  await messages(one).locator(".sent").getByText("Hello <i>Jane</i>").waitFor();
   assert.equal(await one.getByLabel("Message", { exact: true }).inputValue(), "");
 
   await one.getByLabel("Your name").fill("Jonathan");

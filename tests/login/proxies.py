@@ -38,7 +38,7 @@ class Proxy:
         wait_until(self._answers, f"{kind} answers")
 
     def _nginx(self, places):
-        site = replaced((LOGIN / "nginx.conf").read_text(), {**places, "listen 443": f"listen 127.0.0.1:{self.port}", "chat.example.org": "localhost",
+        site = replaced((LOGIN / "nginx.conf").read_text(), {**places, "listen 443": f"listen 127.0.0.1:{self.port}", "listen 80;": f"listen 127.0.0.1:{free_port()};", "chat.example.org": "localhost",
                                                              "/etc/ssl/chat/": f"{self.folder}/", "/var/log/nginx/": f"{self.folder}/"})
         (self.folder / "site.conf").write_text(site)
         paths = "".join(f"{name}_temp_path {self.folder}/{name};" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))

@@ -1,10 +1,12 @@
 """The same for every language."""
+import concurrent.futures
 import hmac
 import html
 import re
+import threading
 import time
 
-from beck import User, b64url, parse_time, uid, wait_until
+from beck import WAIT, User, b64url, parse_time, uid, wait_until
 from examples import claims
 
 TOKEN_SECONDS = 3600
@@ -180,6 +182,34 @@ def test_logout_in_the_second_of_the_token(example, person):
         if claims(token)["iat"] == after:
             return
     raise AssertionError("never within one second")
+
+
+def test_logout_while_tokens_are_made(example, person):
+    """Whatever the session still got, none of it outlives the logout."""
+    browser = example.browser().sign_in(person.id, person.password)
+    cookies, tokens, is_over = dict(browser.cookies), [browser.token()], threading.Event()
+
+    def ask():
+        mine = example.browser()
+        mine.cookies = dict(cookies)
+        while not is_over.is_set():
+            reply = mine.post("/chat/token")
+            if reply.status == 401:
+                return
+            assert reply.status == 200, reply
+            tokens.append(reply.json["token"])
+
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        asking = [pool.submit(ask) for _ in range(4)]
+        try:
+            wait_until(lambda: len(tokens) > 8, "tokens")
+            assert browser.post("/logout").status == 303
+            for one in asking:
+                one.result(WAIT)
+        finally:
+            is_over.set()
+    for token in set(tokens):
+        lobby(chatter(example, person, token)).fails(401, 40)
 
 
 def test_signs_in_again_at_once(example, person):

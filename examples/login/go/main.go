@@ -127,35 +127,32 @@ func putUsers(some []user) error {
 }
 
 func syncUsers() error {
-	all := users.all()
-	for at := 0; at < len(all); at += 100 {
-		if err := putUsers(all[at:min(at+100, len(all))]); err != nil {
+	count, last := 0, ""
+	for {
+		some := users.after(last, 100)
+		if len(some) == 0 {
+			fmt.Printf("%d users\n", count)
+			return nil
+		}
+		if err := putUsers(some); err != nil {
 			return err
 		}
-	}
-	out := []object{} // sign-outs that Beck was not there to hear of; no token is older than an hour
-	for _, u := range all {
-		if u.TokensFrom > time.Now().Unix()-tokenSeconds {
-			out = append(out, revocation(u))
+		out := []object{} // sign-outs that Beck was not there to hear of; no token is older than an hour
+		for _, u := range some {
+			if u.TokensFrom > time.Now().Unix()-tokenSeconds {
+				out = append(out, revocation(u))
+			}
 		}
-	}
-	for at := 0; at < len(out); at += 100 {
-		if err := callBeck("PATCH", "/users", object{"users": out[at:min(at+100, len(out))]}); err != nil {
-			return err
+		if len(out) > 0 {
+			if err := callBeck("PATCH", "/users", object{"users": out}); err != nil {
+				return err
+			}
 		}
+		count, last = count+len(some), some[len(some)-1].ID
 	}
-	fmt.Printf("%d users\n", len(all))
-	return nil
 }
 
 // quickstart: end
-
-func min(a, b int) int {
-	if a < b {
-		return a
-	}
-	return b
-}
 
 // ---- the app's own sessions: in memory, so a restart signs everybody out ----
 

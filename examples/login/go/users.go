@@ -53,12 +53,18 @@ func (f *userFile) find(id string) (user, bool) {
 	return u, ok
 }
 
-func (f *userFile) all() []user {
+// The next users by id, n at most.
+func (f *userFile) after(id string, n int) []user {
 	list := []user{}
 	for _, u := range f.read() {
-		list = append(list, u)
+		if u.ID > id {
+			list = append(list, u)
+		}
 	}
 	sort.Slice(list, func(a, b int) bool { return list[a].ID < list[b].ID })
+	if len(list) > n {
+		list = list[:n]
+	}
 	return list
 }
 

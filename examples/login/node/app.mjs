@@ -94,12 +94,17 @@ async function putUsers(users) {
 }
 
 async function syncUsers() {
-  const users = [...readUsers().values()];
-  for (let at = 0; at < users.length; at += 100) await putUsers(users.slice(at, at + 100));
-  // Sign-outs that Beck was not there to hear of; no token is older than an hour.
-  const out = users.filter((u) => u.tokensFrom > seconds() - tokenSeconds);
-  for (let at = 0; at < out.length; at += 100) await callBeck("PATCH", "/users", { users: out.slice(at, at + 100).map(revocation) });
-  console.log(`${users.length} users`);
+  let count = 0;
+  for (;;) {
+    const some = [...readUsers().values()].slice(count, count + 100); // read just before, so that a name is not put back to an old one
+    if (some.length === 0) break;
+    await putUsers(some);
+    // Sign-outs that Beck was not there to hear of; no token is older than an hour.
+    const out = some.filter((u) => u.tokensFrom > seconds() - tokenSeconds);
+    if (out.length) await callBeck("PATCH", "/users", { users: out.map(revocation) });
+    count += some.length;
+  }
+  console.log(`${count} users`);
 }
 // quickstart: end
 

@@ -106,12 +106,17 @@ function putUsers(array $users): void
 
 function syncUsers(): void
 {
-    $users = query('SELECT * FROM users')->fetchAll();
-    foreach (array_chunk($users, 100) as $some) putUsers($some);
-    // Sign-outs that Beck was not there to hear of; no token is older than an hour.
-    $out = array_filter($users, fn(array $u): bool => $u['tokens_from'] > time() - TOKEN_SECONDS);
-    foreach (array_chunk($out, 100) as $some) callBeck('PATCH', '/users', ['users' => array_map(revocation(...), $some)]);
-    echo count($users), " users\n";
+    $count = 0;
+    $last = '';
+    while ($some = query('SELECT * FROM users WHERE id > ? ORDER BY id LIMIT 100', [$last])->fetchAll()) {
+        putUsers($some);
+        // Sign-outs that Beck was not there to hear of; no token is older than an hour.
+        $out = array_filter($some, fn(array $u): bool => $u['tokens_from'] > time() - TOKEN_SECONDS);
+        if ($out) callBeck('PATCH', '/users', ['users' => array_values(array_map(revocation(...), $out))]);
+        $count += count($some);
+        $last = end($some)['id'];
+    }
+    echo "$count users\n";
 }
 // quickstart: end
 
@@ -181,7 +186,8 @@ function logout(): void
         // Revocation ends tokens with iat < tokens_from, and iat counts whole seconds: tokens of this very second end only if tokens_from is
         // past it. Later tokens, of other sign-ins, are issued as of tokens_from at the earliest: at most a second ahead, which Beck allows.
         $user = query('UPDATE users SET tokens_from = max(CAST(? AS INTEGER), tokens_from) + 1 WHERE id = ? RETURNING *', [time(), $user['id']])->fetch();
-        session_destroy();
+        $_SESSION = []; // emptied, not destroyed: requests that wait for its lock would still read what a destroyed one held
+        session_write_close();
         tellBeck('PATCH', '/users', ['users' => [revocation($user)]]);
     }
     setcookie('session', '', ['expires' => 1, 'path' => '/']);

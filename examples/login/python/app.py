@@ -119,14 +119,15 @@ def put_users(users):
 
 
 def sync_users(db):
-    users = db.execute("SELECT * FROM users").fetchall()
-    for at in range(0, len(users), 100):
-        put_users(users[at:at + 100])
-    # Sign-outs that Beck was not there to hear of; no token is older than an hour.
-    out = [revocation(u["id"], u["tokens_from"]) for u in users if u["tokens_from"] > seconds() - TOKEN_SECONDS]
-    for at in range(0, len(out), 100):
-        call_beck("PATCH", "/users", {"users": out[at:at + 100]})
-    print(f"{len(users)} users")
+    count, last = 0, ""
+    while some := db.execute("SELECT * FROM users WHERE id > ? ORDER BY id LIMIT 100", (last,)).fetchall():
+        put_users(some)
+        # Sign-outs that Beck was not there to hear of; no token is older than an hour.
+        out = [revocation(u["id"], u["tokens_from"]) for u in some if u["tokens_from"] > seconds() - TOKEN_SECONDS]
+        if out:
+            call_beck("PATCH", "/users", {"users": out})
+        count, last = count + len(some), some[-1]["id"]
+    print(f"{count} users")
 # quickstart: end
 
 

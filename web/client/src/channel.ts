@@ -5,7 +5,7 @@ import type { CallOptions } from "./calls.js";
 import type { Reply } from "./http.js";
 import type { Outbox } from "./outbox.js";
 import { LIMIT } from "./schema.js";
-import { clock, Store, type ChannelState, type Snapshot } from "./state.js";
+import { Store, type ChannelState, type Snapshot } from "./state.js";
 import { Timers } from "./timers.js";
 import type {
   ChannelData,
@@ -33,6 +33,13 @@ export interface ChannelHost {
   keep(core: Core): void;
   log(text: string): void;
   report(error: unknown): void;
+  /** The events that come until `end`, for an answer that may be older than they. */
+  record(): Recording;
+}
+
+export interface Recording {
+  readonly events: readonly ChatEvent[];
+  end(): void;
 }
 
 export interface WatchOptions {
@@ -49,7 +56,8 @@ export class Core {
   readonly store: Store;
   readonly timers = new Timers<string>();
   isWatched = false;
-  private readonly recounting = new Set<string>();
+  /** Messages that are being asked about; true: ask again. */
+  private readonly recounting = new Map<string, boolean>();
 
   constructor(
     readonly host: ChannelHost,
@@ -64,13 +72,21 @@ export class Core {
     this.store.setUnsent(host.outbox.of(data.cid));
   }
 
-  take(s: Snapshot, limit: number, since: number): void {
+  /** An answer, and the events that came since the question. `limit`: null when it is not of the newest messages. */
+  take(s: Snapshot, limit: number | null, since: readonly ChatEvent[]): void {
     this.data = { ...this.data, ...s.channel };
-    this.store.snapshot(s, limit, since);
+    this.store.snapshot(s, limit);
+    for (const e of since) if (isFor(e, this.data.cid)) this.absorb(e, true);
     this.listeners.changed();
   }
 
   apply(e: ChatEvent): void {
+    this.absorb(e, false);
+    this.listeners.changed();
+    this.handlers.give(e);
+  }
+
+  private absorb(e: ChatEvent, isAgain: boolean): void {
     if (e.channel && e.type !== "channel.deleted") this.merge(e.channel);
     if (e.channel_member_count !== undefined) this.merge({ member_count: e.channel_member_count as number });
     if (typeof e.channel_last_message_at === "string") this.merge({ last_message_at: e.channel_last_message_at });
@@ -82,12 +98,10 @@ export class Core {
     } else if (e.type === "notification.removed_from_channel") {
       this.isWatched = false;
     } else if (e.type === "typing.start" || e.type === "typing.stop") {
-      this.onTyping(e);
+      if (!isAgain) this.onTyping(e);
     } else {
-      this.store.apply(e);
+      this.store.apply(e, isAgain);
     }
-    this.listeners.changed();
-    this.handlers.give(e);
   }
 
   private merge(part: Partial<ChannelData>): void {
@@ -110,12 +124,14 @@ export class Core {
 
   /** Asks how many replies a message has. */
   private async recount(id: string): Promise<void> {
-    if (this.recounting.has(id)) return;
-    this.recounting.add(id);
+    if (this.recounting.has(id)) return void this.recounting.set(id, true);
     try {
-      const reply = await this.host.request("GET", `/messages/${encodeURIComponent(id)}`);
-      this.store.message(reply.message as Message);
-      this.listeners.changed();
+      do {
+        this.recounting.set(id, false);
+        const reply = await this.host.request("GET", `/messages/${encodeURIComponent(id)}`);
+        this.store.recounted(reply.message as Message);
+        this.listeners.changed();
+      } while (this.recounting.get(id));
     } catch (e) {
       this.host.log(`reply count of ${id}: ${e instanceof Error ? e.message : String(e)}`);
     } finally {
@@ -201,11 +217,16 @@ export class Channel {
     const limit = messages?.limit ?? PAGE;
     const path = `/channels/${encodeURIComponent(this.type)}${this.id ? `/${encodeURIComponent(this.id)}` : ""}/query`;
     const body = { data: this.input, state: true, watch, presence, messages: { ...messages, limit }, members, watchers };
-    const since = clock.now;
-    const reply = (await this.host.request("POST", path, { body, needsConnection: watch || presence })) as unknown as Snapshot;
-    this.settle(reply.channel);
-    if (watch) this.core.isWatched = true;
-    this.core.take(reply, limit, since);
+    const seen = this.host.record();
+    try {
+      const reply = (await this.host.request("POST", path, { body, needsConnection: watch || presence })) as unknown as Snapshot;
+      this.settle(reply.channel);
+      if (watch) this.core.isWatched = true;
+      const isNewest = Object.keys(messages ?? {}).every((k) => k === "limit");
+      this.core.take(reply, isNewest ? limit : null, seen.events);
+    } finally {
+      seen.end();
+    }
   }
 
   /** The server has said which channel this is: who listened here listens to that one. */
@@ -368,6 +389,10 @@ export class Channel {
     await this.call("DELETE", "");
   }
 }
+
+/** Events without a channel that are for each. */
+export const isForAll = (e: ChatEvent): boolean => !e.cid && !e.channel && (e.type === "notification.mark_read" || e.type === "user.messages.deleted");
+const isFor = (e: ChatEvent, cid: string): boolean => (e.cid ?? e.channel?.cid) === cid || isForAll(e);
 
 export const sortList = (sort: Sort): { field: string; direction?: 1 | -1 }[] =>
   Array.isArray(sort) ? sort : Object.entries(sort).map(([field, direction]) => ({ field, direction }));

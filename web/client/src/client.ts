@@ -1,6 +1,6 @@
 /* The two calls, and what belongs to them: a client for an API key, and the user it is connected as. */
 import { Calls, type CallOptions } from "./calls.js";
-import { Channel, Core, PAGE, sortList, type ChannelHost } from "./channel.js";
+import { Channel, Core, isForAll, PAGE, sortList, type ChannelHost, type Recording } from "./channel.js";
 import { BeckError, CODE, toError } from "./errors.js";
 import { Handlers, Listeners } from "./events.js";
 import { exchange, whyUnreachable, type Place, type Reply } from "./http.js";
@@ -9,7 +9,7 @@ import { ChannelList } from "./list.js";
 import { normalised, sameOptions, type Settings } from "./options.js";
 import { Outbox } from "./outbox.js";
 import { LIMIT } from "./schema.js";
-import { clock, type Snapshot } from "./state.js";
+import type { Snapshot } from "./state.js";
 import { randomId, utf8Length } from "./text.js";
 import { NO_TOKEN, Tokens, type TokenSource } from "./token.js";
 import type {
@@ -52,6 +52,7 @@ export class BeckChat {
   private readonly outbox: Outbox;
   private readonly cores = new Map<string, Core>();
   private readonly lists = new Set<ChannelList>();
+  private readonly recordings = new Set<ChatEvent[]>();
   private readonly channelHost: ChannelHost;
   private own: OwnUser | null = null;
   private attempt: Attempt | null = null;
@@ -99,7 +100,7 @@ export class BeckChat {
         send: (type, id, message) =>
           this.calls.request("POST", `/channels/${encodeURIComponent(type)}/${encodeURIComponent(id)}/message`, { body: { message } }),
         changed: (cid) => this.withCore(cid, (core) => core.store.setUnsent(this.outbox.of(cid))),
-        sent: (cid, message) => this.withCore(cid, (core) => core.store.apply({ type: "message.new", message })),
+        sent: (cid, message) => this.withCore(cid, (core) => core.store.find(message.id) || core.store.apply({ type: "message.new", message })),
         user: () => this.own ?? { id: this.lastId },
         log: (text) => this.settings.log("warn", text),
       },
@@ -114,6 +115,7 @@ export class BeckChat {
       keep: (core) => void this.cores.set(core.data.cid, core),
       log: (text) => this.settings.log("warn", text),
       report,
+      record: () => this.record(),
     };
   }
 
@@ -304,18 +306,28 @@ export class BeckChat {
 
   /** At most 30 channels, watched unless `watch` is false, with their state. */
   async queryChannels(filter: Filter, sort: Sort = [], options: QueryChannelsOptions = {}): Promise<Channel[]> {
-    const since = clock.now;
     const { limit, offset, message_limit, member_limit, watch = true, presence = false, state = true } = options;
     const body = { filter_conditions: filter, sort: sortList(sort), limit, offset, message_limit, member_limit, watch, presence, state };
-    const reply = await this.calls.request("POST", "/channels", { body, needsConnection: watch || presence });
-    return (reply.channels as Snapshot[]).map((s) => {
-      const channel = this.channel(s.channel.type, s.channel.id);
-      this.withCore(channel.cid, (core) => {
-        core.isWatched ||= watch;
-        if (state) core.take(s, message_limit ?? PAGE, since);
+    const seen = this.record();
+    try {
+      const reply = await this.calls.request("POST", "/channels", { body, needsConnection: watch || presence });
+      return (reply.channels as Snapshot[]).map((s) => {
+        const channel = this.channel(s.channel.type, s.channel.id);
+        this.withCore(channel.cid, (core) => {
+          core.isWatched ||= watch;
+          if (state) core.take(s, message_limit ?? PAGE, seen.events);
+        });
+        return channel;
       });
-      return channel;
-    });
+    } finally {
+      seen.end();
+    }
+  }
+
+  private record(): Recording {
+    const events: ChatEvent[] = [];
+    this.recordings.add(events);
+    return { events, end: () => void this.recordings.delete(events) };
   }
 
   /** With `presence`, `user.presence.changed` and `user.updated` of them follow. */
@@ -393,6 +405,8 @@ export class BeckChat {
       local: (e) => this.give({ created_at: new Date().toISOString(), ...e }),
       changed: () => this.listeners?.changed(),
       up: (_isFirst, hello) => {
+        // What was recorded before a hole cannot be set on top of an answer from after it.
+        if (hello.resumed !== true) for (const events of this.recordings) events.length = 0;
         this.own = hello.me ?? this.own ?? ({ id: this.lastId } as OwnUser);
         this.attempt?.resolve(this.own);
         this.calls.open(true);
@@ -435,9 +449,15 @@ export class BeckChat {
     const cid = e.cid ?? e.channel?.cid;
     if (e.type === "connection.changed" && e.online === false) this.outbox.down();
     if (e.type === "connection.recovered" && e.gap === true) void this.reload();
+    for (const events of this.recordings) events.push(e);
     if (cid && cid !== "*") this.cores.get(cid)?.apply(e);
-    else if (e.type === "notification.mark_read" || e.type === "user.messages.deleted") for (const core of this.cores.values()) core.apply(e);
+    else if (isForAll(e)) for (const core of this.cores.values()) core.apply(e);
     for (const list of [...this.lists]) list.apply(e);
+    this.handlers.give(e);
+  }
+
+  private tell(e: ChatEvent): void {
+    this.cores.get(e.cid ?? "")?.handlers.give(e);
     this.handlers.give(e);
   }
 
@@ -468,14 +488,16 @@ export class BeckChat {
   private async recover(since: string | null, isCurrent: () => boolean): Promise<boolean> {
     const { watched, followed } = this.link;
     const cids = [...watched];
+    const fresh = new Set<string>();
     let isWhole = true;
+    for (const cid of cids) this.cores.get(cid)?.store.distrust();
     try {
       for (const list of [...this.lists]) {
         await list.refresh();
         if (!isCurrent()) return false;
       }
       for (const page of pages(cids, LIMIT.QUERY_CHANNELS)) {
-        await this.queryChannels({ cid: { $in: page } }, [], { limit: page.length, message_limit: PAGE });
+        for (const c of await this.queryChannels({ cid: { $in: page } }, [], { limit: page.length, message_limit: PAGE })) fresh.add(c.cid);
         if (!isCurrent()) return false;
       }
       for (const page of pages([...followed], FOLLOW_PAGE)) {
@@ -485,7 +507,12 @@ export class BeckChat {
       for (const page of since ? pages(cids, SYNC_PAGE) : []) {
         const reply = await this.calls.request("POST", "/sync", { body: { channel_cids: page, last_sync_at: since } });
         if (!isCurrent()) return false;
-        for (const e of reply.events as ChatEvent[]) this.take(e);
+        // Those who are told hear of each; what was asked just now contains it already.
+        for (const e of reply.events as ChatEvent[]) {
+          if (e.message) e.message.status = "sent";
+          if (e.cid && !fresh.has(e.cid)) this.take(e);
+          else this.tell(e);
+        }
       }
     } catch (e) {
       const error = toError(e, "network", "recovery");

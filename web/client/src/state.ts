@@ -1,6 +1,7 @@
-/* What is known of one channel, and how events change it. An event may come before or after the answer that already contains it, and
- * answers may be older than events: the newer version of a thing wins, and what is gone for good stays gone. Arrays and records are
- * replaced, never changed, so that `===` tells a change. */
+/* What is known of one channel, and how events change it. An answer to a query is right as of some moment while it was under way: it
+ * replaces what was known, and then the events that came since the question are applied again. So an event may come before or after the
+ * answer that already contains it, and changes nothing then. Arrays and records are replaced, never changed, so that `===` tells a
+ * change. */
 import { timeKey } from "./text.js";
 import type { ChannelData, ChatEvent, Member, Message, ReadState, User } from "./types.js";
 
@@ -35,9 +36,6 @@ export interface Snapshot {
   watcher_count?: number;
   membership?: Member;
 }
-
-/** Counts the events that were taken in. An answer is as old as this was when it was asked for: what changed since then is newer. */
-export const clock = { now: 0 };
 
 /** Hard-deleted ids that are remembered, against an answer that is older than the deletion. */
 const GONE_MAX = 1000;
@@ -99,10 +97,9 @@ export class Store {
   private newest = "";
   private cut = "";
   private snapshotAt = 0;
+  private hasRead = false;
+  private isSuspect = false;
   private readonly gone = new Set<string>();
-  /** When events changed "member:john", "watcher:john", "read:john" last. */
-  private readonly changed = new Map<string, number>();
-  private suspects: ReadonlySet<string> | null = null;
 
   /** `recount`: the reply count of this message cannot be told from events alone. */
   constructor(
@@ -125,6 +122,20 @@ export class Store {
   private counts(m: Message): boolean {
     const isOrdinary = m.silent !== true && !["error", "ephemeral", "deleted"].includes(m.type);
     return isInChannel(m) && isOrdinary && m.user?.id !== this.ownId();
+  }
+
+  /** Of the messages that are here, those after this time that are unread by then. */
+  private countAfter(at: string | undefined): number {
+    return this.sent.filter((m) => key(m) > timeKey(at) && this.counts(m)).length;
+  }
+
+  private get ownRead(): ReadState | undefined {
+    return this.state.read[this.ownId()];
+  }
+
+  private setUnread(unread: number): void {
+    const own = this.ownRead;
+    this.set({ unread, ...(own && { read: { ...this.state.read, [own.user.id]: { ...own, unread_messages: unread } } }) });
   }
 
   private set(part: Partial<ChannelState>): void {
@@ -169,10 +180,19 @@ export class Store {
     this.setMessages();
   }
 
+  /** An answer about one message, which may know of replies whose events are still to come. */
+  recounted(m: Message): void {
+    this.snapshotAt = Date.now();
+    this.message(m);
+  }
+
   message(m: Message): void {
     if (this.isGone(m)) return;
     const sent: Message = { ...m, status: "sent" };
-    if (isInChannel(sent)) {
+    const [first] = this.sent;
+    // One from before what is loaded would stand beside a hole.
+    const isTooOld = this.state.hasOlder && first !== undefined && isBefore(sent, first);
+    if (isInChannel(sent) && !isTooOld) {
       this.sent = put(this.sent, sent);
       if (key(sent) > this.newest) this.newest = key(sent);
     }
@@ -192,66 +212,43 @@ export class Store {
     this.setMessages();
   }
 
-  /** Events were missed: of what stands here only that counts which the next answer has, or which comes meanwhile. */
+  /** Events were missed: of the messages that stand here only those count which the next answer has. */
   distrust(): void {
-    this.suspects = new Set(this.sent.map((m) => m.id));
+    this.isSuspect = true;
   }
 
-  /** An answer that was asked for at `since`, with at most `limit` messages. */
-  snapshot(s: Snapshot, limit: number, since: number): void {
-    if (s.messages) this.takeMessages(this.fresh(s.messages), limit);
+  /** An answer: `limit` messages up to the newest were asked for, or, null, some other page. */
+  snapshot(s: Snapshot, limit: number | null): void {
+    if (s.messages) this.takeMessages(s.messages.map((m) => ({ ...m, status: "sent" })), limit);
     const part: Partial<ChannelState> = {};
-    if (s.members) part.members = this.merged("member", this.state.members, s.members, (m) => m.user_id, since);
-    if (s.watchers) part.watchers = this.merged("watcher", this.state.watchers, s.watchers, (u) => u.id, since);
+    if (s.members) part.members = Object.fromEntries(s.members.map((m) => [m.user_id, m]));
+    if (s.watchers) part.watchers = Object.fromEntries(s.watchers.map((u) => [u.id, u]));
     if (s.watcher_count !== undefined) part.watcher_count = s.watcher_count;
     if (s.read) {
-      const own = this.ownId();
-      part.read = this.merged("read", this.state.read, s.read, (r) => r.user.id, since);
-      const isOwnNewer = (this.changed.get(`read:${own}`) ?? -1) > since && this.state.read[own] !== undefined;
-      if (!isOwnNewer) part.unread = (part.read[own]?.unread_messages ?? 0) + this.newerThan(s.messages);
+      part.read = Object.fromEntries(s.read.map((r) => [r.user.id, r]));
+      part.unread = part.read[this.ownId()]?.unread_messages ?? 0;
+      this.hasRead = true;
     }
     this.set(part);
     this.setMessages();
-    for (const [name, at] of this.changed) if (at <= since) this.changed.delete(name);
   }
 
-  /** Messages that came while the answer was on its way. */
-  private newerThan(list: readonly Message[] | undefined): number {
-    const end = list?.[list.length - 1];
-    return list ? this.sent.filter((m) => this.counts(m) && (!end || key(m) > key(end))).length : 0;
-  }
-
-  private takeMessages(list: readonly Message[], limit: number): void {
-    const suspects = this.suspects;
-    const known = suspects ? this.sent.filter((m) => !suspects.has(m.id)) : this.sent;
+  private takeMessages(list: readonly Message[], limit: number | null): void {
     const [first] = list;
-    const end = list[list.length - 1];
-    // A list that does not touch what is known would leave a hole between them.
-    const touches = !suspects && first !== undefined && known.some((m) => m.id === first.id || !isBefore(m, first));
-    this.suspects = null;
-    this.sent = putAll(touches || !end ? known : known.filter((m) => key(m) > key(end)), list);
-    const last = this.sent[this.sent.length - 1];
-    if (last && key(last) > this.newest) this.newest = key(last);
-    if (!touches) this.sentReplies = {};
-    this.set({ hasOlder: touches ? this.state.hasOlder : list.length >= limit });
-    this.snapshotAt = Date.now();
-  }
-
-  /** The answer's list, but for those whom an event has changed since it was asked for. */
-  private merged<T>(kind: string, old: Readonly<Record<string, T>>, list: readonly T[], id: (t: T) => string, since: number): Record<string, T> {
-    const next = Object.fromEntries(list.map((t) => [id(t), t]));
-    for (const [name, at] of this.changed) {
-      if (at <= since || !name.startsWith(`${kind}:`)) continue;
-      const who = name.slice(kind.length + 1);
-      const now = old[who];
-      if (now) next[who] = now;
-      else delete next[who];
+    for (const m of list) this.gone.delete(m.id); // its deletion is applied again
+    if (limit === null) {
+      this.sent = putAll(this.sent, list);
+    } else if (limit > 0) {
+      // What is older stays when it stands next to the list: elsewhere there would be a hole between them.
+      const touches = !this.isSuspect && first !== undefined && list.length >= limit && lastIndex(this.sent, first.id) >= 0;
+      this.isSuspect = false;
+      this.sent = [...(touches ? this.sent.filter((m) => isBefore(m, first)) : []), ...list];
+      if (!touches) this.sentReplies = {};
+      this.set({ hasOlder: touches ? this.state.hasOlder : list.length >= limit });
+      this.snapshotAt = Date.now();
     }
-    return next;
-  }
-
-  private note(kind: string, id: string): void {
-    this.changed.set(`${kind}:${id}`, clock.now);
+    const last = this.sent[this.sent.length - 1];
+    this.newest = last ? key(last) : this.cut;
   }
 
   older(list: readonly Message[], limit: number): void {
@@ -276,29 +273,35 @@ export class Store {
 
   /* ---- events ---- */
 
-  apply(e: ChatEvent): void {
-    clock.now++;
-    if (e.message && /^(message\.(updated|undeleted)|reaction\.)/.test(e.type)) this.message(e.message);
-    else if (e.type === "message.new" || e.type === "notification.message_new") this.onNew(e);
+  /** `isAgain`: it has come before the last answer, which may contain it. */
+  apply(e: ChatEvent, isAgain = false): void {
+    if (e.message && e.type === "message.undeleted") this.onUndeleted(e.message);
+    else if (e.message && /^(message\.updated|reaction\.)/.test(e.type)) this.message(e.message);
+    else if (e.type === "message.new" || e.type === "notification.message_new") this.onNew(e, isAgain);
     else if (e.type === "message.deleted") this.onDeleted(e);
     else if (e.type === "message.read") this.onRead(e);
     else if (e.type === "message.delivered") this.onDelivered(e);
-    else if (e.type === "notification.mark_read") this.onOwnRead(e);
+    else if (e.type === "notification.mark_read") this.onRead(e);
     else if (e.type === "notification.mark_unread") this.onOwnUnread(e);
     else if (/^(channel|notification\.channel)[._]truncated$/.test(e.type)) this.onTruncated(e);
+    else if (e.type === "channel.hidden" && e.clear_history === true) this.onHistoryCleared(e);
     else if (e.type.startsWith("member.") || e.type === "notification.added_to_channel") this.onMember(e);
     else if (e.type.startsWith("user.watching.")) this.onWatching(e);
     else if (e.type === "user.messages.deleted") this.onUserWiped(e);
   }
 
-  private onNew(e: ChatEvent): void {
+  private onNew(e: ChatEvent, isAgain: boolean): void {
     const m = e.message;
     if (!m || this.isGone(m)) return;
     const isKnown = this.find(m.id) !== undefined;
-    if (!isKnown && this.counts(m) && key(m) > this.newest) this.set({ unread: this.state.unread + 1 });
-    if (isInChannel(m) && m.user?.id === this.ownId()) this.readUpTo(m.user, m.created_at, m.id);
-    if (m.parent_id && !isKnown && this.find(m.parent_id)) this.onReply(m.parent_id);
-    this.message(m);
+    const isHere = !isInChannel(m) || lastIndex(this.sent, m.id) >= 0;
+    // Who has no read state is no member, and nothing is unread for him.
+    if (!isHere && this.counts(m) && key(m) > this.newest && (this.ownRead || !this.hasRead)) this.setUnread(this.state.unread + 1);
+    if (m.parent_id && (!isKnown || isAgain) && this.find(m.parent_id)) this.onReply(m.parent_id);
+    // No version of it is older, and no counts are.
+    if (!isKnown || !isHere) this.message(m);
+    // Who writes has read. Those who hide it have no entry.
+    if (m.user && isInChannel(m) && this.state.read[m.user.id]) this.readUpTo(m.user, m.created_at, m.id);
     if (m.user) this.stopTyping(m.user.id);
     if (e.watcher_count !== undefined) this.set({ watcher_count: e.watcher_count });
   }
@@ -314,11 +317,29 @@ export class Store {
     const m = e.message;
     if (!m) return;
     const known = this.find(m.id);
-    const lastRead = timeKey(this.state.read[this.ownId()]?.last_read);
-    const wasUnread = this.counts({ ...m, type: known?.type ?? "regular" }) && key(m) > lastRead;
-    if (wasUnread && !this.isGone(m) && this.state.unread > 0) this.set({ unread: this.state.unread - 1 });
+    const [first] = this.sent;
+    const isTaken = !known && first !== undefined && isBefore(first, m); // the last answer did not have it any more
+    if (!isTaken && !this.isGone(m)) this.leaveUnread({ ...m, type: known?.type ?? "regular" });
+    if (e.hard_delete === true)
+      for (const reply of this.sent)
+        if (reply.parent_id === m.id) {
+          this.leaveUnread(reply);
+          this.removeMessage(reply.id);
+        }
     if (e.hard_delete === true || e.deleted_for_me === true) this.removeMessage(m.id);
     else this.message(m);
+    if (m.parent_id && this.find(m.parent_id)) this.recount(m.parent_id);
+  }
+
+  private leaveUnread(m: Message): void {
+    if (this.counts(m) && key(m) > timeKey(this.ownRead?.last_read) && this.state.unread > 0) this.setUnread(this.state.unread - 1);
+  }
+
+  private onUndeleted(m: Message): void {
+    const known = this.find(m.id);
+    const isNews = known?.type === "deleted" && timeKey(known.updated_at) < timeKey(m.updated_at);
+    if (isNews && this.counts(m) && key(m) > timeKey(this.ownRead?.last_read)) this.setUnread(this.state.unread + 1);
+    this.message(m);
     if (m.parent_id && this.find(m.parent_id)) this.recount(m.parent_id);
   }
 
@@ -332,26 +353,26 @@ export class Store {
 
   private readUpTo(user: User, at: string, messageId: string | undefined): void {
     const old = this.state.read[user.id];
-    this.note("read", user.id);
-    if (old && timeKey(old.last_read) > timeKey(at)) return;
+    if (old && timeKey(old.last_read) >= timeKey(at)) return;
     const entry: ReadState = { ...old, user, last_read: at, unread_messages: 0, ...(messageId && { last_read_message_id: messageId }) };
     delete entry.first_unread_message_id;
     this.set({ read: { ...this.state.read, [user.id]: entry } });
-    if (user.id === this.ownId()) this.set({ unread: 0 });
+    if (user.id === this.ownId()) this.setUnread(this.countAfter(at));
   }
 
+  /** He has read up to now; or up to the message that is named, when there were others after it. */
   private onRead(e: ChatEvent): void {
-    if (e.user && e.created_at && !e.thread) this.readUpTo(e.user, e.created_at, e.last_read_message_id as string | undefined);
-  }
-
-  private onOwnRead(e: ChatEvent): void {
-    if (e.user && e.created_at && !e.thread_id) this.readUpTo(e.user, e.created_at, e.last_read_message_id as string | undefined);
+    if (!e.user || !e.created_at || e.thread || e.thread_id) return;
+    if (!e.cid && this.state.unread === 0) return; // all channels: those where something was unread
+    const id = e.last_read_message_id as string | undefined;
+    const target = id ? this.find(id) : undefined;
+    const isPart = target && this.sent.some((m) => isBefore(target, m) && key(m) <= timeKey(e.created_at) && m.type !== "deleted");
+    this.readUpTo(e.user, isPart ? target.created_at : e.created_at, id);
   }
 
   private onOwnUnread(e: ChatEvent): void {
     if (!e.user || typeof e.last_read_at !== "string") return;
-    this.note("read", e.user.id);
-    const unread = typeof e.unread_messages === "number" ? e.unread_messages : this.state.unread;
+    const unread = (typeof e.unread_messages === "number" ? e.unread_messages : this.state.unread) + this.countAfter(e.created_at);
     const entry = {
       ...this.state.read[e.user.id],
       user: e.user,
@@ -372,21 +393,29 @@ export class Store {
   }
 
   private onTruncated(e: ChatEvent): void {
-    const cut = timeKey((e.channel?.truncated_at as string | undefined) ?? e.created_at);
-    if (cut > this.cut) this.cut = cut;
-    this.sent = this.sent.filter((m) => key(m) > cut);
-    this.sentReplies = {};
-    this.set({ hasOlder: false, unread: 0 });
+    this.cutBefore((e.channel?.truncated_at as string | undefined) ?? e.created_at);
     if (e.message) this.message(e.message);
+  }
+
+  private onHistoryCleared(e: ChatEvent): void {
+    this.cutBefore(e.created_at);
+    if (e.user && e.created_at && this.ownRead) this.readUpTo(e.user, e.created_at, undefined);
+  }
+
+  private cutBefore(at: string | undefined): void {
+    if (timeKey(at) > this.cut) this.cut = timeKey(at);
+    this.sent = this.sent.filter((m) => key(m) > this.cut);
+    this.sentReplies = {};
+    this.set({ hasOlder: false });
+    const lastRead = this.ownRead?.last_read;
+    this.setUnread(this.countAfter(timeKey(lastRead) > timeKey(at) ? lastRead : at));
     this.setMessages();
   }
 
   private onMember(e: ChatEvent): void {
     const id = e.member?.user_id;
     if (!id) return;
-    this.note("member", id);
     if (e.type === "member.removed") {
-      this.note("read", id);
       this.set({ members: without(this.state.members, id), read: without(this.state.read, id) });
       return;
     }
@@ -397,7 +426,6 @@ export class Store {
 
   private onWatching(e: ChatEvent): void {
     if (!e.user) return;
-    this.note("watcher", e.user.id);
     const isStart = e.type === "user.watching.start";
     const watchers = isStart ? { ...this.state.watchers, [e.user.id]: e.user } : without(this.state.watchers, e.user.id);
     this.set({ watchers, watcher_count: e.watcher_count ?? this.state.watcher_count });
@@ -428,6 +456,7 @@ export class Store {
   clear(): void {
     this.sent = [];
     this.sentReplies = {};
+    this.hasRead = false;
     this.state = { ...EMPTY };
     this.setMessages();
   }

@@ -1,7 +1,7 @@
 """The C library: its size, and what it does over one client."""
 import json, os, re, statistics, subprocess
 
-from measure.beckd import KEY, Beckd, http_text, token
+from measure.beckd import KEY, SECRET, Beckd, http_text, token
 from measure.load import load_http
 from measure.processes import BIN, ROOT, run_program
 
@@ -17,6 +17,20 @@ def sections():
 def program(what, s, user, *args):
     scheme = "https" if s.is_tls else "http"
     return json.loads(run_program([f"{BIN}/bench_client", what, f"{scheme}://{s.addr}", KEY, user, token(user_id=user), *map(str, args)]))
+
+
+CHATTERS = 50
+
+
+def chatter(s, clients, seconds, rate):
+    """Whole clients in one channel, by the tool that users have; it fails when a message was refused or not delivered to all."""
+    out = subprocess.run([f"{BIN}/beck", "load", "--json", "--clients", str(clients), "--seconds", str(seconds), "--rate", str(rate), "messaging:load"],
+                         check=True, stdout=subprocess.PIPE, env={**os.environ, "BECK_URL": f"http://{s.addr}", "BECK_API_KEY": KEY, "BECK_API_SECRET": SECRET})
+    return json.loads(out.stdout)
+
+
+def middle(rounds, what, percentile):
+    return statistics.median(r[what][percentile] for r in rounds)
 
 
 def client(report):
@@ -36,6 +50,11 @@ def client(report):
     rounds = [program("requests", s, "u0", 6) for _ in range(report.rounds)]
     report.add("libbeck: calls over one client, 32 at once", "", f"{statistics.median(r['at_once'] for r in rounds):,.0f}/s",
                f"{statistics.median(r['one_by_one'] for r in rounds):,.0f}/s one by one", f"{s.how}; bench_client requests .. 6")
+    rounds = [chatter(s, CHATTERS, 5, 100) for _ in range(report.rounds)]
+    report.add(f"libbeck: {CHATTERS} clients, 100 messages a second in one channel", "",
+               f"delivered p50 {middle(rounds, 'deliver_ms', 'p50'):.1f} ms, p99 {middle(rounds, 'deliver_ms', 'p99'):.1f} ms",
+               f"acknowledged p50 {middle(rounds, 'acknowledge_ms', 'p50'):.1f} ms, p99 {middle(rounds, 'acknowledge_ms', 'p99'):.1f} ms; from the call on, "
+               "all clients on the server's machine", f"{s.how}; beck load --clients {CHATTERS} --seconds 5 --rate 100 ..")
     recovered = []
     for n in range(report.rounds):
         state = f"{s.dir}/state-{n}"

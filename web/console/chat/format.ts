@@ -56,7 +56,7 @@ export function othersIn(channel: Channel, me: string | undefined): User[] {
 export function titleOf(channel: Channel, me: string | undefined): string {
   if (channel.data.name) return channel.data.name;
   const others = othersIn(channel, me);
-  if (others.length) return new Intl.ListFormat(lang()).format(others.slice(0, 4).map(nameOf));
+  if (others.length) return t.list.names(others.slice(0, 4).map(nameOf));
   return channel.data.member_count === 1 ? t.list.nobody : channel.id;
 }
 

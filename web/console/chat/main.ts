@@ -118,7 +118,7 @@ class BeckPage extends LitElement {
         align-items: center;
         gap: var(--beck-3);
         min-block-size: 4rem;
-        padding-inline: var(--beck-5) var(--beck-4);
+        padding-inline: var(--beck-4);
         font-size: var(--beck-title);
         font-weight: 600;
       }

@@ -2,7 +2,8 @@
 
 const plurals = new Intl.PluralRules("en");
 const count = (n: number, one: string, other: string) => `${n.toLocaleString("en")} ${plurals.select(n) === "one" ? one : other}`;
-const list = (names: readonly string[]) => new Intl.ListFormat("en").format(names);
+const lists = new Intl.ListFormat("en");
+const list = (names: readonly string[]) => lists.format(names);
 
 /** What a problem is called, and what to do about it. */
 export type Problem = readonly [title: string, advice: string];
@@ -59,6 +60,7 @@ export const strings = {
     nothing: "No messages yet",
     online: "online",
     nobody: "Only you",
+    names: list,
     draft: "Draft:",
     badge: (n: number) => (n > 99 ? "99+" : n.toLocaleString("en")),
   },

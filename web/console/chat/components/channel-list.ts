@@ -8,7 +8,7 @@ import { companion, nameOf, previewOf, shortTime, titleOf } from "../format.js";
 import { explain } from "../problems.js";
 import { strings as t, type Problem } from "../strings.js";
 import { base } from "../theme.js";
-import { avatarOf } from "./avatar.js";
+import { avatarOf, avatarStyles } from "./avatar.js";
 
 /** The conversations of a client's user, newest first. Fires `pick` with the channel. */
 export class BeckChannelList extends LitElement {
@@ -20,6 +20,7 @@ export class BeckChannelList extends LitElement {
 
   static override styles = [
     base,
+    avatarStyles,
     css`
       :host {
         display: block;
@@ -56,7 +57,7 @@ export class BeckChannelList extends LitElement {
       }
       .words {
         display: grid;
-        grid-template-columns: 1fr auto;
+        grid-template: auto 1.375rem / 1fr auto;
         column-gap: var(--beck-2);
         align-items: baseline;
         min-inline-size: 0;
@@ -66,6 +67,9 @@ export class BeckChannelList extends LitElement {
       }
       .time {
         font-variant-numeric: tabular-nums;
+      }
+      .preview {
+        align-self: center;
       }
       .has-unread .preview {
         color: var(--beck-ink);

@@ -19,7 +19,7 @@ import { Journal } from "../journal.js";
 import { explain } from "../problems.js";
 import { strings as t, type Problem } from "../strings.js";
 import { base } from "../theme.js";
-import { avatarOf } from "./avatar.js";
+import { avatarOf, avatarStyles } from "./avatar.js";
 import "./channel-list.js";
 import "./composer.js";
 import type { BeckComposer } from "./composer.js";
@@ -71,6 +71,7 @@ export class BeckChatElement extends LitElement {
 
   static override styles = [
     base,
+    avatarStyles,
     css`
       :host {
         display: grid;
@@ -115,7 +116,7 @@ export class BeckChatElement extends LitElement {
         font-size: var(--beck-title);
         font-weight: 600;
       }
-      .me beck-avatar {
+      .me .avatar {
         --size: 2rem;
       }
       .pill {

@@ -61,7 +61,7 @@ export class BeckConnection extends LitElement {
       .state.bad {
         background: var(--beck-clay-tint);
       }
-      .state strong {
+      .state :is(strong, .small) {
         display: block;
       }
       .lamp {

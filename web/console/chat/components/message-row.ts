@@ -24,14 +24,29 @@ export interface RowContext {
   act(what: Act, message: Message): void;
 }
 
+interface Times {
+  clock: string;
+  full: string;
+}
+/** Rows are drawn many times while one scrolls, and times are dear to write. */
+const written = new WeakMap<Message, Times>();
+function timesOf(m: Message): Times {
+  let times = written.get(m);
+  if (!times) {
+    const { at } = whenOf(m);
+    written.set(m, (times = { clock: clock(at), full: fullTime(at) }));
+  }
+  return times;
+}
+
 export function messageRow(row: MessageRow, c: RowContext) {
   const m = row.message;
   if (m.type === "system") return html`<div class="row line small quiet" data-key=${row.key}><span dir="auto">${m.text}</span></div>`;
   const isOwn = m.user?.id === c.me;
   const name = nameOf(m.user);
-  const { at } = whenOf(m);
+  const times = timesOf(m);
   return html`<div class="row message ${isOwn ? "own" : ""} ${row.first ? "first" : ""} ${row.last ? "last" : ""} ${m.id === c.litId ? "lit" : ""}"
-      data-key=${row.key} role="article" tabindex="-1" aria-label=${t.messages.article(name, fullTime(at))}>
+      data-key=${row.key} role="article" tabindex="-1" aria-label=${t.messages.article(name, times.full)}>
     <div class="stack">
       ${row.first && !isOwn ? html`<div class="author small cut" dir="auto">${name}</div>` : nothing}
       <div class="held">
@@ -43,7 +58,7 @@ export function messageRow(row: MessageRow, c: RowContext) {
         </div>
         ${c.activeId === m.id ? tools(m, isOwn, c) : nothing}
       </div>
-      ${m.status === "failed" ? failure(m, c) : row.last || m.status === "pending" ? meta(m, at, isOwn, c) : nothing}
+      ${m.status === "failed" ? failure(m, c) : row.last || m.status === "pending" ? meta(m, times, isOwn, c) : nothing}
       ${m.reply_count && !c.isThread ? repliesButton(m, c) : nothing}
     </div>
   </div>`;
@@ -90,8 +105,8 @@ function failure(m: Message, c: RowContext) {
     <button @click=${() => c.act("drop", m)}>${t.messages.drop}</button></div>`;
 }
 
-function meta(m: Message, at: number, isOwn: boolean, c: RowContext) {
-  return html`<div class="meta small quiet"><time datetime=${m.created_at} title=${fullTime(at)}>${clock(at)}</time>
+function meta(m: Message, times: Times, isOwn: boolean, c: RowContext) {
+  return html`<div class="meta small quiet"><time datetime=${m.created_at} title=${times.full}>${times.clock}</time>
     ${m.message_text_updated_at ? html`<span>${t.messages.edited}</span>` : nothing}
     ${isOwn && !isDeleted(m) ? state(m, c) : nothing}</div>`;
 }
@@ -108,6 +123,7 @@ function state(m: Message, c: RowContext) {
 export const messageStyles = css`
   .row {
     display: flow-root;
+    contain: layout style;
     padding-inline: var(--beck-4);
   }
   .line {
@@ -127,7 +143,7 @@ export const messageStyles = css`
   .message.own {
     justify-content: end;
   }
-  .held beck-avatar {
+  .held .avatar {
     --size: 2rem;
     position: absolute;
     inset-inline-start: -2.5rem;

@@ -1,5 +1,5 @@
 import { LitElement, css, html, nothing } from "lit";
-import { property, query, state } from "lit/decorators.js";
+import { property, state } from "lit/decorators.js";
 import { repeat } from "lit/directives/repeat.js";
 import type { BeckChat, Channel, Message } from "beck-chat";
 import { Follow } from "../follow.js";
@@ -8,11 +8,14 @@ import { icons } from "../icons.js";
 import { Heights, rowsOf, whenOf, type Row } from "../rows.js";
 import { strings as t } from "../strings.js";
 import { base } from "../theme.js";
+import { avatarStyles } from "./avatar.js";
 import { messageRow, messageStyles, type Act, type RowContext } from "./message-row.js";
 
 const PAGE = 100;
 /** Closer than this to the end counts as being there. */
 const NEAR = 48;
+/** Milliseconds without a scroll after which it has ended. */
+const REST = 150;
 /** Pixels of air after the last message. */
 const AFTER = 8;
 /** So many pages are looked through for a message that was quoted. */
@@ -32,16 +35,22 @@ export class BeckMessages extends LitElement {
   @state() private loading: "no" | "yes" | "failed" = "no";
   @state() private news = "";
 
-  @query(".scroller") private scroller!: HTMLElement;
-  @query(".above") private above!: HTMLElement;
-  @query(".below") private below!: HTMLElement;
-
   private readonly follow = new Follow(this);
   private readonly heights = new Heights();
+  private scroller: HTMLElement | null = null;
+  /** Height and width of the scroller, known without asking for a layout. */
+  private view = 800;
+  private width = 600;
   private messages: readonly Message[] = [];
   private built: { messages: readonly Message[]; freshId: string | null; isWhole: boolean; width: number } | null = null;
   private from = 0;
   private to = 0;
+  /** How far the rows stand below where their heights would put them. While somebody scrolls, what turns out taller or shorter than guessed goes
+   * in here: setting `scrollTop` would stop his scroll. */
+  private drift = 0;
+  private seenTop = 0;
+  private scrolledAt = 0;
+  private resting: ReturnType<typeof setTimeout> | undefined;
   /** What stays where it is when something above it changes: a row, and how far it is scrolled past. Null: the end. */
   private anchor: { key: string; past: number } | null = null;
   private isReading = false;
@@ -51,6 +60,7 @@ export class BeckMessages extends LitElement {
 
   static override styles = [
     base,
+    avatarStyles,
     messageStyles,
     css`
       :host {
@@ -60,8 +70,7 @@ export class BeckMessages extends LitElement {
         min-block-size: 0;
       }
       .scroller {
-        display: flex;
-        flex-direction: column;
+        contain: layout paint style;
         overflow-y: auto;
         overflow-x: clip;
         overscroll-behavior: contain;
@@ -69,22 +78,6 @@ export class BeckMessages extends LitElement {
         scrollbar-width: thin;
         scrollbar-color: var(--beck-line) transparent;
         outline-offset: -2px;
-      }
-      .above {
-        flex: none;
-        margin-block-start: auto;
-      }
-      .below,
-      .row {
-        flex: none;
-      }
-      .scroller::after {
-        content: "";
-        flex: none;
-        block-size: ${AFTER}px;
-      }
-      .is-thread .above {
-        margin-block-start: 0;
       }
       .date,
       .fresh {
@@ -176,10 +169,7 @@ export class BeckMessages extends LitElement {
     super.disconnectedCallback();
     document.removeEventListener("visibilitychange", this.onVisible);
     this.sizes.disconnect();
-  }
-
-  override firstUpdated(): void {
-    this.sizes.observe(this.scroller);
+    clearTimeout(this.resting);
   }
 
   private readonly onVisible = () => this.requestUpdate();
@@ -210,6 +200,7 @@ export class BeckMessages extends LitElement {
     this.follow.these(this.client, this.channel);
     if (!this.channel) return;
     if (changed.has("channel") || changed.has("parentId")) this.open();
+    else this.look();
     this.take();
     this.build();
     this.place();
@@ -268,34 +259,30 @@ export class BeckMessages extends LitElement {
   }
 
   private build(): void {
-    const next = { messages: this.messages, freshId: this.freshId, isWhole: !this.hasOlder && !this.parentId, width: this.scroller?.clientWidth ?? 600 };
+    const next = { messages: this.messages, freshId: this.freshId, isWhole: !this.hasOlder && !this.parentId, width: this.width };
     const b = this.built;
     if (b && b.width === next.width && b.freshId === next.freshId && b.isWhole === next.isWhole && same(b.messages, next.messages)) return;
     this.built = next;
     this.heights.set(rowsOf(next.messages, next.freshId, next.isWhole), next.width);
   }
 
-  private get view(): number {
-    return this.scroller?.clientHeight || 800;
-  }
-
   private get end(): number {
     return Math.max(0, this.heights.total - this.view + AFTER);
   }
 
-  /** Where the scroller should stand. */
+  /** Where the scroller should stand, were there no drift. */
   private get wanted(): number {
     if (!this.anchor) return this.end;
     const index = this.heights.indexOf(this.anchor.key);
-    const y = index < 0 ? (this.scroller?.scrollTop ?? 0) : this.heights.top(index) + this.anchor.past;
+    const y = index < 0 ? this.seenTop - this.drift : this.heights.top(index) + this.anchor.past;
     return Math.max(0, Math.min(y, this.end));
   }
 
-  /** A screen and a half more on either side, so that a scroll of one screen has something to show. */
+  /** Most of a screen more on either side, so that a scroll finds something there. */
   private place(): void {
     const { view, wanted, heights } = this;
-    this.from = heights.at(wanted - view);
-    this.to = Math.min(heights.rows.length, heights.at(wanted + view * 2) + 1);
+    this.from = heights.at(wanted - view * 0.8);
+    this.to = Math.min(heights.rows.length, heights.at(wanted + view * 1.8) + 1);
   }
 
   override render() {
@@ -304,11 +291,11 @@ export class BeckMessages extends LitElement {
     const name = titleOf(c, this.me);
     const rows = this.heights.rows.slice(this.from, this.to);
     const context = this.context();
-    return html`<div class="scroller ${this.parentId ? "is-thread" : ""}" role="log" aria-live="off" tabindex="0" aria-label=${this.parentId ? t.messages.threadLabel : t.messages.label(name)}
+    return html`<div class="scroller" role="log" aria-live="off" tabindex="0" aria-label=${this.parentId ? t.messages.threadLabel : t.messages.label(name)}
         @scroll=${this.onScroll} @keydown=${this.onKey} @pointerover=${this.onPoint} @pointerleave=${this.onLeave} @focusin=${this.onFocus}>
-        <div class="above"></div>
+        <div></div>
         ${repeat(rows, (r) => r.key, (r) => this.row(r, name, context))}
-        <div class="below"></div>
+        <div></div>
       </div>
       <p class="sr" role="status">${this.news}</p>
       ${this.loading === "yes" ? html`<p class="note small" role="status">${t.messages.loading}</p>` : nothing}
@@ -361,53 +348,95 @@ export class BeckMessages extends LitElement {
   /* ---- scrolling ---- */
 
   override updated(): void {
-    if (!this.channel) return;
-    this.above.style.blockSize = `${this.heights.top(this.from)}px`;
-    this.below.style.blockSize = `${this.heights.total - this.heights.top(this.to)}px`;
-    const rows = this.scroller.querySelectorAll<HTMLElement>(".row");
-    const isNews = this.heights.measure([...rows].map((r) => [r.dataset.key!, r.getBoundingClientRect().height]));
-    if (isNews) this.above.style.blockSize = `${this.heights.top(this.from)}px`;
+    if (!this.channel) {
+      this.scroller = null;
+      return;
+    }
+    const scroller = (this.scroller ??= this.renderRoot.querySelector<HTMLElement>(".scroller")!);
+    this.sizes.observe(scroller);
+    this.space();
+    const rows = [...scroller.children].slice(1, -1) as HTMLElement[];
+    const isNews = this.heights.measure(rows.map((r) => [r.dataset.key!, r.getBoundingClientRect().height]));
     if (this.anchor && this.to === this.heights.rows.length && this.end - this.wanted < NEAR) {
       this.anchor = null;
       this.requestUpdate();
     }
-    if (Math.abs(this.scroller.scrollTop - this.wanted) > 1) this.scroller.scrollTop = this.anchor ? this.wanted : this.scroller.scrollHeight;
+    this.settle();
     if (isNews && this.isShort()) this.requestUpdate();
     this.loadIfNear();
     this.read();
   }
 
+  /** Puts what is looked at where it belongs: by drift while somebody scrolls and there is room for it, else by scrolling. */
+  private settle(): void {
+    const { scrollTop } = this.scroller!;
+    const drift = scrollTop - this.wanted;
+    const isScrolling = performance.now() - this.scrolledAt < REST;
+    if (this.anchor && isScrolling && this.heights.top(this.from) + drift >= 0) {
+      this.drift = drift;
+      this.space();
+      return;
+    }
+    this.drift = 0;
+    this.space();
+    if (Math.abs(drift) < 1) return;
+    this.scroller!.scrollTop = this.wanted;
+    this.seenTop = this.scroller!.scrollTop;
+  }
+
+  /** What is above and below the rows in the document. Few messages stand at the foot of the screen, replies at its head. */
+  private space(): void {
+    const { heights, drift, scroller } = this;
+    const lead = this.parentId ? 0 : Math.max(0, this.view - AFTER - heights.total);
+    const [above, below] = [scroller!.firstElementChild, scroller!.lastElementChild] as HTMLElement[];
+    set(above!, heights.top(this.from) + drift + lead);
+    set(below!, Math.max(0, heights.total - heights.top(this.to) - drift) + AFTER);
+  }
+
   /** Less is in the document than the screen needs. */
   private isShort(): boolean {
     const { wanted, view, heights } = this;
-    return (this.from > 0 && heights.top(this.from) > wanted - view / 2) || (this.to < heights.rows.length && heights.top(this.to) < wanted + view * 1.5);
+    return (this.from > 0 && heights.top(this.from) > wanted - view * 0.3) || (this.to < heights.rows.length && heights.top(this.to) < wanted + view * 1.3);
   }
 
   private readonly onScroll = () => {
-    const { scroller, heights } = this;
     const wasAtEnd = this.isAtEnd;
-    const y = scroller.scrollTop;
-    if (scroller.scrollHeight - y - this.view < NEAR) {
-      this.anchor = null;
-      this.freshCount = 0;
-    } else {
-      const index = heights.at(y);
-      this.anchor = { key: heights.rows[index]!.key, past: y - heights.top(index) };
-    }
+    this.look();
     if (wasAtEnd !== this.isAtEnd || this.isShort()) this.requestUpdate();
     else this.loadIfNear();
   };
 
+  /** Takes in where somebody has scrolled to. Other events can be faster than the one of the scroll. */
+  private look(): void {
+    const { scroller, heights } = this;
+    if (!scroller || scroller.scrollTop === this.seenTop || !heights.rows.length) return;
+    const { scrollTop, scrollHeight } = scroller;
+    this.seenTop = scrollTop;
+    this.scrolledAt = performance.now();
+    clearTimeout(this.resting);
+    this.resting = setTimeout(() => this.drift && this.requestUpdate(), REST);
+    if (scrollHeight - scrollTop - this.view < NEAR) {
+      this.anchor = null;
+      this.freshCount = 0;
+    } else {
+      const y = scrollTop - this.drift;
+      const index = heights.at(y);
+      this.anchor = { key: heights.rows[index]!.key, past: y - heights.top(index) };
+    }
+  }
+
   private onResize(): void {
-    if (this.built?.width !== this.scroller.clientWidth) this.requestUpdate();
-    else if (this.isAtEnd) this.scroller.scrollTop = this.scroller.scrollHeight;
+    this.view = this.scroller!.clientHeight || this.view;
+    this.width = this.scroller!.clientWidth || this.width;
+    this.requestUpdate();
   }
 
   private readonly toEnd = () => {
+    this.scrolledAt = 0;
     this.anchor = null;
     this.freshCount = 0;
     this.requestUpdate();
-    this.scroller.focus({ preventScroll: true });
+    this.scroller!.focus({ preventScroll: true });
   };
 
   private loadIfNear(): void {
@@ -435,6 +464,7 @@ export class BeckMessages extends LitElement {
       if (this.loading === "failed") return;
     }
     if (this.heights.indexOf(id) < 0) return;
+    this.scrolledAt = 0;
     this.anchor = { key: id, past: -this.view / 3 };
     this.litId = id;
     setTimeout(() => (this.litId = null), 2000);
@@ -490,15 +520,16 @@ export class BeckMessages extends LitElement {
   }
 
   private rowElement(id: string): HTMLElement | null {
-    return this.scroller.querySelector(`.message[data-key="${CSS.escape(id)}"]`);
+    return this.renderRoot.querySelector(`.message[data-key="${CSS.escape(id)}"]`);
   }
 
   private idUnder(event: Event): string | null {
     return (event.target as HTMLElement).closest<HTMLElement>(".message")?.dataset.key ?? null;
   }
 
+  /** Not while rows pass by under a pointer that rests. */
   private readonly onPoint = (event: Event) => {
-    this.activeId = this.idUnder(event);
+    if (performance.now() - this.scrolledAt > REST) this.activeId = this.idUnder(event);
   };
 
   private readonly onLeave = () => {
@@ -509,21 +540,34 @@ export class BeckMessages extends LitElement {
     this.activeId = this.idUnder(event) ?? this.activeId;
   };
 
-  /** Up and down go from message to message, with their tools; other keys scroll as everywhere. */
+  /** Up and down go from message to message, with their tools; Home and End to the ends; other keys scroll as everywhere. */
   private readonly onKey = (event: KeyboardEvent) => {
+    if (event.altKey || event.ctrlKey || event.metaKey) return;
+    const { rows } = this.heights;
     const step = { ArrowUp: -1, ArrowDown: 1 }[event.key];
-    if (!step || event.altKey || event.ctrlKey || event.metaKey) return;
-    const rows = this.heights.rows;
-    const focused = this.idUnder(event);
-    let at = focused ? this.heights.indexOf(focused) + step : this.heights.at(this.scroller.scrollTop + this.view - 1);
-    while (rows[at] && rows[at]!.kind !== "message") at += step;
-    const row = rows[at];
-    if (!row) return;
+    if (step) {
+      const focused = this.idUnder(event);
+      let at = focused ? this.heights.indexOf(focused) + step : this.heights.at(this.seenTop - this.drift + this.view - 1);
+      while (rows[at] && rows[at]!.kind !== "message") at += step;
+      if (rows[at]) this.rowElement(rows[at]!.key)?.focus();
+    } else if (event.key === "Home" && rows[0]) {
+      this.scrolledAt = 0;
+      this.anchor = { key: rows[0].key, past: 0 };
+      this.requestUpdate();
+    } else if (event.key === "End") {
+      this.toEnd();
+    } else {
+      return;
+    }
     event.preventDefault();
-    this.rowElement(row.key)?.focus();
   };
 }
 customElements.define("beck-messages", BeckMessages);
+
+function set(element: HTMLElement, height: number): void {
+  const blockSize = `${Math.round(height * 100) / 100}px`;
+  if (element.style.blockSize !== blockSize) element.style.blockSize = blockSize;
+}
 
 /** Threads are put together anew each time: the same messages count as the same. */
 function same(a: readonly Message[], b: readonly Message[]): boolean {

@@ -6,7 +6,7 @@ import { Follow } from "../follow.js";
 import { fullTime, nameOf } from "../format.js";
 import { strings as t } from "../strings.js";
 import { base } from "../theme.js";
-import { avatarOf } from "./avatar.js";
+import { avatarOf, avatarStyles } from "./avatar.js";
 
 /** Who is in a conversation, who of them is there. */
 export class BeckPeople extends LitElement {
@@ -16,6 +16,7 @@ export class BeckPeople extends LitElement {
 
   static override styles = [
     base,
+    avatarStyles,
     css`
       li {
         display: grid;

@@ -3,7 +3,7 @@ import { property, state } from "lit/decorators.js";
 import { icons } from "../icons.js";
 import { strings as t, type Problem } from "../strings.js";
 import { base } from "../theme.js";
-import { avatarOf } from "./avatar.js";
+import { avatarOf, avatarStyles } from "./avatar.js";
 
 /** How somebody signs in: by a name alone, or with a key and a token. */
 export type Way = { people: { id: string; name: string }[] } | { key: string; user: string; token: string };
@@ -36,6 +36,7 @@ export class BeckSignIn extends LitElement {
 
   static override styles = [
     base,
+    avatarStyles,
     css`
       :host {
         display: grid;
@@ -70,7 +71,7 @@ export class BeckSignIn extends LitElement {
         transition: border-color var(--beck-calm), background var(--beck-calm), translate var(--beck-calm);
         --size: 3.5rem;
       }
-      .person beck-avatar {
+      .person .avatar {
         --size: 3.5rem;
       }
       .person:nth-child(2) {
@@ -99,7 +100,7 @@ export class BeckSignIn extends LitElement {
       .faces {
         display: flex;
       }
-      .faces beck-avatar {
+      .faces .avatar {
         --size: 2rem;
         margin-inline-end: -0.5rem;
       }

@@ -6,7 +6,7 @@ import { nameOf } from "../format.js";
 import { explain } from "../problems.js";
 import { strings as t, type Problem } from "../strings.js";
 import { base } from "../theme.js";
-import { avatarOf } from "./avatar.js";
+import { avatarOf, avatarStyles } from "./avatar.js";
 
 const WHILE_TYPING = 200;
 
@@ -23,6 +23,7 @@ export class BeckStart extends LitElement {
 
   static override styles = [
     base,
+    avatarStyles,
     css`
       :host,
       form {

@@ -29,12 +29,14 @@ async function client(entry, out) {
 
 /** Pages are plain files; a folder with a main.ts is a program, and becomes main.js. */
 async function pages(from, out) {
-  await mkdir(out, { recursive: true });
   for (const entry of await readdir(from, { withFileTypes: true })) {
     const source = path.join(from, entry.name);
     if (entry.isDirectory()) await pages(source, path.join(out, entry.name));
     else if (entry.name === "main.ts") await build({ ...common, entryPoints: [source], outfile: path.join(out, "main.js") });
-    else if (!entry.name.endsWith(".ts")) await cp(source, path.join(out, entry.name));
+    else if (!entry.name.endsWith(".ts")) {
+      await mkdir(out, { recursive: true });
+      await cp(source, path.join(out, entry.name));
+    }
   }
 }
 

@@ -97,8 +97,8 @@ export async function writeDocs(web, out) {
   const linked = (code) => escape(code).replace(/\b[A-Z]\w+\b/g, (w) => (names.has(w) ? `<a href="types.html#${w}">${w}</a>` : w));
   for (const c of calls) {
     const example = shown.get(c.key);
-    const body = `${c.doc ? `<p>${prose(c.doc)}</p>\n` : ""}<h2>Signature</h2>\n<pre><code>${linked(c.code)}</code></pre>${
-      example ? `\n<h2>Example</h2>\n<pre><code>${escape(example)}</code></pre>` : ""
+    const body = `${c.doc ? `<p>${prose(c.doc)}</p>\n` : ""}<h2>Signature</h2>\n<pre tabindex="0"><code>${linked(c.code)}</code></pre>${
+      example ? `\n<h2>Example</h2>\n<pre tabindex="0"><code>${escape(example)}</code></pre>` : ""
     }\n<p><a href="./">All calls</a> · <a href="types.html">Types</a></p>`;
     await writeFile(path.join(out, `${c.key}.html`), page(c.title, "../../../", body));
   }
@@ -109,6 +109,6 @@ export async function writeDocs(web, out) {
       .join("\n");
   const groups = [...CLASSES, "Beside"].map((g) => `<h2>${g}</h2>\n<ul>\n${list(g)}\n</ul>`).join("\n");
   await writeFile(path.join(out, "index.html"), page("The browser client, call by call", "../../../", `${groups}\n<p><a href="types.html">Types</a></p>`));
-  const body = types.map((t) => `<h2 id="${t.name}">${t.name}</h2>${t.doc ? `\n<p>${prose(t.doc)}</p>` : ""}\n<pre><code>${linked(t.code)}</code></pre>`).join("\n");
+  const body = types.map((t) => `<h2 id="${t.name}">${t.name}</h2>${t.doc ? `\n<p>${prose(t.doc)}</p>` : ""}\n<pre tabindex="0"><code>${linked(t.code)}</code></pre>`).join("\n");
   await writeFile(path.join(out, "types.html"), page("Types of the browser client", "../../../", body));
 }

@@ -32,7 +32,7 @@ export async function open(t, url, { width = 1280, height = 800, dark = false, f
   const faults = [];
   page.on("pageerror", (e) => faults.push(String(e.stack ?? e)));
   page.on("console", (m) => {
-    const isNetwork = /^Failed to load resource|WebSocket connection to/.test(m.text());
+    const isNetwork = /^Failed to load resource|WebSocket connection to|blocked by CORS policy/.test(m.text());
     if (m.type() === "error" && !(forgives && isNetwork)) faults.push(m.text());
   });
   t.defer(() => assert.deepEqual(faults, [], "the page reported no error"));

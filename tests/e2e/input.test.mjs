@@ -25,7 +25,7 @@ async function production(t, server, user, given = {}) {
   });
   await page.goto(`${box.url}/console/chat/`);
   await page.getByRole("textbox", { name: "API key" }).fill(given.key ?? server.key);
-  await page.getByRole("textbox", { name: "User id" }).fill(user);
+  await page.getByRole("textbox", { name: "User id", exact: true }).fill(user);
   await page.getByLabel(/User token/).fill(given.token ?? server.token(user));
   await page.getByRole("button", { name: "Sign in" }).click();
   return { page, box };
@@ -75,7 +75,10 @@ test("an origin that may not call is told which setting names it", async (t) => 
     a.end(q.url.endsWith(".js") ? client : "<!doctype html><title>other</title>");
   });
   await new Promise((go) => pages.listen(0, "127.0.0.1", go));
-  t.defer(() => pages.close());
+  t.defer(() => {
+    pages.close();
+    pages.closeAllConnections();
+  });
   const page = await open(t, `http://127.0.0.1:${pages.address().port}/`, { forgives: true });
   const said = await page.evaluate(
     async ([url, key, token]) => {
@@ -115,18 +118,21 @@ test("a server that is older than the page is named", async (t) => {
 
 test("a message that the server refuses stays, with the reason and what to do", async (t) => {
   const server = await start(t);
-  const john = await (await Person.open(t, server, "john")).enter();
-  await server.api("PATCH", "/channels/messaging/lobby", { set: { config_overrides: { max_message_length: 10 } } });
-  await john.say("this is longer than ten");
-  const message = john.message("this is longer than ten");
-  await message.getByRole("alert").waitFor();
-  await axe(john.page, "a failed message");
-  await message.getByRole("button", { name: "Edit it" }).click();
-  assert.equal(await john.box.inputValue(), "this is longer than ten");
-  await message.getByRole("button", { name: "Discard" }).click();
-  await until(async () => (await message.count()) === 0, "the message is gone");
-  await john.say("short");
-  await john.message("short").getByRole("img", { name: "Sent" }).waitFor();
+  const john = await (await Person.open(t, server, "john", { forgives: true })).enter();
+  await server.api("PATCH", "/channels/messaging/lobby", { set: { cooldown: 100 } });
+  await john.say("the first");
+  await john.message("the first").getByRole("img", { name: "Sent" }).waitFor();
+  for (const text of ["too soon", "also too soon"]) {
+    await john.say(text);
+    await john.message(text).getByRole("alert").waitFor();
+  }
+  await axe(john.page, "failed messages");
+  await server.api("PATCH", "/channels/messaging/lobby", { set: { cooldown: 0 } });
+  await john.message("also too soon").getByRole("button", { name: "Edit it" }).click();
+  assert.equal(await john.box.inputValue(), "also too soon");
+  await until(async () => (await john.message("also too soon").count()) === 0, "it stands in the box alone");
+  await john.message("too soon").getByRole("button", { name: "Try again" }).click();
+  await john.message("too soon").getByRole("img", { name: "Sent" }).waitFor();
 });
 
 test("a session that is ended for good says why, and keeps what was written", async (t) => {

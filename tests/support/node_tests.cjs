@@ -34,7 +34,7 @@ exports.runFiles = (folder, wanted, { concurrency, fileMs }) => {
     const cause = d.details?.error?.cause ?? d.details?.error;
     if (isFile(d) && d.details?.error?.failureType === "subtestsFailed") return;
     failed++;
-    console.log(`FAILED ${path.basename(d.file ?? "")} ${d.name} ${Math.round(d.details?.duration_ms ?? 0)} ms\n${cause?.stack ?? cause}\n`);
+    console.log(`FAILED ${path.basename(d.file ?? "")} ${d.name} ${Math.round(d.details?.duration_ms ?? 0)} ms\n${String(cause?.stack ?? cause).replace(/\n[^\n]*\x1b\[2m[^\n]*/g, "")}\n`);
   });
   stream.on("test:stderr", (d) => process.stdout.write(d.message));
   stream.on("test:stdout", (d) => process.stdout.write(d.message));

@@ -30,14 +30,17 @@ export const uid = (prefix = "u") => `${prefix}-${run}-${++serial}`;
 /* ---- tests ---- */
 
 /** What a test opens is closed after it, last first. */
-export function test(name, body) {
-  return nodeTest(name, { timeout: TEST_MS }, async (t) => {
+export function test(name, body, ms = TEST_MS) {
+  return nodeTest(name, { timeout: ms }, async (t) => {
     const ends = [];
     t.defer = (end) => void ends.unshift(end);
     try {
       await body(t);
     } finally {
-      for (const end of ends) await end();
+      // All of them, also after one that fails: what stays open would keep the file from ending.
+      let failure = null;
+      for (const end of ends) await Promise.resolve().then(end).catch((e) => (failure ??= e));
+      if (failure) throw failure;
     }
   });
 }

@@ -429,7 +429,16 @@ export class BeckChat {
     this.listeners.changed();
   }
 
+  /** An event of the wrong shape must not end the stream. */
   private take(e: ChatEvent): void {
+    try {
+      this.absorb(e);
+    } catch (error) {
+      this.settings.log("error", `${e.type}: ${toError(error, "network", "of the wrong shape").message}`);
+    }
+  }
+
+  private absorb(e: ChatEvent): void {
     if (e.message) e.message.status = "sent";
     if (e.me) this.own = e.me;
     const counts: Partial<OwnUser> = {};

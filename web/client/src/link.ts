@@ -340,16 +340,14 @@ export class Link implements TransportHost {
     this.settle(kind);
     this.timers.stop("first");
     this.transport = kind;
-    this.attempts = 0;
     this.error = null;
     this.wasUp = true;
-    this.hasNewToken = false;
     this.upSince = Date.now();
     this.set.log("info", `connection: up by ${kind}, id ${this.id}${resumed ? ", resumed" : gap ? ", with a gap" : ""}`);
     this.enter("up");
     this.host.up(isFirst, event);
     this.host.local({ type: "connection.changed", online: true });
-    if (before !== null && before !== kind) this.host.local({ type: "transport.changed", transport: kind });
+    if (before !== null && before !== kind && this.state === "up") this.host.local({ type: "transport.changed", transport: kind });
     if (!isFirst && this.state === "up") this.recover(resumed, gap);
   }
 
@@ -482,22 +480,26 @@ export class Link implements TransportHost {
   }
 
   private lost(error: BeckError, isRefusal: boolean): void {
-    if (this.transport === "websocket")
-      this.shortLives = Date.now() - this.upSince < LIMIT.SHORT_LIFE_MS ? this.shortLives + 1 : 0;
+    const lived = Date.now() - this.upSince;
+    if (this.transport === "websocket") this.shortLives = lived < LIMIT.SHORT_LIFE_MS ? this.shortLives + 1 : 0;
+    // One that lets in and throws out at once is no better than one that does not let in.
+    if (lived >= LIMIT.RECOVERED_MS) {
+      this.attempts = 0;
+      this.hasNewToken = false;
+    }
     this.set.log("warn", `connection: lost: ${error.message}`);
     this.recovery++;
     this.timers.stop("recovered");
     this.hasGap ||= this.isRecovering && !this.canResume;
     this.isRecovering = false;
     this.error = error;
-    this.attempts = 1;
+    this.attempts++;
     this.stopTransports();
     this.state = "trying"; // nobody who is told now may take it for online
     const serial = ++this.serial;
     this.host.local({ type: "connection.changed", online: false });
     if (serial !== this.serial) return; // who was told has disconnected
     if (isRefusal && !error.retryable) {
-      this.attempts = 0;
       this.refused(error);
     } else {
       this.pauseFor(this.pauseMs());

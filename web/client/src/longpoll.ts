@@ -78,9 +78,9 @@ export class LongPollTransport {
         const reply = await this.ask("GET", query, undefined, LIMIT.POLL_MS, token);
         if (!Array.isArray(reply.events)) throw new BeckError("network", "the answer to a poll has no events");
         failures = 0;
-        for (const event of reply.events as ChatEvent[]) {
+        for (const event of reply.events as (ChatEvent | null)[]) {
           if (this.isStopped) return;
-          this.host.event(this, event);
+          if (typeof event?.type === "string") this.host.event(this, event);
         }
       } catch (e) {
         if (this.isStopped) return;

@@ -89,7 +89,7 @@ export class WebSocketTransport {
       this.fail("what came is no event");
     } else if (this.isUp) {
       this.host.event(this, frame as ChatEvent);
-    } else if (frame.type === "health.check" && typeof frame.connection_id === "string") {
+    } else if (frame.type === "health.check" && typeof frame.connection_id === "string" && frame.connection_id) {
       this.isUp = true;
       clearTimeout(this.opening);
       // One clock for both ends: each fifth look is also a sign of life for the server.

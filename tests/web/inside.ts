@@ -10,3 +10,4 @@ export * from "../../web/client/src/token.js";
 export * from "../../web/client/src/timers.js";
 export * from "../../web/client/src/options.js";
 export { LIMIT } from "../../web/client/src/schema.js";
+export { BeckChat as Client } from "../../web/client/src/client.js";

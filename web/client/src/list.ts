@@ -34,7 +34,11 @@ export class ChannelList {
   error: BeckError | null = null;
   private readonly listeners: Listeners;
   private readonly sort: { field: string; direction?: 1 | -1 }[];
-  private readonly asking = new Set<string>();
+  /** Channels that the server is asked about; true: to be asked again. */
+  private readonly asking = new Map<string, boolean>();
+  /** What came and went while a page is on its way, which may be older. */
+  private meanwhile: ChatEvent[] = [];
+  private isClosed = false;
   private ends: (() => void)[] = [];
   private run = 0;
 
@@ -77,6 +81,7 @@ export class ChannelList {
   private async fetch(offset: number): Promise<void> {
     const run = ++this.run;
     this.loading = true;
+    this.meanwhile = [];
     this.listeners.changed();
     try {
       const found = await this.query(this.filter, { ...this.options, limit: this.page, offset });
@@ -84,6 +89,8 @@ export class ChannelList {
       this.error = null;
       this.hasMore = found.length === this.page;
       this.set(offset === 0 ? found : [...this.channels, ...found.filter((c) => !this.has(c.cid))]);
+      this.loading = false;
+      for (const e of this.meanwhile) this.apply(e);
     } catch (e) {
       if (run !== this.run) return;
       this.error = toError(e, "network", "the channels did not come");
@@ -123,9 +130,12 @@ export class ChannelList {
     const cid = e.cid ?? e.channel?.cid;
     if (e.type === "connection.recovered" && e.gap === true) {
       void this.refresh().catch(this.host.report);
-    } else if (!cid) {
       return;
-    } else if (LEAVES.has(e.type)) {
+    }
+    if (!cid) return;
+    if (this.loading && (LEAVES.has(e.type) || APPEARS.has(e.type))) this.meanwhile.push(e);
+    if (LEAVES.has(e.type)) {
+      if (this.asking.has(cid)) this.asking.set(cid, true);
       if (this.has(cid)) this.set(this.channels.filter((c) => c.cid !== cid));
     } else if (this.has(cid)) {
       if (e.type === "message.new" || e.type === "notification.message_new" || e.type.startsWith("channel.")) this.order();
@@ -137,9 +147,13 @@ export class ChannelList {
   /** Whether it belongs here only the server can tell. */
   private async consider(cid: string): Promise<void> {
     if (this.asking.has(cid)) return;
-    this.asking.add(cid);
     try {
-      const found = await this.query({ $and: [this.filter, { cid }] }, { ...this.options, limit: 1, offset: 0 });
+      let found: Channel[];
+      do {
+        this.asking.set(cid, false);
+        found = await this.query({ $and: [this.filter, { cid }] }, { ...this.options, limit: 1, offset: 0 });
+        if (this.isClosed) return;
+      } while (this.asking.get(cid));
       if (found.length > 0 && !this.has(cid)) this.set([...found, ...this.channels]);
       this.order();
     } catch (e) {
@@ -149,10 +163,11 @@ export class ChannelList {
     }
   }
 
-
   /** Nothing changes from now on. The channels stay watched. */
   close(): void {
     this.run++;
+    this.isClosed = true;
+    this.loading = false;
     for (const end of this.ends) end();
     this.ends = [];
     this.host.forget(this);

@@ -18,6 +18,10 @@ const both = async (t) => {
   return { john, jane };
 };
 
+/** The switch shows what is wanted; from here on the server does it. */
+const stored = (user, name, enabled) =>
+  until(async () => (await server.stored(user)).privacy_settings?.[name]?.enabled === enabled, `${name} of ${user} is ${enabled}`);
+
 let n = 0;
 const text = (what) => `${what} ${++n}`;
 
@@ -77,6 +81,7 @@ test("typing is not seen with typing indicators off, and is again with them on",
   await john.panel("Privacy");
   await john.switch(/Typing indicators/).click();
   await john.page.getByText("Nobody sees that you are writing.").waitFor();
+  await stored("john", "typing_indicators", false);
   await john.box.pressSequentially("hidden");
   // What john says next overtakes nothing: had he been seen typing, it would have been before this.
   let wasSeen = false;
@@ -90,6 +95,7 @@ test("typing is not seen with typing indicators off, and is again with them on",
   assert.equal(wasSeen, false);
   await john.switch(/Typing indicators/).click();
   await john.page.getByText("Others see when you are writing.").waitFor();
+  await stored("john", "typing_indicators", true);
   await john.box.pressSequentially("seen");
   await jane.page.getByText("John is typing").first().waitFor();
 });
@@ -110,6 +116,7 @@ test("reading is not seen with read receipts off", async (t) => {
   await jane.panel("Privacy");
   await jane.switch(/Read receipts/).click();
   await jane.page.getByText("Nobody sees what you have read.").waitFor();
+  await stored("jane", "read_receipts", false);
   const said = text("secretly read");
   await john.say(said);
   await jane.message(said).waitFor();
@@ -121,6 +128,7 @@ test("reading is not seen with read receipts off", async (t) => {
   assert.equal(await john.message(said).getByRole("img", { name: /Read by/ }).count(), 0);
   await jane.switch(/Read receipts/).click();
   await jane.page.getByText("Others see how far you have read.").waitFor();
+  await stored("jane", "read_receipts", true);
   const open = text("openly read");
   await john.say(open);
   await john.message(open).getByRole("img", { name: "Read by Jane" }).waitFor();

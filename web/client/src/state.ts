@@ -3,7 +3,7 @@
  * answer that already contains it, and changes nothing then. Arrays and records are replaced, never changed, so that `===` tells a
  * change. */
 import { timeKey } from "./text.js";
-import type { ChannelData, ChatEvent, Member, Message, ReadState, User } from "./types.js";
+import type { ChannelData, ChatEvent, Member, Message, OwnUser, ReadState, User } from "./types.js";
 
 export interface Typist {
   user: User;
@@ -300,8 +300,8 @@ export class Store {
     if (m.parent_id && (!isKnown || isAgain) && this.find(m.parent_id)) this.onReply(m.parent_id);
     // No version of it is older, and no counts are.
     if (!isKnown || !isHere) this.message(m);
-    // Who writes has read. Those who hide it have no entry.
-    if (m.user && isInChannel(m) && this.state.read[m.user.id]) this.readUpTo(m.user, m.created_at, m.id);
+    // Who writes has read; but of others that is the server's to say, for they may hide it.
+    if (m.user && m.user.id === this.ownId() && isInChannel(m) && this.ownRead) this.readUpTo(m.user, m.created_at, m.id);
     if (m.user) this.stopTyping(m.user.id);
     if (e.watcher_count !== undefined) this.set({ watcher_count: e.watcher_count });
   }
@@ -439,7 +439,9 @@ export class Store {
     if (member) part.members = { ...old.members, [u.id]: { ...member, user: u } };
     if (old.watchers[u.id]) part.watchers = { ...old.watchers, [u.id]: u };
     const read = old.read[u.id];
-    if (read) part.read = { ...old.read, [u.id]: { ...read, user: u } };
+    const isHidden = u.id !== this.ownId() && (u as Partial<OwnUser>).privacy_settings?.read_receipts?.enabled === false;
+    if (read && isHidden) part.read = without(old.read, u.id);
+    else if (read) part.read = { ...old.read, [u.id]: { ...read, user: u } };
     const renamed = (m: Message): Message => (m.user?.id === u.id ? { ...m, user: u } : m);
     const looksOther = (m: Message): boolean => m.user?.id === u.id && (m.user.name !== u.name || m.user.image !== u.image);
     const hasOther = this.sent.some(looksOther) || Object.values(this.sentReplies).some((l) => l.some(looksOther));

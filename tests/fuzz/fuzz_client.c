@@ -3,6 +3,7 @@
  * way but a crash, a leak or a hang, and what it gives to handlers must be an event.
  *
  * Input: a byte of choices, then records: a kind, a length of two bytes, the bytes. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

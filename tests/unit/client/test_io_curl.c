@@ -367,7 +367,7 @@ static void test_timeouts(void **state)
 	UNTIL(w, of(w, id)->closes);
 	assert_failed(of(w, id), BECK_ETIMEOUT);
 	int64_t took = os_now_ms() - begin;
-	assert_in_range(took, 790, 6000);
+	assert_in_range(took, 790, 20000); /* each TLS handshake reads the system's certificates first: seconds under qemu */
 	world_end(w);
 }
 

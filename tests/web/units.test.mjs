@@ -290,6 +290,7 @@ function listOf(filter, sort, options = {}) {
     answer: () => [],
     queryChannels: (f, s, o) => (asked.push({ f, s, o }), Promise.resolve(host.answer(f, o))),
     forget: () => undefined,
+    ownId: () => "john",
     report: (e) => {
       host.reported.push(e);
     },
@@ -327,6 +328,16 @@ test("a list: loaded, more, moved by messages, left, come", async () => {
   assert.equal(ids(), "cdb");
   assert.deepEqual(asked[2].f, { $and: [{ members: { $in: ["john"] } }, { cid: "messaging:d" }] });
   assert.equal(asked.length, 4, "one question for d, one for e");
+  list.apply({ type: "member.removed", cid: "messaging:d", member: { user_id: "jane" } });
+  assert.equal(ids(), "cdb");
+  host.answer = () => [];
+  list.apply({ type: "member.removed", cid: "messaging:d", member: { user_id: "john" } });
+  await settle();
+  assert.equal(ids(), "cb");
+  host.answer = () => [make("d", AT(4))];
+  list.apply({ type: "member.added", cid: "messaging:d", member: { user_id: "john" } });
+  await settle();
+  assert.equal(ids(), "cdb");
   for (const [type, want] of [["channel.hidden", "cb"], ["channel.visible", "cdb"], ["channel.deleted", "cb"]]) {
     list.apply({ type, cid: "messaging:d" });
     await settle();

@@ -294,6 +294,7 @@ export class BeckChat {
       {
         queryChannels: (f, s, o) => this.queryChannels(f, s, o),
         forget: (l) => void this.lists.delete(l),
+        ownId: () => this.own?.id ?? "",
         report: (e) => this.settings.log("warn", `channel list: ${toError(e, "network", "it").message}`),
       },
       filter,

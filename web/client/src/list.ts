@@ -9,6 +9,7 @@ import type { ChatEvent, Filter, QueryChannelsOptions, Sort } from "./types.js";
 export interface ListHost {
   queryChannels(filter: Filter, sort: Sort, options: QueryChannelsOptions): Promise<Channel[]>;
   forget(list: ChannelList): void;
+  ownId(): string;
   report(error: unknown): void;
 }
 
@@ -133,13 +134,17 @@ export class ChannelList {
       return;
     }
     if (!cid) return;
-    if (this.loading && (LEAVES.has(e.type) || APPEARS.has(e.type))) this.meanwhile.push(e);
-    if (LEAVES.has(e.type)) {
+    // Who watches is told in this way that he was removed, or added. What he may read all the same can still belong here.
+    const isOwn = e.member?.user_id === this.host.ownId();
+    const isOut = e.type === "member.removed" && isOwn;
+    if (this.loading && (isOwn || LEAVES.has(e.type) || APPEARS.has(e.type))) this.meanwhile.push(e);
+    if (isOut || LEAVES.has(e.type)) {
       if (this.asking.has(cid)) this.asking.set(cid, true);
       if (this.has(cid)) this.set(this.channels.filter((c) => c.cid !== cid));
+      if (isOut) void this.consider(cid);
     } else if (this.has(cid)) {
       if (e.type === "message.new" || e.type === "notification.message_new" || e.type.startsWith("channel.")) this.order();
-    } else if (APPEARS.has(e.type)) {
+    } else if (APPEARS.has(e.type) || (isOwn && e.type === "member.added")) {
       void this.consider(cid);
     }
   }

@@ -37,7 +37,7 @@ export function shortTime(at: number): string {
   return format(at, { day: "numeric", month: "numeric", year: "2-digit" });
 }
 
-export const fullTime = (at: number) => format(at, { dateStyle: "medium", timeStyle: "short" });
+export const fullTime = (at: number) => format(at, { dateStyle: "medium", timeStyle: "short", hourCycle: "h23" });
 
 export const nameOf = (user: User | null | undefined): string => user?.name || user?.id || t.messages.somebody;
 

@@ -78,7 +78,7 @@ export const strings = {
   conversation: {
     of: (what: string, name: string) => `${what}, ${name}`,
     pick: "Pick a conversation",
-    pickHint: "Your messages are on the left, newest first.",
+    pickHint: "Choose one from the list to read and write.",
     back: "All conversations",
     members: (n: number, online: number) => `${count(n, "member", "members")}, ${online.toLocaleString("en")} online`,
     about: "People here",

@@ -431,7 +431,7 @@ export class BeckChatElement extends LitElement {
           ? html`<button class="icon" aria-label=${t.conversation.back} title=${t.conversation.back} @click=${this.goBack}>${icons.back}</button>`
           : nothing}
         ${other ? avatarOf(other, other.online === true) : avatarOf({ id: channel.cid, name, image: channel.data.image })}
-        <div class="who"><h2 class="cut" dir="auto">${name}</h2><p class="small quiet cut">${this.presence(channel)}</p></div>
+        <div class="who"><h2 class="cut" dir="auto">${name}</h2><p class="small quiet cut" dir="auto">${this.presence(channel)}</p></div>
         ${this.opener("people", icons.people, t.conversation.about)}
       </header>
       <beck-messages .client=${this.client} .channel=${channel}></beck-messages>

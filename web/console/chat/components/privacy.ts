@@ -9,7 +9,7 @@ import { switchOf, switchStyles } from "./switch.js";
 
 type Name = keyof PrivacySettings;
 
-/** What others get to know. A switch moves at once and goes back when the server refuses. */
+/** What others get to know. A switch moves at once, and goes back when the server refuses; its words say what the server does. */
 export class BeckPrivacy extends LitElement {
   @property({ attribute: false }) client?: BeckChat;
   @state() private asked: Partial<Record<Name, boolean>> = {};
@@ -48,13 +48,10 @@ export class BeckPrivacy extends LitElement {
       <p class="small quiet">${t.privacy.still} ${t.privacy.try}</p>`;
   }
 
-  private isOn(name: Name): boolean {
-    return this.asked[name] ?? this.client?.user?.privacy_settings?.[name]?.enabled !== false;
-  }
-
   private toggle(name: Name, label: string, on: string, off: string) {
-    const isOn = this.isOn(name);
-    return switchOf(label, isOn ? on : off, isOn, () => void this.flip(name, !isOn));
+    const isShown = this.client?.user?.privacy_settings?.[name]?.enabled !== false;
+    const isOn = this.asked[name] ?? isShown;
+    return switchOf(label, isShown ? on : off, isOn, () => void this.flip(name, !isOn));
   }
 
   private async flip(name: Name, enabled: boolean): Promise<void> {

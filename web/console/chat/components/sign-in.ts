@@ -117,11 +117,11 @@ export class BeckSignIn extends LitElement {
         grid-template-columns: 1fr auto;
         gap: var(--beck-2);
       }
-      label {
+      .one {
         display: grid;
         gap: var(--beck-1);
       }
-      label .label {
+      label {
         font-weight: 600;
       }
       .bad {
@@ -156,17 +156,19 @@ export class BeckSignIn extends LitElement {
           <span class="words"><strong>${t.signIn.both}</strong><span class="small quiet">${t.signIn.bothHint}</span></span></button>
       </div>
       <form @submit=${this.onName}>
-        <label><span class="label">${t.signIn.other}</span>
-          <span class="row"><input class="field" name="name" dir="auto" autocomplete="nickname" aria-describedby="hint" required>
-            <button class="button" ?disabled=${this.isBusy}>${t.signIn.go}</button></span></label>
+        <div class="one"><label for="name">${t.signIn.other}</label>
+          <div class="row"><input class="field" id="name" name="name" dir="auto" autocomplete="nickname" aria-describedby="hint" required>
+            <button class="button" ?disabled=${this.isBusy}>${t.signIn.go}</button></div></div>
         <p class="small quiet" id="hint" role="status">${this.hint || t.signIn.otherHint}</p>
       </form>`;
   }
 
   private form() {
     const field = (name: string, label: string, hint: string, value: string, type = "text") =>
-      html`<label><span class="label">${label}</span><input class="field" name=${name} type=${type} .value=${value} dir="ltr" autocomplete="off"
-        autocapitalize="off" spellcheck="false" required><span class="small quiet">${hint}</span></label>`;
+      html`<div class="one"><label for=${name}>${label}</label><input class="field" id=${name} name=${name} type=${type} .value=${value} dir="ltr"
+        autocomplete="off" autocapitalize="off" spellcheck="false" required aria-describedby=${hint ? `${name}-hint` : nothing}>${
+        hint ? html`<span class="small quiet" id="${name}-hint">${hint}</span>` : nothing
+      }</div>`;
     return html`<form @submit=${this.onForm}>
       ${field("key", t.signIn.key, t.signIn.keyHint, this.key)}
       ${field("user", t.signIn.user, "", this.user)}

@@ -10,7 +10,7 @@ const browser = await chromium.launch({ executablePath: "/usr/bin/chromium", arg
 const complaints = [];
 
 async function open(person) {
-  const context = await browser.newContext({ ignoreHTTPSErrors: true });
+  const context = await browser.newContext({ ignoreHTTPSErrors: true, colorScheme: trouble ? "dark" : "light" });
   const page = await context.newPage();
   page.setDefaultTimeout(15_000);
   page.on("console", (m) => m.type() === "error" && complaints.push(m.text()));
@@ -79,6 +79,7 @@ async function talk() {
 async function seeTrouble() {
   const page = await open(people[0]);
   await status(page).getByText(trouble).waitFor();
+  assert.ok((await status(page).innerText()).startsWith(trouble));
   await audit(page);
 }
 

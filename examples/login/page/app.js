@@ -65,5 +65,6 @@ profile.addEventListener("submit", async (event) => {
 try {
   await start();
 } catch (error) {
-  say(`Chat is not available: ${error.message}`, true);
+  const said = error.kind === "token" && error.cause; // by the app, in place of a token
+  say(said ? said.message : `Chat is not available: ${error.message}`, true);
 }

@@ -37,26 +37,22 @@ export class Faults extends Followed {
 
   cut(isCut: boolean): void {
     this.isCut = isCut;
-    if (isCut) {
-      for (const request of this.underway) request.abort();
-      this.dropSockets();
-    }
     this.changed();
+    if (isCut) this.drop();
   }
 
   setWebSocket(fault: WebSocketFault): void {
     this.webSocket = fault;
-    if (fault === "blocked") this.dropSockets();
     this.changed();
+    if (fault === "blocked") this.dropSockets();
   }
 
   /** The connection drops too: an open WebSocket is not asked for its token again. */
   expireToken(): void {
     if (!this.expiredToken) return;
     this.isTokenExpired = true;
-    for (const request of this.underway) request.abort();
-    this.dropSockets();
     this.changed();
+    this.drop();
   }
 
   connect(url: string, socket: Socket): WebSocket {
@@ -68,6 +64,11 @@ export class Faults extends Followed {
 
   forget(socket: Socket): void {
     this.sockets.delete(socket);
+  }
+
+  private drop(): void {
+    for (const request of this.underway) request.abort();
+    this.dropSockets();
   }
 
   private dropSockets(): void {

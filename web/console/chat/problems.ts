@@ -8,10 +8,13 @@ const known: Record<number, Problem> = {
   9: t.problem.busy,
   16: t.problem.missing,
   17: t.problem.denied,
+  20: t.problem.tooLong,
   40: t.problem.expired,
   41: t.problem.clock,
   42: t.problem.clock,
   43: t.problem.signature,
+  60: t.problem.slow,
+  73: t.problem.moderated,
   99: t.problem.suspended,
 };
 
@@ -37,7 +40,7 @@ export async function explain(error: unknown, baseURL: string): Promise<Problem>
     case "api":
       return error.code === -1 ? t.problem.overloaded : refused(error.code, error.message);
     case "token":
-      return [t.problem.token[0], error.message];
+      return t.problem.token;
     case "network":
       return error.status ? t.problem.stranger(new URL(baseURL).host) : unanswered(baseURL);
     case "timeout":

@@ -41,7 +41,6 @@ export const strings = {
     keyHint: "beck app list shows it",
     tokenHint: "beck token --user ID makes one",
     nameless: "That name has no letters or digits in it. Use at least one.",
-    again: "Try again",
   },
 
   list: {
@@ -85,8 +84,6 @@ export const strings = {
     online: "Online",
     offline: "Offline",
     lastSeen: (when: string) => `Last seen ${when}`,
-    looking: "has this conversation open",
-    you: "you",
   },
 
   messages: {
@@ -141,7 +138,7 @@ export const strings = {
     readOnly: "You can read here, but not write.",
   },
 
-  thread: { title: "Thread", close: "Close thread", empty: "No replies yet. Yours is the first.", more: "Show earlier replies" },
+  thread: { title: "Thread" },
   panel: { close: "Close" },
 
   privacy: {
@@ -221,10 +218,12 @@ export const strings = {
     clock: problem("The token is not valid yet", "The clocks of the server and of the machine that made the token differ. Set them, then get a new token."),
     denied: problem("That is not allowed", "This user lacks the right to it, or is locked out. The operator of the server can change that."),
     missing: problem("That is not there", "It was deleted, or never was. Reload the page."),
+    tooLong: problem("It is too long", "Shorten it, then send it again."),
+    slow: problem("Not so fast", "This conversation is in slow mode. Wait a moment, then try again."),
+    moderated: problem("Moderation refused it", "Say it in other words."),
     busy: problem("Too many requests", "The server asks for a pause. Wait a moment, then try again."),
     suspended: problem("This application is suspended", "The operator of the server has switched it off."),
     overloaded: problem("The server cannot take it right now", "It is overloaded, or its disk is full. Nothing was stored; try again in a moment."),
-    older: problem("The server does not know this call", "It is probably older than this page. Update the server, then reload."),
     stranger: (host: string) => problem("No chat server answers there", `Something else answers at ${host}. Check the address.`),
     other: (message: string) => problem("That did not work", message),
   },

@@ -21,6 +21,12 @@ export class BeckComposer extends LitElement {
   @state() private editing: Message | null = null;
   @query("textarea") private area!: HTMLTextAreaElement | null;
   private readonly follow = new Follow(this);
+  private width = 0;
+  private readonly widths = new ResizeObserver(([entry]) => {
+    const { width } = entry!.contentRect;
+    if (width !== this.width) requestAnimationFrame(this.grow);
+    this.width = width;
+  });
 
   static override styles = [
     base,
@@ -87,8 +93,7 @@ export class BeckComposer extends LitElement {
         align-items: center;
         gap: var(--beck-2);
         margin: 0.3125rem 0.3125rem 0;
-        padding-inline-start: var(--beck-3);
-        border-inline-start: 3px solid var(--beck-mark);
+        padding-inline-start: 0.6875rem;
         border-start-start-radius: 1.125rem;
         border-start-end-radius: 1.125rem;
         background: var(--beck-tint);
@@ -114,12 +119,12 @@ export class BeckComposer extends LitElement {
 
   override connectedCallback(): void {
     super.connectedCallback();
-    addEventListener("resize", this.grow);
+    this.widths.observe(this);
   }
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
-    removeEventListener("resize", this.grow);
+    this.widths.disconnect();
     this.stopTyping();
   }
 

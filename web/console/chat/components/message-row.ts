@@ -251,6 +251,7 @@ export const messageStyles = css`
     gap: var(--beck-1) var(--beck-3);
     justify-content: end;
     padding: var(--beck-1) 0.25rem;
+    text-align: end;
     color: var(--beck-bad);
   }
   .failure button {

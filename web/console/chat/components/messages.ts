@@ -384,10 +384,12 @@ export class BeckMessages extends LitElement {
     this.seenTop = this.scroller!.scrollTop;
   }
 
-  /** What is above and below the rows in the document. Few messages stand at the foot of the screen, replies at its head. */
+  /** What is above and below the rows in the document. Few messages stand at the foot of the screen, no messages in its
+   * middle, replies at its head. */
   private space(): void {
     const { heights, drift, scroller } = this;
-    const lead = this.parentId ? 0 : Math.max(0, this.view - AFTER - heights.total);
+    const room = this.parentId ? 0 : Math.max(0, this.view - AFTER - heights.total);
+    const lead = this.messages.length ? room : room / 2;
     const [above, below] = [scroller!.firstElementChild, scroller!.lastElementChild] as HTMLElement[];
     set(above!, heights.top(this.from) + drift + lead);
     set(below!, Math.max(0, heights.total - heights.top(this.to) - drift) + AFTER);

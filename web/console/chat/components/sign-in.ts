@@ -1,6 +1,5 @@
 import { LitElement, css, html, nothing } from "lit";
 import { property, state } from "lit/decorators.js";
-import { icons } from "../icons.js";
 import { strings as t, type Problem } from "../strings.js";
 import { base } from "../theme.js";
 import { avatarOf, avatarStyles } from "./avatar.js";
@@ -30,7 +29,6 @@ export class BeckSignIn extends LitElement {
   @property({ type: Boolean }) byName = false;
   @property({ attribute: false }) problem: Problem | null = null;
   @property({ type: Boolean }) isBusy = false;
-  @property({ attribute: false }) key = "";
   @property({ attribute: false }) user = "";
   @state() private hint = "";
 
@@ -170,10 +168,10 @@ export class BeckSignIn extends LitElement {
         hint ? html`<span class="small quiet" id="${name}-hint">${hint}</span>` : nothing
       }</div>`;
     return html`<form @submit=${this.onForm}>
-      ${field("key", t.signIn.key, t.signIn.keyHint, this.key)}
+      ${field("key", t.signIn.key, t.signIn.keyHint, "")}
       ${field("user", t.signIn.user, "", this.user)}
       ${field("token", t.signIn.token, t.signIn.tokenHint, "", "password")}
-      <button class="button" ?disabled=${this.isBusy}>${this.isBusy ? t.page.wait : t.signIn.formTitle} ${this.isBusy ? nothing : icons.leave}</button>
+      <button class="button" ?disabled=${this.isBusy}>${this.isBusy ? t.page.wait : t.signIn.formTitle}</button>
     </form>`;
   }
 

@@ -202,6 +202,27 @@ test("a resume that the server does not understand does not keep the client out"
   isOut = false;
 });
 
+test("a reload after a gap that fails is made with the next connection", async (t) => {
+  let n = 0;
+  let isDown = true;
+  const answer = { channel: { cid: "messaging:x", id: "x", type: "messaging" }, messages: [], read: [] };
+  const h = await Hostile.start(t, (r) => {
+    if (r.isWs) return Buffer.concat([r.accept(), frame({ ...HELLO, connection_id: `c-${++n}`, seq: 7 + n, ...(n === 2 && { gap: true }), ...(n === 3 && { resumed: true }) }), ...(n === 3 ? [frame({ type: "health.check", connection_id: "c-3", caught_up: true })] : [])]);
+    if (r.path === "/channels") return isDown ? apiError(500, -1) : http(201, { channels: [answer] });
+    return http(201, answer);
+  });
+  const chat = client(t, h, { maxReconnectWait: 30 });
+  await connect(chat);
+  await chat.channel("messaging", "x").watch();
+  h.hangUp();
+  await until(() => h.calls("/channels").length === 1, "the reload");
+  isDown = false;
+  const mark = chat.mark();
+  h.hangUp();
+  assert.equal((await chat.expect("connection.recovered", {}, mark)).gap, true);
+  await until(() => h.calls("/channels").length === 2, "another");
+});
+
 test("code 46 for ever: one reconnect after the other, at their pace, and the call ends with its time", async (t) => {
   const h = await Hostile.start(t, (r) => (r.isWs ? good(r) : apiError(400, 46)));
   const chat = client(t, h, { timeout: 1500 });

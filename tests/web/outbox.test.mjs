@@ -82,9 +82,10 @@ test("a channel of certain members, made by the first message", async (t) => {
   const chat = client(t, server);
   await chat.connectUser({ id: a }, server.token(a));
   const channel = chat.channel("messaging", null, { members: [a, b] });
-  const sent = await channel.sendMessage("first");
+  const [sent] = await Promise.all(["first", "second", "third"].map((x) => channel.sendMessage(x)));
   assert.ok(channel.id);
   assert.equal(sent.cid, channel.cid);
+  assert.deepEqual(await stored(channel, a), ["first", "second", "third"]);
 });
 
 test("kept while offline, sent in order with the next connection", async (t) => {
@@ -326,6 +327,22 @@ test("two tabs with locks: the living one's messages are left to it, the dead on
   await two.disconnectUser();
   await three.disconnectUser();
   assert.equal(held.size, 0, "no lock is left held");
+});
+
+test("locks that are refused do not hold messages back", async (t) => {
+  const had = Object.getOwnPropertyDescriptor(globalThis, "navigator");
+  Object.defineProperty(globalThis, "navigator", { configurable: true, value: { onLine: true, locks: { request: () => Promise.reject(new Error("SecurityError")) } } });
+  t.defer(() => (had ? Object.defineProperty(globalThis, "navigator", had) : delete globalThis.navigator));
+  const storage = new Memory();
+  const unhandled = [];
+  const note = (e) => unhandled.push(e);
+  process.on("unhandledRejection", note);
+  t.defer(() => process.off("unhandledRejection", note));
+  for (let i = 0; i < 2; i++) {
+    const s = await scene(t, { storage });
+    assert.equal((await within(3000, s.channel.sendMessage("a"))).status, "sent");
+  }
+  assert.deepEqual(unhandled, []);
 });
 
 test("a storage that throws, or is full of rubbish, is as good as none", async (t) => {

@@ -200,6 +200,24 @@ for (const [name, [mode, options, more]] of Object.entries(ENDS))
     assert.ok(took !== null && took < 3000, `${took} ms\n${out}`);
   });
 
+test("a program ends by itself although a call is under way that nobody answers", async (t) => {
+  const { Hostile, good } = await import("./support.mjs");
+  const h = await Hostile.start(t, (r) => (r.isWs ? good(r) : undefined));
+  const { code, took, out } = await program(t, `
+    const { BeckChat } = await import(CLIENT);
+    const chat = new BeckChat("key", { baseURL: ${JSON.stringify(h.url)}, WebSocket, timeout: 15000 });
+    await chat.connectUser({ id: "john" }, "e30.eyJ1c2VyX2lkIjoiam9obiJ9.x");
+    chat.request("GET", "/x").catch((e) => console.log(e.kind));
+    chat.channel("messaging", "x").sendMessage("x").catch(() => 0);
+    await new Promise((go) => setTimeout(go, 50));
+    setTimeout(() => process.exit(7), 9000).unref();
+    await chat.disconnectUser();
+    console.log("done");`);
+  assert.equal(code, 0, out);
+  assert.match(out, /state/);
+  assert.ok(took < 5000, `${took} ms`);
+});
+
 const FAILS = {
   "a provider that hangs": 'await Promise.all([chat.connectUser({ id }, () => new Promise(() => 0)).catch(() => 0), new Promise((go) => setTimeout(go, 50)).then(() => chat.disconnectUser())]);',
   "a connect that failed": "await chat.connectUser({ id }, token).catch(() => 0); await chat.disconnectUser();",

@@ -461,6 +461,7 @@ export class Hostile {
       }
     };
     s.on("data", (d) => {
+      if (isOpen && d[0] === 0x88) return void s.end(); // a close frame
       if (isOpen) return;
       data = Buffer.concat([data, d]);
       void look();

@@ -513,6 +513,35 @@ for (const mode of ["pass", "refuse"])
     assert.equal(s.chat.user.id, s.bob);
   });
 
+test("disconnectUser over long polling after the token has run out: a new one is asked for, and the session ends", async (t) => {
+  const [id, bob] = await server.users(uid(), uid());
+  const box = await Box.before(t, server, { mode: "refuse" });
+  const other = client(t, server);
+  await other.connectUser({ id: bob }, server.token(bob));
+  const chat = client(t, box, { enableWSFallback: true });
+  let asked = 0;
+  await chat.connectUser({ id }, () => server.token(id, { exp: nowS() + (++asked === 1 ? 2 : 3600) }));
+  await other.queryUsers({ id }, [], { presence: true });
+  const runsOut = Date.now() + 2100;
+  await until(() => Date.now() > runsOut, "the token to run out");
+  const mark = other.mark();
+  await chat.disconnectUser();
+  await other.expect("user.presence.changed", {}, mark, 3000);
+  assert.equal(asked, 2);
+});
+
+test("after a final failure, connectUser brings back what was watched", async (t) => {
+  const s = await Scene.make(t);
+  await server.api("POST", "/users/deactivate", { user_ids: [s.ann] });
+  await s.chat.expect("connection.changed", { online: false, is_final: true });
+  await server.api("POST", "/users/reactivate", { user_ids: [s.ann] });
+  await s.say(3, s.watched);
+  await s.chat.connectUser({ id: s.ann }, server.token(s.ann));
+  await until(() => s.channel.state.messages.length === 3, "what was missed");
+  await s.say(1, s.watched);
+  await until(() => s.channel.state.messages.length === 4, "what comes now");
+});
+
 for (const mode of ["pass", "refuse"])
   test(`disconnectUser on a dead network, ${mode === "pass" ? "WebSocket" : "long polling"}: within two seconds`, async (t) => {
     const s = await Scene.make(t, { enableWSFallback: true, mode });

@@ -121,6 +121,26 @@ test("a handler that throws is reported, and the others are called", () => {
   assert.deepEqual([reported, n], [["mine"], 1]);
 });
 
+test("who listened to one and is taken over by another can still leave", async () => {
+  const [a, b] = [new Handlers(() => undefined), new Handlers(() => undefined)];
+  const [c, d] = [new Listeners(() => undefined), new Listeners(() => undefined)];
+  let n = 0;
+  const one = a.on("x", () => n++);
+  const two = c.subscribe(() => n++);
+  b.take(a);
+  d.take(c);
+  b.give({ type: "x" });
+  d.changed();
+  await Promise.resolve();
+  assert.equal(n, 2);
+  one.unsubscribe();
+  two();
+  b.give({ type: "x" });
+  d.changed();
+  await Promise.resolve();
+  assert.equal(n, 2);
+});
+
 test("listeners are called once per batch, after it", async () => {
   const listeners = new Listeners(() => undefined);
   let n = 0;

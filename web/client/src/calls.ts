@@ -99,8 +99,13 @@ export class Calls {
       if (!tokens || tokens !== this.tokens) throw new BeckError("state", "disconnected");
       const id = needs ? this.host.connectionId() : "";
       let token = "";
+      let last: ReturnType<typeof setTimeout> | undefined;
+      const abort = new AbortController();
+      // Who leaves lets it come to its end, but not for long.
+      const leave = () => void (last = setTimeout(() => abort.abort(), LIMIT.GOODBYE_MS));
       try {
         token = tokens.now() ?? (await this.bounded(deadline - Date.now(), tokens.get()));
+        this.interrupts.add(leave);
         const reply = await exchange(this.host.place, {
           method,
           path,
@@ -108,6 +113,10 @@ export class Calls {
           query: { ...options.query, ...(needs && { connection_id: id }) },
           body: options.body,
           timeout: Math.max(deadline - Date.now(), 1),
+          signal: abort.signal,
+        }).finally(() => {
+          clearTimeout(last);
+          this.interrupts.delete(leave);
         });
         if (tokens !== this.tokens) return reply;
         this.host.answered(options, reply);

@@ -146,6 +146,7 @@ export class Core {
 
 export class Channel {
   private core: Core;
+  private making: Promise<unknown> | null = null;
   private typingAt = 0;
   private typingIn: string | undefined;
 
@@ -277,7 +278,8 @@ export class Channel {
    * rejects when the server refuses it: then it stands there as `failed`. */
   async sendMessage(message: MessageInput | string): Promise<Message> {
     const input = typeof message === "string" ? { text: message } : message;
-    if (!this.id) await this.create();
+    // Made once for all that are sent meanwhile, so that they keep their order.
+    if (!this.id) await (this.making ??= this.create().finally(() => (this.making = null)));
     this.stopTyping();
     return this.host.outbox.send(this.type, this.id, input);
   }

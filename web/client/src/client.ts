@@ -405,12 +405,13 @@ export class BeckChat {
       event: (e) => this.take(e),
       local: (e) => this.give({ created_at: new Date().toISOString(), ...e }),
       changed: () => this.listeners?.changed(),
-      up: (_isFirst, hello) => {
+      up: (isFirst, hello) => {
         // What was recorded before a hole cannot be set on top of an answer from after it.
         if (hello.resumed !== true) for (const events of this.recordings) events.length = 0;
         this.own = hello.me ?? this.own ?? ({ id: this.lastId } as OwnUser);
         this.attempt?.resolve(this.own);
         this.calls.open(true);
+        if (isFirst) void this.reload(); // what was watched before a connection that ended for good
         void this.outbox.ready().then(() => this.link.onlineId && this.outbox.up());
       },
       gaveUp: (error, wasUp) => {
@@ -491,6 +492,7 @@ export class BeckChat {
         await this.queryChannels({ cid: { $in: page.map((c) => c.data.cid) } }, [], { limit: page.length, message_limit: PAGE });
     } catch (e) {
       this.settings.log("warn", `reloading after a gap: ${toError(e, "network", "it").message}`);
+      this.link.stillMissing();
     }
   }
 

@@ -12,9 +12,17 @@ export class Handlers {
   on(type: string, handler: Handler): Subscription {
     const set = this.byType.get(type) ?? new Set();
     this.byType.set(type, set);
-    const own: Handler = (event) => handler(event); // the same function may be there twice
+    let isThere = true; // in other sets too, see `take`
+    const own: Handler = (event) => {
+      if (isThere) handler(event); // the same function may be there twice
+    };
     set.add(own);
-    return { unsubscribe: () => void set.delete(own) };
+    return {
+      unsubscribe: () => {
+        isThere = false;
+        set.delete(own);
+      },
+    };
   }
 
   /** What listened there listens here too. */
@@ -42,9 +50,15 @@ export class Listeners {
   constructor(private readonly report: Report) {}
 
   subscribe(listener: () => void): () => void {
-    const own = () => listener();
+    let isThere = true;
+    const own = () => {
+      if (isThere) listener();
+    };
     this.set.add(own);
-    return () => void this.set.delete(own);
+    return () => {
+      isThere = false;
+      this.set.delete(own);
+    };
   }
 
   changed(): void {

@@ -349,6 +349,12 @@ export class Link implements TransportHost {
     this.host.local({ type: "connection.changed", online: true });
     if (before !== null && before !== kind && this.state === "up") this.host.local({ type: "transport.changed", transport: kind });
     if (!isFirst && this.state === "up") this.recover(resumed, gap);
+    this.noteTime(event);
+  }
+
+  /** Without positions it is the time that says what was missed, from the hello on. */
+  private noteTime(event: ChatEvent): void {
+    if (this.seq === null && event.created_at) this.lastEventTime = event.created_at;
   }
 
   /** WebSocket takes over from long polling in mid-session: nothing went offline. */
@@ -366,6 +372,7 @@ export class Link implements TransportHost {
     const isAll = [...this.watched, ...this.followed].every((name) => this.carried.has(name));
     if (!resumed) this.recover(resumed, gap);
     else if (!isAll) void this.host.recover(null, () => this.id === event.connection_id);
+    this.noteTime(event);
   }
 
   private planTakeOver(): void {
@@ -410,6 +417,11 @@ export class Link implements TransportHost {
     this.host.local({ type: "connection.recovered", gap });
   }
 
+  /** What was missed could not be brought: the next connection tells of it again. */
+  stillMissing(): void {
+    this.hasGap = true;
+  }
+
   event(from: object, event: ChatEvent): void {
     const isCurrent = this.state === "up" && from === (this.transport === "websocket" ? this.ws : this.poll);
     if (!isCurrent) return;
@@ -423,7 +435,7 @@ export class Link implements TransportHost {
       }
     }
     if (this.timers.has("recovered")) this.recoveredSoon();
-    if (this.seq === null && event.created_at) this.lastEventTime = event.created_at;
+    this.noteTime(event);
     if (event.cid && /^(channel\.deleted|notification\.(channel_deleted|removed_from_channel))$/.test(event.type)) this.watched.delete(event.cid);
     this.host.changed();
     this.host.event(event);

@@ -39,11 +39,15 @@ export class LongPollTransport {
     this.stop();
     if (!this.id) return;
     const query = { connection_id: this.id, close: "true" };
-    const token = this.tokens.now() ?? "";
+    const deadline = Date.now() + LIMIT.GOODBYE_MS;
+    const timer = setTimeout(() => this.tokens.stop(), LIMIT.GOODBYE_MS);
     try {
-      await exchange(this.place, { method: "GET", path: "/longpoll", query, token, timeout: LIMIT.GOODBYE_MS, keepalive });
+      const token = this.tokens.now() ?? (await this.tokens.get());
+      await exchange(this.place, { method: "GET", path: "/longpoll", query, token, timeout: Math.max(deadline - Date.now(), 1), keepalive });
     } catch {
       /* it expires by itself */
+    } finally {
+      clearTimeout(timer);
     }
   }
 

@@ -66,7 +66,8 @@ export class Outbox {
     this.taking = Promise.resolve();
     if (!this.shelf) return;
     this.save(); // what was sent while connectUser was not yet called
-    this.taking = this.shelf.takeOrphans().then((texts) => {
+    // Whatever the platform's locks do, messages are sent.
+    this.taking = this.shelf.takeOrphans().catch(() => []).then((texts) => {
       if (serial !== this.serial) return;
       const found = texts.flatMap(entriesFrom).filter((e) => !this.entries.some((x) => x.input.id === e.input.id));
       this.entries = [...found, ...this.entries];
@@ -257,7 +258,7 @@ class Shelf {
     private readonly scope: string,
   ) {
     this.index = `beck-chat:${scope}`;
-    void this.locks?.request(this.name(this.tab), () => new Promise<void>((release) => (this.isClosed ? release() : (this.release = release))));
+    this.locks?.request(this.name(this.tab), () => new Promise<void>((release) => (this.isClosed ? release() : (this.release = release)))).catch(() => undefined);
     this.guarded(() => storage.setItem(this.index, [...this.tabs(), this.tab].join(" ")));
   }
 

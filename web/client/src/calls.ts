@@ -41,6 +41,8 @@ export class Calls {
   private tokens: TokenSource | null = null;
   private isOpen = false;
   private waiting: Waiting[] = [];
+  /** Users that have gone. */
+  private gone = 0;
   /** Ends pauses and questions of calls that are under way. */
   private readonly interrupts = new Set<(e: BeckError) => void>();
 
@@ -69,6 +71,11 @@ export class Calls {
     for (const fail of all) fail(why);
   }
 
+  /** The user has gone: what he asked and is answered from now on must not be taken for the next one's. */
+  forget(): void {
+    this.gone++;
+  }
+
   /** Ends with this at the latest, and when the user goes. `ms` without `call` is a pause. */
   private bounded<T>(ms: number, call?: Promise<T>): Promise<T> {
     return new Promise<T>((go, fail) => {
@@ -91,6 +98,7 @@ export class Calls {
   async request(method: string, path: string, options: CallOptions = {}): Promise<Reply> {
     const deadline = Date.now() + (options.timeout ?? this.host.timeout);
     const needs = options.needsConnection === true;
+    const gone = this.gone;
     let renewed = false;
     let tokens = this.tokens; // null: of whoever is connected next
     for (let attempt = 1; ; attempt++) {
@@ -118,6 +126,7 @@ export class Calls {
           clearTimeout(last);
           this.interrupts.delete(leave);
         });
+        if (gone !== this.gone) throw new BeckError("state", "disconnected before the answer came");
         if (tokens !== this.tokens) return reply;
         this.host.answered(options, reply);
         // The connection that was to watch is not the one that is there now: once more, for that one.

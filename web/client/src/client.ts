@@ -227,6 +227,7 @@ export class BeckChat {
   }
 
   private forgetUser(): void {
+    this.calls.forget();
     this.outbox.end();
     for (const list of [...this.lists]) list.close();
     for (const core of this.cores.values()) core.close();

@@ -345,6 +345,42 @@ test("locks that are refused do not hold messages back", async (t) => {
   assert.deepEqual(unhandled, []);
 });
 
+/** A storage with what a page of Ann left in a place that nobody holds. */
+function leftBehind(ann, id, text) {
+  const storage = new Memory();
+  const key = `beck-chat:${server.key}:${ann}`;
+  storage.setItem(key, "gone");
+  storage.setItem(`${key}:gone`, JSON.stringify([{ type: "messaging", channelId: id, input: { id: uid("m"), text }, at: new Date().toISOString() }]));
+  return storage;
+}
+
+test("what an earlier page left is not lost when disconnectUser comes in the same breath as connectUser", async (t) => {
+  const [ann] = await server.users(uid("ann"));
+  const id = await server.channel(ann, [ann]);
+  for (let ticks = 0; ticks < 6; ticks++) {
+    const chat = client(t, server, { storage: leftBehind(ann, id, `kept ${ticks}`) });
+    const first = fails(chat.connectUser({ id: ann }, server.token(ann)), { kind: "state" });
+    for (let i = 0; i < ticks; i++) await Promise.resolve();
+    await chat.disconnectUser();
+    await first;
+    await chat.connectUser({ id: ann }, server.token(ann));
+    await until(async () => (await stored({ id }, ann)).includes(`kept ${ticks}`), `sent by the second connect, ${ticks}`);
+  }
+});
+
+test("without locks, what a tab leaves after another has taken its place for a dead one's is sent by the next page", async (t) => {
+  const storage = new Memory();
+  const one = await scene(t, { storage });
+  const two = client(t, server, { storage });
+  await two.connectUser({ id: one.ann }, server.token(one.ann)); // one is not listed any more
+  await two.disconnectUser();
+  await offline(one);
+  one.channel.sendMessage("from one").catch(() => undefined);
+  const three = client(t, server, { storage });
+  await three.connectUser({ id: one.ann }, server.token(one.ann));
+  await until(async () => (await stored(one.channel, one.ann)).includes("from one"), "sent by the third");
+});
+
 test("a storage that throws, or is full of rubbish, is as good as none", async (t) => {
   const throwing = { getItem() { throw new Error("blocked"); }, setItem() { throw new Error("blocked"); }, removeItem() { throw new Error("blocked"); } };
   const s = await scene(t, { storage: throwing });

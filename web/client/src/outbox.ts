@@ -63,17 +63,18 @@ export class Outbox {
     this.timers.stopAll();
     this.shelf = this.set.storage && isKept ? new Shelf(this.set.storage, scope) : null;
     const serial = ++this.serial;
+    const left = new Set<Entry>();
     this.taking = Promise.resolve();
     if (!this.shelf) return;
     this.save(); // what was sent while connectUser was not yet called
-    // Whatever the platform's locks do, messages are sent.
-    this.taking = this.shelf.takeOrphans().catch(() => []).then((texts) => {
+    this.taking = this.shelf.takeOrphans((text) => {
       if (serial !== this.serial) return;
-      const found = texts.flatMap(entriesFrom).filter((e) => !this.entries.some((x) => x.input.id === e.input.id));
-      this.entries = [...found, ...this.entries];
-      if (found.length > 0) this.save();
+      const found = entriesFrom(text).filter((e) => !this.entries.some((x) => x.input.id === e.input.id));
+      const at = this.entries.findIndex((e) => !left.has(e));
+      for (const e of found) left.add(e);
+      this.entries.splice(at < 0 ? this.entries.length : at, 0, ...found);
       for (const cid of new Set(found.map(cidOf))) this.touched(cid);
-    });
+    }).catch(() => undefined); // whatever the platform's locks do, messages are sent
   }
 
   /** Resolves once what an earlier page left is here. */
@@ -259,7 +260,11 @@ class Shelf {
   ) {
     this.index = `beck-chat:${scope}`;
     this.locks?.request(this.name(this.tab), () => new Promise<void>((release) => (this.isClosed ? release() : (this.release = release)))).catch(() => undefined);
-    this.guarded(() => storage.setItem(this.index, [...this.tabs(), this.tab].join(" ")));
+    this.list();
+  }
+
+  private list(): void {
+    this.guarded(() => this.storage.setItem(this.index, [...this.tabs(), this.tab].join(" ")));
   }
 
   private get locks(): LockManager | undefined {
@@ -284,19 +289,21 @@ class Shelf {
   }
 
   write(text: string): void {
+    // Where there are no locks a tab that lives is taken for dead, and its place is not listed any more.
+    if (text && !this.tabs().includes(this.tab)) this.list();
     this.guarded(() => (text ? this.storage.setItem(this.name(this.tab), text) : this.storage.removeItem(this.name(this.tab))));
   }
 
-  async takeOrphans(): Promise<string[]> {
-    const found: string[] = [];
+  /** Each is in the new place in the same breath as it leaves the old one: a page may go, and a user, at any moment between. */
+  async takeOrphans(take: (text: string) => void): Promise<void> {
     for (const tab of this.tabs()) {
       if (tab === this.tab || !(await this.isDead(tab))) continue;
+      if (this.isClosed) return;
       const text = this.guarded(() => this.storage.getItem(this.name(tab)));
-      if (text) found.push(text);
       this.guarded(() => this.storage.removeItem(this.name(tab)));
       this.guarded(() => this.storage.setItem(this.index, this.tabs().filter((t) => t !== tab).join(" ")));
+      if (text) take(text);
     }
-    return found;
   }
 
   private async isDead(tab: string): Promise<boolean> {

@@ -48,6 +48,22 @@ test("wrong options are named", async () => {
 
 /* ---- connectUser ---- */
 
+test("a time that no timer can be set to is the longest one, not none", async (t) => {
+  const [ann] = await server.users(uid("ann"));
+  const chat = client(t, server, { timeout: Infinity, maxReconnectWait: 1e12, wsHeadStart: 1e12 });
+  assert.equal((await chat.connectUser({ id: ann }, server.token(ann))).id, ann);
+  assert.deepEqual(await chat.queryChannels({ members: { $in: [ann] } }), []);
+});
+
+test("channels that are queried without their state have their own fields", async (t) => {
+  const [ann] = await server.users(uid("ann"));
+  await server.channel(ann, [ann], { name: "Named" });
+  const chat = client(t, server);
+  await chat.connectUser({ id: ann }, server.token(ann));
+  const [channel] = await chat.queryChannels({ members: { $in: [ann] } }, [], { state: false });
+  assert.equal(channel.data.name, "Named");
+});
+
 test("connectUser resolves with the own user, merged into what the server has", async (t) => {
   const id = uid();
   await server.api("POST", "/users", { users: { [id]: { id, name: "Old", color: "red", shoe: 43 } } });

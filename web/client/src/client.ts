@@ -318,6 +318,7 @@ export class BeckChat {
         this.withCore(channel.cid, (core) => {
           core.isWatched ||= watch;
           if (state) core.take(s, message_limit ?? PAGE, seen.events);
+          else core.data = { ...core.data, ...s.channel };
         });
         return channel;
       });

@@ -21,10 +21,12 @@ export interface Settings {
 /** Where the module came from, when a server of ours served it. */
 export const served = { baseURL: "" };
 
+const TIMER_MAX = 0x7fffffff;
+
 function positive(options: Options, name: "timeout" | "wsHeadStart" | "maxReconnectWait" | "maxQueue" | "maxOutbox", usual: number): number {
   const value = options[name] ?? usual;
   if (typeof value !== "number" || !(value > 0)) throw new BeckError("argument", `${name} must be a number above 0`, { field: name });
-  return value;
+  return Math.min(value, TIMER_MAX); // a timer that is set further off goes off at once
 }
 
 function baseURLOf(options: Options): string {

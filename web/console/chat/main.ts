@@ -13,8 +13,6 @@ import { askHealth, isOlder, type Health } from "./server.js";
 import { strings as t, type Problem } from "./strings.js";
 import { base, pageStyles, useTheme, type Theme } from "./theme.js";
 
-document.adoptedStyleSheets.push(pageStyles.styleSheet!);
-
 interface Session {
   client: BeckChat;
   faults: Faults;
@@ -147,6 +145,7 @@ class BeckPage extends LitElement {
 
   override connectedCallback(): void {
     super.connectedCallback();
+    document.adoptedStyleSheets.push(pageStyles.styleSheet!); // not where other pages use the parts alone
     if (query.get("dir") === "rtl" || query.get("dir") === "ltr") document.documentElement.dir = query.get("dir")!;
     useTheme(this.theme);
     this.isNarrow = this.narrow.matches;

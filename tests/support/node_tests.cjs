@@ -17,12 +17,14 @@ exports.buildClient = (inside) => {
   fs.writeFileSync(path.join(out, "package.json"), '{ "type": "module" }\n');
 };
 
-/** `wanted`: names of files without ".test.mjs"; none: all of the folder. */
-exports.runFiles = (folder, wanted, { concurrency, fileMs }) => {
+/** `wanted`: names of files without ".test.mjs"; none: all of the folder. `first`: names of long ones, so that nothing waits for them in the
+ * end. In the environment, VERBOSE=1 lists all tests and ONLY=REGEX picks some. */
+exports.runFiles = (folder, wanted, { concurrency, fileMs, first = [] }) => {
+  const rank = (f) => (first.includes(f.replace(".test.mjs", "")) ? 0 : 1);
   const names = fs.readdirSync(folder).filter((f) => f.endsWith(".test.mjs") && (wanted.length === 0 || wanted.includes(f.replace(".test.mjs", ""))));
   let passed = 0;
   let failed = 0;
-  const stream = run({ files: names.sort().map((f) => path.join(folder, f)), concurrency, timeout: fileMs });
+  const stream = run({ files: names.sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1)).map((f) => path.join(folder, f)), concurrency, timeout: fileMs, ...(process.env.ONLY && { testNamePatterns: [process.env.ONLY] }) });
   // Some versions of Node report each file as a test too; and every failure of a file that has not said which of its tests failed.
   const isFile = (d) => /\.test\.mjs$/.test(d.name);
   stream.on("test:pass", (d) => {

@@ -1,7 +1,7 @@
 /* The two calls: getInstance and connectUser, and what may be called around them. */
 import assert from "node:assert/strict";
 import { after } from "node:test";
-import { BeckChat, BeckError, Box, HELLO, Hostile, Server, client, devToken, fails, good, http, apiError, jwt, nowS, sockets, test, uid, until, within } from "./support.mjs";
+import { BeckChat, Box, HELLO, Hostile, Server, apiError, client, devToken, fails, frame, good, http, jwt, sockets, test, uid, until, within } from "./support.mjs";
 
 const server = await new Server().start();
 after(() => server.destroy());
@@ -238,8 +238,6 @@ test("calls made before are run in order after it", async (t) => {
 });
 
 test("calls that wait fail together with the reason why nobody was connected", async (t) => {
-  const h = await Hostile.start(t, (r) => (r.isWs ? Buffer.concat([r.accept(), good(r).subarray(0, 0)]) : http(200, {})));
-  h.answer = (r) => http(403, "");
   const chat = client(t, server);
   const calls = [1, 2, 3].map(() => fails(chat.request("GET", "/unread"), { kind: "api", code: 43 }));
   calls.push(fails(chat.channel("messaging", "x").watch(), { code: 43 }));
@@ -275,9 +273,7 @@ test("a handler that was there before connecting gets the first event", async (t
 });
 
 test("a hello without `me` is one all the same", async (t) => {
-  const { me, ...hello } = HELLO;
-  void me;
-  const h = await Hostile.start(t, (r) => Buffer.concat([r.accept(), Buffer.from([0x81, JSON.stringify(hello).length]), Buffer.from(JSON.stringify(hello))]));
+  const h = await Hostile.start(t, (r) => Buffer.concat([r.accept(), frame({ ...HELLO, me: undefined })]));
   const chat = client(t, h);
   assert.equal((await chat.connectUser({ id: "john" }, devToken("john"))).id, "john");
   assert.equal(chat.user.id, "john");
@@ -381,6 +377,4 @@ test("a token for a development server", async (t) => {
   const id = uid();
   const chat = client(t, server);
   assert.equal((await chat.connectUser({ id }, devToken(id))).id, id);
-  
-
 });

@@ -55,9 +55,6 @@ export async function until(condition, what, ms = WAIT_MS) {
   }
 }
 
-/** For a quarter of what a slow machine needs anyway: things that must not happen. Only where no marker can follow. */
-export const pause = (ms) => new Promise((go) => setTimeout(go, ms));
-
 /** The error of a call that must fail. */
 export async function fails(call, want = {}) {
   let error = null;
@@ -77,14 +74,12 @@ export async function fails(call, want = {}) {
 
 /** Ends within this time, or fails. */
 export async function within(ms, call, what = "it") {
-  const began = Date.now();
   let timer;
   const late = new Promise((_, fail) => (timer = setTimeout(() => fail(new assert.AssertionError({ message: `${what}: not within ${ms} ms` })), ms)));
   try {
     return await Promise.race([call, late]);
   } finally {
     clearTimeout(timer);
-    void began;
   }
 }
 
@@ -98,6 +93,12 @@ export function jwt(claims, secret) {
 export const nowS = () => Math.floor(Date.now() / 1000);
 
 /* ---- the server ---- */
+
+const running = new Set();
+process.on("exit", () => {
+  for (const child of running) child.kill("SIGKILL");
+});
+process.once("SIGTERM", () => process.exit(1)); // a file that outlives its time is ended so
 
 export class Server {
   constructor(...args) {
@@ -113,7 +114,9 @@ export class Server {
     const env = { UBSAN_OPTIONS: "print_stacktrace=1:halt_on_error=1", ASAN_OPTIONS: "quarantine_size_mb=16", ...process.env, BECK_API_SECRET: this.secret };
     const argv = ["--dev", "--listen", `127.0.0.1:${this.port}`, "--data", path.join(this.folder, "data"), "--api-key", this.key, "--guests-per-address", "100000", ...this.args];
     this.process = spawn(BECKD, argv, { env, stdio: ["ignore", "pipe", openSync(this.log, "a")] });
-    this.ended = new Promise((go) => this.process.once("exit", (code, signal) => go(code ?? signal)));
+    const child = this.process;
+    running.add(child);
+    this.ended = new Promise((go) => child.once("exit", (code, signal) => (running.delete(child), go(code ?? signal))));
     let said = "";
     const port = await new Promise((go, fail) => {
       this.process.stdout.on("data", (d) => {

@@ -1,7 +1,7 @@
 /* The connection keeps itself: fallback and back, lost links, restarts, and every message once, in order, whatever happens. */
 import assert from "node:assert/strict";
 import { after } from "node:test";
-import { Box, Server, client, fails, nowS, pause, sockets, test, uid, until, within } from "./support.mjs";
+import { Box, Server, client, fails, nowS, test, uid, until, within } from "./support.mjs";
 
 const server = await new Server().start();
 after(() => server.destroy());
@@ -462,14 +462,13 @@ test("a gap: told, and what is watched is loaded anew", async (t) => {
   await list.load();
   await s.say(60, s.watched);
   await until(() => s.channel.state.messages.length === 60, "sixty");
-  // The position is one that this log has never had, as after a restored backup.
-  s.box.onUp = undefined;
   const flow = s.box.flow.bind(s.box);
   s.box.mode = "drop";
   s.box.cut();
   await s.chat.expect("connection.changed", { online: false });
   await s.say(30, s.watched);
   const late = await server.channel(s.bob, [s.bob, s.ann]);
+  // The box says what a server says whose log does not reach back.
   let isGap = false;
   s.box.flow = (to, d) => {
     const text = d.toString("latin1");
@@ -568,8 +567,6 @@ test("a handler that disconnects inside an event", async (t) => {
     for (const mode of ["pass", "refuse"]) {
       const s = await Scene.make(t, { enableWSFallback: true, mode });
       let over = null;
-      let after = 0;
-      s.chat.on("all", () => void (over && after++));
       s.chat.on(type, () => (over ??= s.chat.disconnectUser()));
       await s.say(1, s.watched).catch(() => undefined);
       if (type !== "message.new") {
@@ -586,7 +583,6 @@ test("a handler that disconnects inside an event", async (t) => {
       assert.ok(s.chat.events.slice(mark).every((e) => e.type === "connection.changed" && e.online === false), s.chat.events.slice(mark).map((e) => e.type).join());
       await s.chat.connectUser({ id: s.bob }, server.token(s.bob));
       assert.equal(s.chat.user.id, s.bob);
-      s.chat.on(type, () => undefined);
     }
   }
 });
@@ -618,10 +614,6 @@ test("a page that is left while it polls says goodbye, and one that is shown aga
   page.pageshow();
   await s.online();
   await s.check();
-  assert.ok(nowS() > 0);
   await s.chat.disconnectUser();
   assert.deepEqual(Object.keys(page), []);
 });
-
-void pause;
-void sockets;

@@ -241,7 +241,7 @@ test("sending ends the typing, and threads are told apart", async (t) => {
   await chat.disconnectUser();
 });
 
-test("who hides it sends none, nor does anybody where the channel has none", async (t) => {
+test("who hides it sends none, nor does anybody where the channel has none", async () => {
   for (const [config, privacy] of [[{}, { typing_indicators: { enabled: false } }], [{ typing_events: false }, {}]]) {
     await (async () => {
       const ends = [];
@@ -255,7 +255,6 @@ test("who hides it sends none, nor does anybody where the channel has none", asy
       for (const end of ends) end();
     })();
   }
-  void t;
 });
 
 test("others who type are seen until they stop, write, or are silent for seven seconds", async (t) => {

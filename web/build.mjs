@@ -52,5 +52,8 @@ if (out === "--package") {
   for (const part of ["client", "console"]) await rm(path.join(out, part), { recursive: true, force: true });
   await client("served.ts", path.join(out, "client"));
   await writeDocs(web, path.join(out, "client/docs"));
+  const served = { "beck-chat": at("client/src/served.ts") };
+  const elements = { entryPoints: [at("console/chat/elements.ts")], outfile: path.join(out, "client/beck-chat-elements.js") };
+  await build({ ...common, ...elements, alias: served });
   await pages(at("console"), path.join(out, "console"));
 }

@@ -4,7 +4,7 @@ import http from "node:http";
 import { Box, Server, ROOT, test, until } from "../web/support.mjs";
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import { axe, open } from "./browser.mjs";
+import { SHOTS, axe, open } from "./browser.mjs";
 import { Person, lobby } from "./chat.mjs";
 
 async function start(t, ...args) {
@@ -142,4 +142,33 @@ test("a session that is ended for good says why, and keeps what was written", as
   await server.api("POST", "/users/john/deactivate", {});
   await alert(john.page, "That is not allowed");
   assert.equal(await john.box.inputValue(), "not yet sent");
+});
+
+test("the chat as an element, in ten lines of a page of another origin", async (t) => {
+  const server = await start(t);
+  const html = `<!doctype html><html lang="en"><title>Shop</title><meta name="viewport" content="width=device-width">
+    <style>beck-chat { display: grid; block-size: 40rem; }</style>
+    <main><h1>Shop</h1><beck-chat api-key="${server.key}" user-id="john"></beck-chat></main>
+    <script type="module">
+      import "${server.url}/beck/client/beck-chat-elements.js";
+      document.querySelector("beck-chat").tokenProvider = async () => (await (await fetch("/chat/token", { method: "POST" })).json()).token;
+    </script>`;
+  const shop = http.createServer((q, a) => {
+    const isToken = q.url === "/chat/token";
+    a.setHeader("Content-Type", isToken ? "application/json" : "text/html");
+    a.end(isToken ? JSON.stringify({ token: server.token("john") }) : html);
+  });
+  await new Promise((go) => shop.listen(0, "127.0.0.1", go));
+  t.defer(() => {
+    shop.close();
+    shop.closeAllConnections();
+  });
+  const page = await open(t, null, { width: 1000 });
+  await page.route("**/favicon.ico", (route) => route.fulfill({ status: 204 }));
+  await page.goto(`http://127.0.0.1:${shop.address().port}/`);
+  const john = await new Person(page).enter();
+  await john.say("from the shop");
+  await john.message("from the shop").getByRole("img", { name: "Sent" }).waitFor();
+  await axe(page, "a page with the chat in it");
+  await page.screenshot({ path: path.join(SHOTS, "element.png") });
 });

@@ -1,8 +1,8 @@
 /* The whole chat as one element. In a page of one's own:
  *
- *   <beck-chat api-key="KEY" user-id="john" base-url="https://chat.example.org"></beck-chat>
+ *   <beck-chat api-key="KEY" user-id="john"></beck-chat>
  *   <script type="module">
- *     import "https://chat.example.org/console/chat/main.js";
+ *     import "https://chat.example.org/beck/client/beck-chat-elements.js";
  *     document.querySelector("beck-chat").tokenProvider = () => fetch("/my-backend/token").then((r) => r.text());
  *   </script>
  *

@@ -7,6 +7,7 @@ interface Source {
 /** Renders its host again when one of the sources changes. The host names them in each `willUpdate`. */
 export class Follow implements ReactiveController {
   private readonly stops = new Map<Source, () => void>();
+  private isOn = false;
 
   constructor(private readonly host: ReactiveControllerHost) {
     host.addController(this);
@@ -19,14 +20,16 @@ export class Follow implements ReactiveController {
       this.stops.delete(source);
     }
     for (const source of sources)
-      if (source && !this.stops.has(source)) this.stops.set(source, source.subscribe(() => this.host.requestUpdate()));
+      if (source && this.isOn && !this.stops.has(source)) this.stops.set(source, source.subscribe(() => this.host.requestUpdate()));
   }
 
   hostConnected(): void {
+    this.isOn = true;
     this.host.requestUpdate();
   }
 
   hostDisconnected(): void {
+    this.isOn = false;
     this.these();
   }
 }

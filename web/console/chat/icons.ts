@@ -1,5 +1,4 @@
-import { svg, type SVGTemplateResult } from "lit";
-import { html } from "lit";
+import { html, svg, type SVGTemplateResult } from "lit";
 
 const drawn = (paths: SVGTemplateResult, turns = false) =>
   html`<svg class=${turns ? "turns" : ""} width="20" height="20" viewBox="0 0 20 20" fill="none" stroke="currentColor" stroke-width="1.6"
@@ -18,7 +17,6 @@ export const icons = {
   unread: drawn(svg`<path d="M16 9v6H4V5h7"/><circle cx="15.5" cy="4.5" r="2" fill="currentColor" stroke="none"/>`),
   shield: drawn(svg`<path d="M10 3 4.5 5v4.5c0 3.4 2.3 6.2 5.5 7.5 3.2-1.3 5.5-4.1 5.5-7.5V5z"/><path d="m7.7 10 1.7 1.7 3-3.2"/>`),
   people: drawn(svg`<circle cx="7.5" cy="7" r="2.75"/><path d="M2.5 16c.3-3 2.3-4.5 5-4.5s4.7 1.5 5 4.5M13 4.5a2.75 2.75 0 0 1 0 5M14.5 12c1.8.5 2.8 1.8 3 4"/>`),
-  search: drawn(svg`<circle cx="9" cy="9" r="4.5"/><path d="m12.5 12.5 3.5 3.5"/>`, true),
   down: drawn(svg`<path d="M10 4v11.5M5 11l5 5 5-5"/>`),
   leave: drawn(svg`<path d="M11.5 4H5v12h6.5M9 10h8m-3-3 3 3-3 3"/>`, true),
   sun: drawn(svg`<circle cx="10" cy="10" r="3.25"/><path d="M10 2.5v1.5M10 16v1.5M2.5 10H4M16 10h1.5M4.7 4.7l1 1M14.3 14.3l1 1M15.3 4.7l-1 1M5.7 14.3l-1 1"/>`),

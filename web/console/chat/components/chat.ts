@@ -182,8 +182,8 @@ export class BeckChatElement extends LitElement {
       .conversation {
         grid-area: conversation;
         grid-template-rows: auto minmax(0, 1fr) auto auto;
-        margin: 0 var(--beck-3) var(--beck-3) 0;
-        margin-inline: 0 var(--beck-3);
+        margin-inline-end: var(--beck-3);
+        margin-block-end: var(--beck-3);
         border-end-start-radius: var(--beck-tight);
         overflow: hidden;
       }

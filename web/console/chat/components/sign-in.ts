@@ -66,8 +66,7 @@ export class BeckSignIn extends LitElement {
         background: var(--beck-raised);
         font-weight: 600;
         font-size: var(--beck-title);
-        transition: border-color var(--beck-calm), background var(--beck-calm), translate var(--beck-calm);
-        --size: 3.5rem;
+        transition: border-color var(--beck-calm), background var(--beck-calm);
       }
       .person .avatar {
         --size: 3.5rem;

@@ -48,6 +48,7 @@ if (!out) {
 if (out === "--package") {
   await rm(at("client/dist"), { recursive: true, force: true });
   await client("index.ts", at("client/dist"));
+  await cp(at("../LICENSE"), at("client/LICENSE"));
 } else {
   for (const part of ["client", "console"]) await rm(path.join(out, part), { recursive: true, force: true });
   await client("served.ts", path.join(out, "client"));

@@ -34,11 +34,11 @@ test("the package holds the code and its types, and has no dependency", (t) => {
   const web = path.join(folder, "web");
   cpSync(path.join(ROOT, "web"), web, { recursive: true, filter: (from) => !/node_modules|\/dist(\/|$)/.test(from) });
   symlinkSync(path.join(ROOT, "web/node_modules"), path.join(web, "node_modules"));
-  mkdirSync(path.join(web, "../docs"), { recursive: true });
+  cpSync(path.join(ROOT, "LICENSE"), path.join(folder, "LICENSE"));
   const said = execFileSync("npm", ["pack", "--dry-run", "--json", "--offline"], { cwd: path.join(web, "client"), encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
   const [{ files }] = JSON.parse(said.slice(said.search(/^\[/m)));
   const names = files.map((f) => f.path);
-  for (const name of ["package.json", "dist/beck-chat.js", "dist/beck-chat.d.ts", "dist/types/index.d.ts", "dist/types/types.d.ts", "dist/types/client.d.ts"]) assert.ok(names.includes(name), `${name} among ${names}`);
+  for (const name of ["package.json", "README.md", "LICENSE", "dist/beck-chat.js", "dist/beck-chat.d.ts", "dist/types/index.d.ts", "dist/types/types.d.ts", "dist/types/client.d.ts"]) assert.ok(names.includes(name), `${name} among ${names}`);
   assert.ok(!names.some((n) => n.startsWith("src/") || n.includes("served")), names.join());
   const about = JSON.parse(readFileSync(path.join(web, "client/package.json"), "utf8"));
   assert.equal(about.dependencies, undefined);

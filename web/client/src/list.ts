@@ -21,6 +21,8 @@ const TIMES: Record<string, (c: Channel) => string> = {
   created_at: (c) => timeKey(c.data.created_at),
 };
 
+const OFFSET_MAX = 1000;
+
 const APPEARS = new Set(["notification.added_to_channel", "notification.message_new", "channel.visible", "channel.created"]);
 const LEAVES = new Set(["notification.removed_from_channel", "channel.deleted", "notification.channel_deleted", "channel.hidden"]);
 
@@ -85,10 +87,11 @@ export class ChannelList {
     this.meanwhile = [];
     this.listeners.changed();
     try {
-      const found = await this.query(this.filter, { ...this.options, limit: this.page, offset });
+      const [filter, skip] = this.pageAt(offset);
+      const found = await this.query(filter, { ...this.options, limit: this.page, offset: skip });
       if (run !== this.run) return;
       this.error = null;
-      this.hasMore = found.length === this.page;
+      this.hasMore = found.length === this.page && (filter === this.filter || found.some((c) => !this.has(c.cid)));
       this.set(offset === 0 ? found : [...this.channels, ...found.filter((c) => !this.has(c.cid))]);
       this.loading = false;
       for (const e of this.meanwhile) this.apply(e);
@@ -100,6 +103,15 @@ export class ChannelList {
       if (run === this.run) this.loading = false;
       this.listeners.changed();
     }
+  }
+
+  /** The server skips so many and no more: beyond, a page begins at the time at which the last one ended. */
+  private pageAt(offset: number): [Filter, number] {
+    const { field = "", direction } = this.sort[0]!;
+    const last = this.channels[offset - 1];
+    const at = (last && TIMES[field]?.(last)) || "";
+    if (offset <= OFFSET_MAX || !at) return [this.filter, offset];
+    return [{ $and: [this.filter, { [field]: { [direction === 1 ? "$gte" : "$lte"]: `${at.slice(0, 19)}.${at.slice(19)}Z` } }] }, 0];
   }
 
   private query(filter: Filter, options: QueryChannelsOptions): Promise<Channel[]> {

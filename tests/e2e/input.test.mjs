@@ -1,7 +1,7 @@
 /* Wrong key, wrong token, wrong origin, no server, no storage, an old server: the page says what is wrong and what to do. */
 import assert from "node:assert/strict";
 import http from "node:http";
-import { Box, Server, ROOT, test, until } from "../web/support.mjs";
+import { Box, Server, ROOT, test, uid, until } from "../web/support.mjs";
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { SHOTS, axe, open } from "./browser.mjs";
@@ -172,3 +172,16 @@ test("the chat as an element, in ten lines of a page of another origin", async (
   await axe(page, "a page with the chat in it");
   await page.screenshot({ path: path.join(SHOTS, "element.png") });
 });
+
+for (const name of [5, { a: 1 }, ["x"], true, "   "])
+  test(`a channel whose name is ${JSON.stringify(name)} does not take the page away from its members`, async (t) => {
+    const server = await start(t);
+    const [ann, bob] = await server.users(uid("ann"), uid("bob"));
+    await server.channel(ann, [ann, bob], { name: "Sound" });
+    await server.channel(ann, [ann, bob], { name, image: { a: 1 } });
+    const person = await Person.open(t, server, bob);
+    await person.entry("Sound").waitFor();
+    await person.entry(ann).click(); // it is called by who is in it
+    await person.say("all the same");
+    await person.message("all the same").waitFor();
+  });

@@ -53,8 +53,12 @@ export function othersIn(channel: Channel, me: string | undefined): User[] {
     .map((m) => m.user ?? { id: m.user_id });
 }
 
+/** A channel's fields are whatever its members have put there. */
+const ownName = ({ data }: Channel): string => (typeof data.name === "string" ? data.name.trim() : "");
+
 export function titleOf(channel: Channel, me: string | undefined): string {
-  if (channel.data.name) return channel.data.name;
+  const name = ownName(channel);
+  if (name) return name;
   const others = othersIn(channel, me);
   if (others.length) return t.list.names(others.slice(0, 4).map(nameOf));
   return channel.data.member_count === 1 ? t.list.nobody : channel.id;
@@ -63,7 +67,7 @@ export function titleOf(channel: Channel, me: string | undefined): string {
 /** The other person of a conversation of two without a name of its own. */
 export function companion(channel: Channel, me: string | undefined): User | null {
   const others = othersIn(channel, me);
-  return others.length === 1 && !channel.data.name ? others[0]! : null;
+  return others.length === 1 && !ownName(channel) ? others[0]! : null;
 }
 
 export function previewOf(message: Message): string {

@@ -13,7 +13,7 @@ function colourOf(id: string): number {
  * `online: null`: presence is not shown. No element of its own, since lists hold so many of them. */
 export const avatarOf = (user: User, online: boolean | null = null) =>
   html`<span class="avatar colour-${colourOf(user.id)}" aria-hidden="true"><span class="face">${initials(user.name || user.id)}${
-    user.image ? html`<img src=${user.image} alt="" loading="lazy" referrerpolicy="no-referrer" @error=${hide}>` : nothing
+    user.image && typeof user.image === "string" ? html`<img src=${user.image} alt="" loading="lazy" referrerpolicy="no-referrer" @error=${hide}>` : nothing
   }</span>${online === null ? nothing : html`<span class="dot ${online ? "on" : ""}"></span>`}</span>`;
 
 function hide(event: Event): void {

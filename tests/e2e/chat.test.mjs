@@ -1,7 +1,7 @@
 /* Two people talk: what each does is seen by the other. */
 import assert from "node:assert/strict";
 import { after, before } from "node:test";
-import { Server, test, until } from "../web/support.mjs";
+import { Box, Server, test, uid, until } from "../web/support.mjs";
 import { open } from "./browser.mjs";
 import { Person, lobby } from "./chat.mjs";
 
@@ -21,6 +21,9 @@ const both = async (t) => {
 /** The switch shows what is wanted; from here on the server does it. */
 const stored = (user, name, enabled) =>
   until(async () => (await server.stored(user)).privacy_settings?.[name]?.enabled === enabled, `${name} of ${user} is ${enabled}`);
+
+/** For things that must not happen, where no marker can follow. */
+const pause = (ms) => new Promise((go) => setTimeout(go, ms));
 
 let n = 0;
 const text = (what) => `${what} ${++n}`;
@@ -213,4 +216,78 @@ test("what is typed is there after a reload", async (t) => {
   await john.page.reload();
   await john.enter();
   assert.equal(await john.box.inputValue(), "half a thought");
+});
+
+test("a conversation that is opened while another is being marked as read is read too", async (t) => {
+  const [ann, bob] = await server.users(uid("ann"), uid("bob"));
+  const ids = [await server.channel(ann, [ann, bob], { name: "First" }), await server.channel(ann, [ann, bob], { name: "Second" })];
+  for (const id of ids) await server.say(ann, id, "hello");
+  const person = await Person.open(t, server, bob);
+  let letGo;
+  const held = new Promise((go) => (letGo = go));
+  await person.page.route(`**/channels/messaging/${ids[0]}/read*`, async (route) => {
+    const answer = await route.fetch();
+    await held;
+    await route.fulfill({ response: answer });
+  });
+  const asked = person.page.waitForRequest(`**/channels/messaging/${ids[0]}/read*`);
+  await person.entry("First").click();
+  await asked;
+  await person.entry("Second").click();
+  await person.message("hello").waitFor();
+  await pause(300); // its events have come; nothing else is to wake the page up
+  letGo();
+  await until(async () => !/unread/.test(await person.entry("Second").innerText()), "the second is read");
+});
+
+test("what is written when no more can wait stays in the box", async (t) => {
+  const box = await Box.before(t, server);
+  const person = await (await Person.open(t, box, "john", { forgives: true })).enter();
+  await person.page.evaluate(() => (document.querySelector("beck-page").shadowRoot.querySelector("beck-chat").client.outbox.set.maxOutbox = 1));
+  box.mode = "drop";
+  box.cut();
+  await person.say("waits");
+  await person.message("waits").waitFor();
+  await person.say("too much");
+  await person.page.getByRole("alert").first().waitFor();
+  await until(async () => (await person.box.inputValue()) === "too much", "it is there again");
+  assert.equal((await person.texts()).includes("too much"), false);
+});
+
+test("two privacy switches in quick succession are both kept", async (t) => {
+  const [ann] = await server.users(uid("ann"));
+  const shown = { typing_indicators: { enabled: true }, read_receipts: { enabled: true }, delivery_receipts: { enabled: true } };
+  await server.api("PATCH", "/users", { users: [{ id: ann, set: { privacy_settings: shown } }] });
+  const person = await Person.open(t, server, ann);
+  let n = 0;
+  await person.page.route("**/users?*", async (route) => {
+    if (route.request().method() === "PATCH" && n++ === 0) await pause(800);
+    await route.continue();
+  });
+  await person.panel("Privacy");
+  const switches = person.page.getByRole("switch");
+  await switches.nth(0).click();
+  await switches.nth(1).click();
+  await stored(ann, "read_receipts", false);
+  await stored(ann, "typing_indicators", false);
+  await pause(1000); // the first one's answer has come by now
+  await stored(ann, "read_receipts", false);
+});
+
+test("a group with a name is made by plain http too", async (t) => {
+  const [ann, bob, cid] = await server.users(uid("ann"), uid("bob"), uid("cid"));
+  const page = await open(t, null);
+  await page.addInitScript(() => Object.defineProperty(crypto, "randomUUID", { value: undefined }));
+  await page.goto(`${server.url}/console/chat/?user=${ann}`);
+  const person = new Person(page);
+  await person.list.getByRole("button", { name: /New conversation|Start/ }).click();
+  const panel = page.getByRole("complementary");
+  for (const id of [bob, cid]) {
+    await panel.getByRole("searchbox").fill(id);
+    await panel.getByRole("checkbox", { name: new RegExp(id) }).check();
+  }
+  await panel.getByRole("textbox", { name: /name/i }).last().fill("Three of us");
+  await panel.getByRole("button").last().click();
+  await person.box.waitFor();
+  await person.entry("Three of us").waitFor();
 });

@@ -1,6 +1,6 @@
 import { LitElement, css, html, nothing } from "lit";
 import { property, query, state } from "lit/decorators.js";
-import type { BeckChat, Channel, Message } from "beck-chat";
+import type { BeckChat, BeckError, Channel, Message } from "beck-chat";
 import { draftOf, keepDraft } from "../drafts.js";
 import { Follow } from "../follow.js";
 import { nameOf, previewOf, titleOf } from "../format.js";
@@ -170,7 +170,7 @@ export class BeckComposer extends LitElement {
   }
 
   /** What was refused comes back to be changed; what has been typed meanwhile stays behind it. */
-  takeBack(message: Message): void {
+  takeBack(message: { text: string }): void {
     this.leaveEdit();
     this.type(this.text.trim() ? `${message.text}\n${this.text}` : message.text);
     this.focus();
@@ -277,7 +277,15 @@ export class BeckComposer extends LitElement {
       ...(this.quoting && { quoted_message_id: this.quoting.id }),
     };
     // From here on the message is in the list: waiting, sent, or refused with what to do about it.
-    this.channel!.sendMessage(message).catch(() => undefined);
+    // Where there is no room for it in the outbox it is not, and comes back.
+    const { channel, place } = this;
+    channel!.sendMessage(message).catch((error: BeckError) => {
+      if (error.kind !== "full") return;
+      const here = channel === this.channel && place === this.place;
+      if (!here) keepDraft(this.me, place, [message.text, draftOf(this.me, place)].filter(Boolean).join("\n"));
+      else this.takeBack({ text: message.text });
+      this.dispatchEvent(new CustomEvent("problem", { detail: error, bubbles: true, composed: true }));
+    });
     this.quoting = null;
     this.type("");
     this.focus();

@@ -481,11 +481,15 @@ export class BeckMessages extends LitElement {
     if (this.parentId || this.isReading || this.isUnreadKept || !c.state.unread || !this.isAtEnd || document.visibilityState !== "visible") return;
     this.isReading = true;
     c.markRead().then(
-      () => (this.isReading = false),
+      () => {
+        this.isReading = false;
+        if (c !== this.channel) this.requestUpdate(); // what was opened meanwhile waits for its turn
+      },
       // tried again with the next message, or when it is opened anew
       () => {
         this.isReading = false;
-        this.isUnreadKept = true;
+        if (c === this.channel) this.isUnreadKept = true;
+        else this.requestUpdate();
       },
     );
   }

@@ -33,6 +33,8 @@ export class BeckPrivacy extends LitElement {
     `,
   ];
 
+  private saving: Promise<void> = Promise.resolve();
+
   override willUpdate(): void {
     this.follow.these(this.client);
   }
@@ -51,18 +53,24 @@ export class BeckPrivacy extends LitElement {
   private toggle(name: Name, label: string, on: string, off: string) {
     const isShown = this.client?.user?.privacy_settings?.[name]?.enabled !== false;
     const isOn = this.asked[name] ?? isShown;
-    return switchOf(label, isShown ? on : off, isOn, () => void this.flip(name, !isOn));
+    return switchOf(label, isShown ? on : off, isOn, () => this.flip(name, !isOn));
   }
 
-  private async flip(name: Name, enabled: boolean): Promise<void> {
+  /** One after the other: each sends what the one before has made of all three. */
+  private flip(name: Name, enabled: boolean): void {
     this.asked = { ...this.asked, [name]: enabled };
     this.problem = null;
+    this.saving = this.saving.then(() => this.save(name, enabled));
+  }
+
+  private async save(name: Name, enabled: boolean): Promise<void> {
     const all = this.client!.user?.privacy_settings;
     try {
       await this.client!.updateUser({ set: { privacy_settings: { ...all, [name]: { enabled } } } });
     } catch (error) {
       this.problem = await explain(error, this.client!.baseURL);
     }
+    if (this.asked[name] !== enabled) return; // flipped again meanwhile
     const { [name]: _, ...rest } = this.asked;
     this.asked = rest;
   }

@@ -138,7 +138,7 @@ export class BeckStart extends LitElement {
     const members = [this.client!.user!.id, ...this.chosen.map((u) => u.id)];
     const name = this.chosen.length > 1 ? this.name.trim() : "";
     const channel = name
-      ? this.client!.channel("messaging", crypto.randomUUID(), { members, name })
+      ? this.client!.channel("messaging", newId(), { members, name })
       : this.client!.channel("messaging", null, { members });
     try {
       await channel.watch();
@@ -150,3 +150,6 @@ export class BeckStart extends LitElement {
   };
 }
 customElements.define("beck-start", BeckStart);
+
+/** `crypto.randomUUID` is not there by plain http, as in a home network. */
+const newId = (): string => [...crypto.getRandomValues(new Uint8Array(16))].map((b) => b.toString(16).padStart(2, "0")).join("");

@@ -20,8 +20,8 @@ const common = {
   logLevel: "warning",
 };
 
-async function client(entry, out) {
-  await build({ ...common, entryPoints: [at("client/src", entry)], outfile: path.join(out, "beck-chat.js") });
+async function client(entry, out, minify = true) {
+  await build({ ...common, minify, entryPoints: [at("client/src", entry)], outfile: path.join(out, "beck-chat.js") });
   const tsc = at("node_modules/typescript/bin/tsc");
   execFileSync(process.execPath, [tsc, "-p", at("client/tsconfig.json"), "--outDir", path.join(out, "types")], { stdio: "inherit" });
   await writeFile(path.join(out, "beck-chat.d.ts"), 'export * from "./types/index.js";\n');
@@ -47,7 +47,7 @@ if (!out) {
 }
 if (out === "--package") {
   await rm(at("client/dist"), { recursive: true, force: true });
-  await client("index.ts", at("client/dist"));
+  await client("index.ts", at("client/dist"), false); // bundlers make it small; errors name its lines
   await cp(at("../LICENSE"), at("client/LICENSE"));
 } else {
   for (const part of ["client", "console"]) await rm(path.join(out, part), { recursive: true, force: true });

@@ -22,6 +22,8 @@ const isPublic = (m) => {
 
 /** Text without the body, and without what only the compiler needs. */
 function signature(node, file) {
+  if (ts.isGetAccessor(node)) return `readonly ${node.name.getText(file)}: ${node.type.getText(file)}`;
+  if (ts.isPropertyDeclaration(node)) return `readonly ${node.name.getText(file)}: ${node.type?.getText(file) ?? "boolean"}`;
   if (!node.body) return node.getText(file).replace(/\bexport (declare )?/, "");
   return file.text.slice(node.getStart(file), node.body.getStart(file)).trim().replace(/^(export |public |async |get |static )+/, "");
 }

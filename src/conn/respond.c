@@ -51,7 +51,7 @@ static bool list_names(struct span list, struct span one)
 		size_t comma = span_find(list, ',');
 		struct span entry = span_make(list.p, comma);
 		while (entry.n && entry.p[0] == ' ') entry = span_skip(entry, 1);
-		while (entry.n && entry.p[entry.n - 1] == ' ') entry.n--;
+		while (entry.n && (entry.p[entry.n - 1] == ' ' || entry.p[entry.n - 1] == '/')) entry.n--; /* "https://host/" */
 		if (span_eq_nocase(entry, one)) return true;
 		list = span_skip(list, comma + 1);
 	}

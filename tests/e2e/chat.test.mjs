@@ -290,4 +290,22 @@ test("a group with a name is made by plain http too", async (t) => {
   await panel.getByRole("button").last().click();
   await person.box.waitFor();
   await person.entry("Three of us").waitFor();
+
+test("a finger reaches the tools of a message, and the way back of a phone leads to the list", async (t) => {
+  const john = await Person.open(t, server, "john", { width: 375, height: 700, hasTouch: true, isMobile: true });
+  const { page } = john;
+  await john.entry("Lobby").tap();
+  await john.box.waitFor();
+  const said = text("touch me");
+  await john.say(said);
+  await john.message(said).getByRole("img", { name: /Sent|Read/ }).waitFor();
+  await john.message(said).tap();
+  await john.message(said).getByRole("button", { name: "Quote" }).tap();
+  await page.getByText("Quoting John").waitFor();
+  await page.goBack();
+  await john.entry("Lobby").waitFor();
+  assert.equal(await john.box.count(), 0);
+  await john.entry("Lobby").tap();
+  await page.getByRole("button", { name: "All conversations" }).tap();
+  await john.entry("Lobby").waitFor();
 });

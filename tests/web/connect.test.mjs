@@ -378,3 +378,10 @@ test("a token for a development server", async (t) => {
   const chat = client(t, server);
   assert.equal((await chat.connectUser({ id }, devToken(id))).id, id);
 });
+
+test("what a beginner mistypes is said at once: an option, a channel's id, a message", async (t) => {
+  await fails(() => new BeckChat("key", { baseURL: "http://127.0.0.1:1", WebSocket: sockets(), enableWsFallback: true }), { kind: "argument", field: "enableWsFallback" });
+  const chat = client(t, { url: "http://127.0.0.1:1" });
+  await fails(async () => chat.channel("messaging", { members: ["john"] }), { kind: "argument", field: "id" });
+  await fails(() => chat.channel("messaging", "c").sendMessage(), { kind: "argument", field: "message" });
+});

@@ -1,7 +1,7 @@
 /* Messages on their way: seen at once, in order, kept, and stored once whatever becomes of the answers. */
 import assert from "node:assert/strict";
 import { after } from "node:test";
-import { Box, Hostile, Memory, Server, apiError, client, devToken, fails, good, http, jwt, test, uid, until, within } from "./support.mjs";
+import { Box, Hostile, Memory, Server, apiError, client, devToken, fails, good, http, jwt, nowS, test, uid, until, within } from "./support.mjs";
 
 const server = await new Server().start();
 after(() => server.destroy());
@@ -437,4 +437,26 @@ test("5xx, HTML and answers without end are tried again until it is stored", asy
 test("an answer to a send without a message is no reason to fall over", async (t) => {
   const { channel } = await scripted(t, [http(201, {})]);
   await within(8000, channel.sendMessage("a"), "the send");
+});
+
+test("a token provider that fails does not make messages fail: they wait", async (t) => {
+  const { ann, chat, channel } = await scene(t);
+  let isDown = false;
+  const second = client(t, server);
+  await second.connectUser({ id: ann }, () => {
+    if (isDown) throw new TypeError("Failed to fetch");
+    return server.token(ann, { exp: nowS() + 2 });
+  });
+  const there = second.channel("messaging", channel.id);
+  await there.watch();
+  isDown = true;
+  await until(async () => (await second.queryUsers({}).then(() => null, (e) => e))?.kind === "token", "the token is over, and there is no other");
+  const sending = there.sendMessage("kept");
+  await until(() => there.state.messages.some((m) => m.text === "kept" && m.status === "pending"), "it is pending");
+  assert.equal((await second.queryUsers({}).then(() => null, (e) => e))?.kind, "token");
+  assert.deepEqual(there.state.messages.map((m) => m.status), ["pending"]);
+  isDown = false;
+  assert.equal((await sending).status, "sent");
+  assert.deepEqual(await stored(channel, ann), ["kept"]);
+  void chat;
 });

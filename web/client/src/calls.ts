@@ -1,7 +1,7 @@
 /* Calls of the API. Those made before the user is connected wait their turn, in order, and run once he is, or fail together with
  * the reason why he could not be. */
 import { BeckError, CODE, toError } from "./errors.js";
-import { exchange, type Place, type Reply } from "./http.js";
+import { exchange, whyUnreachable, type Place, type Reply } from "./http.js";
 import { LIMIT } from "./schema.js";
 import type { TokenSource } from "./token.js";
 
@@ -146,10 +146,16 @@ export class Calls {
         const pause = Math.max(error.retryAfter ?? 0, 250 * 2 ** attempt * (0.5 + Math.random() / 2));
         const isSafe = method === "GET" || error.status === 429 || error.status === 503;
         if (error.code === CODE.NOT_FOUND && error.message.startsWith("Request failed")) throw noSuchCall(method, path, error);
-        if (!error.retryable || !isSafe || attempt >= LIMIT.CALL_ATTEMPTS || Date.now() + pause >= deadline) throw error;
+        if (!error.retryable || !isSafe || attempt >= LIMIT.CALL_ATTEMPTS || Date.now() + pause >= deadline) throw await this.explained(error);
         await this.bounded(pause);
       }
     }
+  }
+
+  /** A WebSocket that stands while calls do not get through: a server that lets this page do the one and not the other looks so. */
+  private async explained(error: BeckError): Promise<BeckError> {
+    if (error.kind !== "network" || error.status !== 0 || !this.host.connectionId()) return error;
+    return new BeckError("network", await whyUnreachable(this.host.place), { cause: error });
   }
 
   private turn(needsConnection: boolean, deadline: number): Promise<void> {

@@ -10,6 +10,7 @@ import { Timers } from "./timers.js";
 import type {
   ChannelData,
   ChatEvent,
+  EventType,
   Handler,
   Member,
   Message,
@@ -186,7 +187,7 @@ export class Channel {
   }
 
   /** Events of this channel; "all" for each. They come after the state has taken them in. */
-  on(type: string, handler: Handler): Subscription {
+  on(type: EventType, handler: Handler): Subscription {
     return this.core.handlers.on(type, handler);
   }
 
@@ -278,6 +279,7 @@ export class Channel {
    * rejects when the server refuses it: then it stands there as `failed`. */
   async sendMessage(message: MessageInput | string): Promise<Message> {
     const input = typeof message === "string" ? { text: message } : message;
+    if (typeof input !== "object" || input === null) throw new BeckError("argument", "a message is a text, or an object with one", { field: "message" });
     // Made once for all that are sent meanwhile, so that they keep their order.
     if (!this.id) await (this.making ??= this.create().finally(() => (this.making = null)));
     this.stopTyping();

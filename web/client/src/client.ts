@@ -15,6 +15,7 @@ import { NO_TOKEN, Tokens, type TokenSource } from "./token.js";
 import type {
   ChatEvent,
   Connection,
+  EventType,
   Filter,
   Handler,
   Message,
@@ -265,7 +266,7 @@ export class BeckChat {
 
   /** Events by type, or "all": the server's, and `connection.changed`, `connection.recovered`, `transport.changed`. Durable events come
    * once and in order. */
-  on(type: string, handler: Handler): Subscription {
+  on(type: EventType, handler: Handler): Subscription {
     return this.handlers.on(type, handler);
   }
 
@@ -285,6 +286,8 @@ export class BeckChat {
    * that is made by it. */
   channel(type: string, id: string | null, data: Record<string, unknown> = {}): Channel {
     if (!type) throw new BeckError("argument", "a channel needs a type", { field: "type" });
+    if (id !== null && (typeof id !== "string" || id === ""))
+      throw new BeckError("argument", 'a channel has an id, or null and members: channel("messaging", null, { members })', { field: "id" });
     if (id === null && !Array.isArray(data.members)) throw new BeckError("argument", "a channel without an id needs members", { field: "members" });
     return new Channel(this.channelHost, type, id, data);
   }

@@ -86,7 +86,7 @@ export async function whyUnreachable(place: Place): Promise<string> {
     await place.fetch(`${place.baseURL}/beck/health`, { mode: "no-cors", cache: "no-store", signal: abort.signal });
     return `${place.baseURL} is there but does not let pages of ${page} call it: its setting cors-origins names who may`;
   } catch {
-    return `${place.baseURL} cannot be reached: wrong address, the server is down, or the network does not let through`;
+    return `${place.baseURL} cannot be reached: wrong address (http or https?), the server is down, or the network does not let through`;
   } finally {
     clearTimeout(timer);
   }

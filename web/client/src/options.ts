@@ -56,7 +56,13 @@ function report(error: unknown): void {
   else console.error(error);
 }
 
+const NAMES = new Set<keyof Options>([
+  "baseURL", "timeout", "enableWSFallback", "enableWSFallBack", "wsHeadStart", "maxReconnectWait", "maxQueue", "maxOutbox", "storage", "logger", "fetch", "WebSocket",
+]);
+
 export function normalised(options: Options): Settings {
+  const unknown = Object.keys(options).find((name) => !NAMES.has(name as keyof Options));
+  if (unknown !== undefined) throw new BeckError("argument", `there is no option ${unknown}`, { field: unknown });
   const fallback = options.enableWSFallback ?? options.enableWSFallBack ?? false;
   if (typeof fallback !== "boolean") throw new BeckError("argument", "enableWSFallback is true or false", { field: "enableWSFallback" });
   if (!options.fetch && !globalThis.fetch) throw new BeckError("argument", "this platform has no fetch: give one in options.fetch", { field: "fetch" });

@@ -218,7 +218,8 @@ export class Outbox {
     } catch (e) {
       const error = toError(e, "network", "the message was not sent");
       if (serial !== this.serial) return 0;
-      if (error.retryable) {
+      // A token that does not come is not the message's fault.
+      if (error.retryable || error.kind === "token") {
         const n = (this.failures.get(cid) ?? 0) + 1;
         this.failures.set(cid, n);
         return Math.max(error.retryAfter ?? Math.min(500 * 2 ** n, 30_000) * (0.5 + Math.random() / 2), PAUSE_MIN_MS);

@@ -1,4 +1,4 @@
-/* Made by tools/make_web_schema from schema/limits.def. */
+/* Made by tools/make_web_schema from schema/limits.def and schema/events.def. */
 export const LIMIT = {
   HELLO_MS: 10000,
   SILENCE_MS: 40000,
@@ -20,3 +20,42 @@ export const LIMIT = {
   USER_OBJECT_BYTES: 5120,
   QUERY_CHANNELS: 30,
 } as const;
+
+export type ServerEventType =
+  | "ai_indicator.clear"
+  | "ai_indicator.stop"
+  | "ai_indicator.update"
+  | "channel.created"
+  | "channel.deleted"
+  | "channel.hidden"
+  | "channel.truncated"
+  | "channel.updated"
+  | "channel.visible"
+  | "health.check"
+  | "member.added"
+  | "member.removed"
+  | "member.updated"
+  | "message.deleted"
+  | "message.delivered"
+  | "message.new"
+  | "message.read"
+  | "message.undeleted"
+  | "message.updated"
+  | "notification.added_to_channel"
+  | "notification.channel_deleted"
+  | "notification.channel_truncated"
+  | "notification.invite_accepted"
+  | "notification.invite_rejected"
+  | "notification.invited"
+  | "notification.mark_read"
+  | "notification.mark_unread"
+  | "notification.message_new"
+  | "notification.removed_from_channel"
+  | "notification.thread_message_new"
+  | "typing.start"
+  | "typing.stop"
+  | "user.deleted"
+  | "user.presence.changed"
+  | "user.updated"
+  | "user.watching.start"
+  | "user.watching.stop";

@@ -1,5 +1,7 @@
 /* What travels, as the server says it, and what callers give. Names are the wire's. */
 
+import type { ServerEventType } from "./schema.js";
+
 /** A switch that is left out is on. */
 export interface PrivacySettings {
   typing_indicators?: { enabled: boolean };
@@ -168,6 +170,9 @@ export interface ChatEvent {
  * `connection.recovered`: what was missed has been given out, unless `gap`; `transport.changed`: `transport`. */
 export type LocalEventType = "connection.changed" | "connection.recovered" | "transport.changed";
 
+/** The server's events, those made here, "all", and what an application names itself. */
+export type EventType = ServerEventType | LocalEventType | "all" | (string & {});
+
 export type Transport = "websocket" | "longpoll";
 
 /** Where the connection is. `off`: no user. `connecting`: the first attempts. `online`. `waiting`: lost, the next attempt comes at
@@ -195,13 +200,14 @@ export interface KeyValueStorage {
   removeItem(key: string): void;
 }
 
-/** The parts of a browser's WebSocket that are used. */
+/** The parts of a browser's WebSocket that are used. Two handlers are typed as methods are, so that those of platforms fit, whose events have
+ * more. */
 export interface WebSocketLike {
   readyState: number;
   onopen: ((event: never) => unknown) | null;
-  onmessage: ((event: { data: unknown }) => unknown) | null;
+  onmessage: { given(event: { data: unknown }): unknown }["given"] | null;
   onerror: ((event: never) => unknown) | null;
-  onclose: ((event: { code: number; reason: string }) => unknown) | null;
+  onclose: { given(event: { code: number; reason: string }): unknown }["given"] | null;
   send(text: string): void;
   close(code?: number, reason?: string): void;
 }

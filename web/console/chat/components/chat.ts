@@ -334,12 +334,14 @@ export class BeckChatElement extends LitElement {
   override connectedCallback(): void {
     super.connectedCallback();
     this.sizes.observe(this);
+    addEventListener("popstate", this.onPopState);
     this.second = setInterval(() => this.client?.connection.state === "waiting" && this.requestUpdate(), 1000);
   }
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
     this.sizes.disconnect();
+    removeEventListener("popstate", this.onPopState);
     clearInterval(this.second);
     this.setClient(undefined);
     if (this.isOwnClient) {
@@ -514,14 +516,25 @@ export class BeckChatElement extends LitElement {
   /** Opens a conversation. */
   pick(channel: Channel): void {
     if (this.panel === "thread" || this.panel === "start" || this.isPhone) this.panel = this.openedBy = null;
+    // On a phone a conversation is a screen of its own, and the device's way back leads out of it.
+    if (this.whole && this.isPhone && !this.channel) history.pushState({ conversation: true }, "");
     if (channel.cid !== this.channel?.cid) this.channel = channel;
     void this.updateComplete.then(() => (this.isPhone ? this.list : this.composer)?.focus());
   }
 
   private readonly goBack = () => {
+    if (this.whole && history.state?.conversation) history.back();
+    else this.leave();
+  };
+
+  private readonly onPopState = () => {
+    if (this.whole && this.isPhone && !history.state?.conversation) this.leave();
+  };
+
+  private leave(): void {
     this.channel = null;
     if (this.panel !== "connection" && this.panel !== "privacy") this.panel = null;
-  };
+  }
 
   private readonly onAct = (event: CustomEvent<{ act: "quote" | "edit" | "takeBack" | "thread"; message: Message }>) => {
     const { act, message } = event.detail;

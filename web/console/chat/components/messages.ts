@@ -538,8 +538,9 @@ export class BeckMessages extends LitElement {
     if (performance.now() - this.scrolledAt > REST) this.activeId = this.idUnder(event);
   };
 
-  private readonly onLeave = () => {
-    this.activeId = null;
+  /** A finger leaves whenever it is lifted, before the click that it makes. */
+  private readonly onLeave = (event: PointerEvent) => {
+    if (event.pointerType !== "touch") this.activeId = null;
   };
 
   private readonly onFocus = (event: Event) => {

@@ -288,7 +288,11 @@ static void answer_asset(struct exchange *ex, const struct conn_asset *asset)
 	}
 	int n = snprintf(tag, sizeof tag, "ETag: \"%.*s\"\r\n", SPAN_FMT(asset->tag));
 	struct span line = span_make(tag, (size_t)n), quoted = span_make(tag + 6, (size_t)n - 8);
-	bool is_known = list_names(http_header_get(&ex->call.http, "if-none-match"), quoted);
+	char weak[64];
+	int w = snprintf(weak, sizeof weak, "W/%.*s", SPAN_FMT(quoted));
+	struct span known = http_header_get(&ex->call.http, "if-none-match");
+	/* A proxy that compresses makes the tag a weak one. */
+	bool is_known = list_names(known, quoted) || list_names(known, span_make(weak, (size_t)w));
 	exchange_answer(ex, is_known ? 304 : 200, asset->type, is_known ? SPAN_NONE : asset->bytes, ANSWER_PAGE, line);
 }
 

@@ -420,8 +420,9 @@ def test_browser_client_is_served_to_every_origin(app):
     assert reply.status == 200 and reply.headers["Content-Type"].startswith("text/javascript")
     assert reply.headers["Access-Control-Allow-Origin"] in ("*", "https://shop.example")
     assert b"BeckChat" in reply.body
-    again = caller.request("GET", "/beck/client/beck-chat.js", headers={"If-None-Match": reply.headers["ETag"]})
-    assert (again.status, again.body) == (304, b"")
+    for tag in ("{}", "W/{}", "\"x\", W/{}"):  # a proxy that compresses makes the tag a weak one
+        again = caller.request("GET", "/beck/client/beck-chat.js", headers={"If-None-Match": tag.format(reply.headers["ETag"])})
+        assert (again.status, again.body) == (304, b""), tag
     types = caller.get("/beck/client/beck-chat.d.ts")
     assert types.status == 200 and b"./types/index.js" in types.body
     assert b"class BeckChat" in caller.get("/beck/client/types/client.d.ts").body

@@ -290,6 +290,7 @@ test("a group with a name is made by plain http too", async (t) => {
   await panel.getByRole("button").last().click();
   await person.box.waitFor();
   await person.entry("Three of us").waitFor();
+});
 
 test("a finger reaches the tools of a message, and the way back of a phone leads to the list", async (t) => {
   const john = await Person.open(t, server, "john", { width: 375, height: 700, hasTouch: true, isMobile: true });

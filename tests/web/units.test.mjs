@@ -464,3 +464,17 @@ test("loadOlder fills the page before, also when an old message was changed mean
   assert.deepEqual(channel.state.messages.map((m) => m.text), all.map((m) => m.text));
   await fails(chat.channel("messaging", null, { members: ["a"] }).loadOlder(), { kind: "state" });
 });
+
+test("a channel that is watched for days neither grows without end nor slows down", () => {
+  const store = new inside.Store(() => "ann", () => undefined);
+  const at = (n) => new Date(1.8e12 + n * 1000).toISOString();
+  const message = (n) => ({ id: `m${n}`, text: String(n), type: "regular", user: { id: "bob" }, created_at: at(n), updated_at: at(n) });
+  store.snapshot({ channel: {}, messages: Array.from({ length: 25 }, (_, n) => message(n)), read: [{ user: { id: "ann" }, last_read: at(-1), unread_messages: 25 }] }, 25);
+  for (let n = 25; n < 10_000; n++) store.apply({ type: "message.new", message: message(n) });
+  const { messages, hasOlder, unread } = store.state;
+  assert.ok(messages.length >= 1000 && messages.length <= 2100, `${messages.length} messages`);
+  assert.deepEqual([messages.at(-1).id, hasOlder, unread], ["m9999", true, 10_000]);
+  const first = Number(messages[0].text);
+  store.older(Array.from({ length: 100 }, (_, n) => message(first - 100 + n)), 100);
+  assert.deepEqual(store.state.messages.map((m) => Number(m.text)), Array.from({ length: 10_000 - first + 100 }, (_, n) => first - 100 + n));
+});

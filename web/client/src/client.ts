@@ -101,7 +101,7 @@ export class BeckChat {
         send: (type, id, message) =>
           this.calls.request("POST", `/channels/${encodeURIComponent(type)}/${encodeURIComponent(id)}/message`, { body: { message } }),
         changed: (cid) => this.withCore(cid, (core) => core.store.setUnsent(this.outbox.of(cid))),
-        sent: (cid, message) => this.withCore(cid, (core) => core.store.find(message.id) || core.store.apply({ type: "message.new", message })),
+        sent: (cid, message) => this.withCore(cid, (core) => core.store.has(message) || core.store.apply({ type: "message.new", message })),
         user: () => this.own ?? { id: this.lastId },
         log: (text) => this.settings.log("warn", text),
       },

@@ -30,6 +30,8 @@ export interface OutboxHost {
 
 /** The least pause after a failure, whatever the server says. */
 const PAUSE_MIN_MS = 250;
+/** Whatever the server wishes: a day would be for ever. */
+const PAUSE_MAX_MS = 30_000;
 
 const cidOf = (e: Entry): string => `${e.type}:${e.channelId}`;
 
@@ -222,7 +224,8 @@ export class Outbox {
       if (error.retryable || error.kind === "token") {
         const n = (this.failures.get(cid) ?? 0) + 1;
         this.failures.set(cid, n);
-        return Math.max(error.retryAfter ?? Math.min(500 * 2 ** n, 30_000) * (0.5 + Math.random() / 2), PAUSE_MIN_MS);
+        const wish = error.retryAfter ?? Math.min(500 * 2 ** n, PAUSE_MAX_MS) * (0.5 + Math.random() / 2);
+        return Math.min(Math.max(wish, PAUSE_MIN_MS), PAUSE_MAX_MS);
       }
       this.failures.delete(cid);
       entry.error = { code: error.code, message: error.message };

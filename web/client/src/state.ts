@@ -57,6 +57,8 @@ const lastIndex = (list: readonly Message[], id: string): number => {
 
 /** Of two versions the newer; of two that are equally new, what came last: counts move without a new version. */
 function put(list: readonly Message[], m: Message): readonly Message[] {
+  const last = list[list.length - 1];
+  if (!last || key(last) < key(m)) return [...list, m]; // the usual case, without a look at all that is here
   const at = lastIndex(list, m.id);
   if (at >= 0) {
     if (timeKey(list[at]!.updated_at) > timeKey(m.updated_at)) return list;
@@ -89,12 +91,17 @@ export const EMPTY: ChannelState = {
   hasOlder: false,
 };
 
+/** So many messages that nobody has asked for are kept at least, and twice as many at most; `loadOlder` brings the others again. */
+const LIVE_MAX = 1000;
+
 export class Store {
   state: ChannelState = EMPTY;
   private sent: readonly Message[] = [];
   private sentReplies: Readonly<Record<string, readonly Message[]>> = {};
   private unsent: readonly Message[] = [];
   private newest = "";
+  /** Messages that answers to questions have brought. */
+  private asked = 0;
   private cut = "";
   private snapshotAt = 0;
   private hasRead = false;
@@ -164,6 +171,11 @@ export class Store {
       if (reply) return reply;
     }
     return undefined;
+  }
+
+  /** As `find`, but what is newer than all is not looked for. */
+  has(m: Message): boolean {
+    return !(isInChannel(m) && key(m) > this.newest) && this.find(m.id) !== undefined;
   }
 
   get oldestId(): string | undefined {
@@ -243,6 +255,7 @@ export class Store {
       const touches = !this.isSuspect && first !== undefined && list.length >= limit && lastIndex(this.sent, first.id) >= 0;
       this.isSuspect = false;
       this.sent = [...(touches ? this.sent.filter((m) => isBefore(m, first)) : []), ...list];
+      this.asked = this.sent.length;
       if (!touches) this.sentReplies = {};
       this.set({ hasOlder: touches ? this.state.hasOlder : list.length >= limit });
       this.snapshotAt = Date.now();
@@ -253,6 +266,7 @@ export class Store {
 
   older(list: readonly Message[], limit: number): void {
     this.sent = putAll(this.sent, this.fresh(list));
+    this.asked = this.sent.length;
     this.set({ hasOlder: list.length >= limit });
     this.setMessages();
   }
@@ -293,17 +307,25 @@ export class Store {
   private onNew(e: ChatEvent, isAgain: boolean): void {
     const m = e.message;
     if (!m || this.isGone(m)) return;
-    const isKnown = this.find(m.id) !== undefined;
-    const isHere = !isInChannel(m) || lastIndex(this.sent, m.id) >= 0;
+    const isKnown = this.has(m);
+    const isHere = !isInChannel(m) || (isKnown && lastIndex(this.sent, m.id) >= 0);
     // Who has no read state is no member, and nothing is unread for him.
     if (!isHere && this.counts(m) && key(m) > this.newest && (this.ownRead || !this.hasRead)) this.setUnread(this.state.unread + 1);
     if (m.parent_id && (!isKnown || isAgain) && this.find(m.parent_id)) this.onReply(m.parent_id);
     // No version of it is older, and no counts are.
     if (!isKnown || !isHere) this.message(m);
+    if (this.sent.length > this.asked + 2 * LIVE_MAX) this.forgetOldest();
     // Who writes has read; but of others that is the server's to say, for they may hide it.
     if (m.user && m.user.id === this.ownId() && isInChannel(m) && this.ownRead) this.readUpTo(m.user, m.created_at, m.id);
     if (m.user) this.stopTyping(m.user.id);
     if (e.watcher_count !== undefined) this.set({ watcher_count: e.watcher_count });
+  }
+
+  /** A page that is open for days must not grow with all that is said meanwhile. */
+  private forgetOldest(): void {
+    this.sent = this.sent.slice(-(this.asked + LIVE_MAX));
+    this.set({ hasOlder: true });
+    this.setMessages();
   }
 
   /** The server does not send the parent again. An answer of just now may have counted the reply already. */

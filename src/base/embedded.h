@@ -9,7 +9,9 @@ struct embedded_file {
 	const char *name;
 	const char *data;
 	size_t n;
-	const char *tag; /* differs when the data do */
+	const char *tag;    /* differs when the data do */
+	const char *packed; /* the data as gzip, or NULL */
+	size_t packed_n;
 };
 extern const struct embedded_file embedded_assets[];
 extern const struct embedded_file embedded_migrations[];

@@ -11,6 +11,7 @@
 
 struct conn_asset {
 	struct span bytes, type, tag; /* tag: differs when the bytes do */
+	struct span packed;           /* the bytes as gzip; may not be given */
 	bool is_folder;               /* nothing but a page in it: its address ends in "/" */
 };
 struct conn_ops {

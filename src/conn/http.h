@@ -58,7 +58,11 @@ bool exchange_open(struct exchange *ex, enum err (*open)(struct exchange *ex));
 void exchange_finish(struct exchange *ex);
 /* As exchange_finish with this error. The message is a literal or lives in the call's arena. */
 void exchange_fail(struct exchange *ex, enum err err, const char *message);
-enum { ANSWER_API = 1 /* no-store, limits, request ids */, ANSWER_PAGE = 2 /* page headers, Content-Security-Policy */ };
+enum {
+	ANSWER_API = 1,    /* no-store, limits, request ids */
+	ANSWER_PAGE = 2,   /* page headers, Content-Security-Policy */
+	ANSWER_PACKED = 4, /* the body is gzip already */
+};
 /* A whole answer; body and `lines` (more header lines) must live as long as the exchange. */
 void exchange_answer(struct exchange *ex, int status, struct span type, struct span body, unsigned flags, struct span lines);
 /* Answers from what is at hand: OPTIONS and pages. False: not one of those. */

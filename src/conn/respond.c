@@ -132,7 +132,7 @@ void exchange_answer(struct exchange *ex, int status, struct span type, struct s
 {
 	struct conn_host *h = ex->host;
 	struct buf *out = &h->lines;
-	bool packable = body.n > GZIP_ABOVE_BYTES && compressible(type);
+	bool is_packed = flags & ANSWER_PACKED, packable = body.n > GZIP_ABOVE_BYTES && compressible(type);
 	ex->status = status;
 	ex->body = body;
 	buf_clear(out);
@@ -144,8 +144,8 @@ void exchange_answer(struct exchange *ex, int status, struct span type, struct s
 	buf_add_span(out, SPAN("\r\n"));
 	if (flags & ANSWER_API) api_lines(ex, out);
 	if (flags & ANSWER_PAGE) page_lines(out);
-	if (packable) buf_add_span(out, SPAN("Vary: Accept-Encoding\r\n"));
-	if (packable && ex->call.http.accepts_gzip && pack(ex, body)) buf_add_span(out, SPAN("Content-Encoding: gzip\r\n"));
+	if (packable || is_packed) buf_add_span(out, SPAN("Vary: Accept-Encoding\r\n"));
+	if (is_packed || (packable && ex->call.http.accepts_gzip && pack(ex, body))) buf_add_span(out, SPAN("Content-Encoding: gzip\r\n"));
 	buf_add_span(out, lines);
 	int64_t length = status == 204 || status == 304 ? -1 : (int64_t)ex->body.n;
 	http_response_head(&ex->head, status, ex->body.n ? type : SPAN_NONE, length, !ex->is_last, buf_span(out));
@@ -293,7 +293,12 @@ static void answer_asset(struct exchange *ex, const struct conn_asset *asset)
 	struct span known = http_header_get(&ex->call.http, "if-none-match");
 	/* A proxy that compresses makes the tag a weak one. */
 	bool is_known = list_names(known, quoted) || list_names(known, span_make(weak, (size_t)w));
-	exchange_answer(ex, is_known ? 304 : 200, asset->type, is_known ? SPAN_NONE : asset->bytes, ANSWER_PAGE, line);
+	if (is_known)
+		exchange_answer(ex, 304, asset->type, SPAN_NONE, ANSWER_PAGE, line);
+	else if (span_given(asset->packed) && ex->call.http.accepts_gzip)
+		exchange_answer(ex, 200, asset->type, asset->packed, ANSWER_PAGE | ANSWER_PACKED, line);
+	else
+		exchange_answer(ex, 200, asset->type, asset->bytes, ANSWER_PAGE, line);
 }
 
 bool exchange_answer_local(struct exchange *ex)

@@ -59,6 +59,7 @@ static bool find_asset(void *ctx, struct span path, struct conn_asset *out)
 	out->bytes = span_make(f->data, f->n);
 	out->type = span_str(content_type(span_str(f->name)));
 	out->tag = span_str(f->tag);
+	if (f->packed) out->packed = span_make(f->packed, f->packed_n);
 	return true;
 }
 

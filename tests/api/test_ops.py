@@ -1,4 +1,5 @@
 """DESIGN.md §10 and the operator's side: health, metrics, usage, drain, restart, logs, options."""
+import gzip
 import http.client
 import json
 import os
@@ -420,6 +421,9 @@ def test_browser_client_is_served_to_every_origin(app):
     assert reply.status == 200 and reply.headers["Content-Type"].startswith("text/javascript")
     assert reply.headers["Access-Control-Allow-Origin"] in ("*", "https://shop.example")
     assert b"BeckChat" in reply.body
+    packed = caller.request("GET", "/beck/client/beck-chat.js", headers={"Accept-Encoding": "gzip"})
+    assert packed.headers["Content-Encoding"] == "gzip" and gzip.decompress(packed.body) == reply.body
+    assert len(packed.body) <= 20 * 1024
     for tag in ("{}", "W/{}", "\"x\", W/{}"):  # a proxy that compresses makes the tag a weak one
         again = caller.request("GET", "/beck/client/beck-chat.js", headers={"If-None-Match": tag.format(reply.headers["ETag"])})
         assert (again.status, again.body) == (304, b""), tag

@@ -326,8 +326,9 @@ static inline bool fake_asset(void *ctx, struct span path, struct conn_asset *ou
 	*out = (struct conn_asset){ .bytes = span_make(page, sizeof page),
 		.type = SPAN("text/html; charset=utf-8"),
 		.tag = SPAN("12ab"),
+		.packed = span_is(path, "/console/packed") ? SPAN("as gzip") : SPAN_NONE,
 		.is_folder = span_is(path, "/console") };
-	return out->is_folder || span_is(path, "/console/");
+	return out->is_folder || span_is(path, "/console/") || span_is(path, "/console/packed");
 }
 
 struct world {

@@ -181,6 +181,18 @@ static void test_pages(void **state)
 	text = seen(s);
 	assert_has(text, "Content-Length: 4096\r\n");
 	assert_string_equal(strstr(text, "\r\n\r\n"), "\r\n\r\n");
+	receive_text(s, "GET /console/packed HTTP/1.1\r\nHost: h\r\nAccept-Encoding: gzip\r\n\r\n");
+	turn(&w.loops[0], 0);
+	text = seen(s);
+	assert_has(text, "Content-Encoding: gzip\r\n");
+	assert_has(text, "Vary: Accept-Encoding\r\n");
+	assert_has(text, "Content-Length: 7\r\n");
+	assert_has(text, "\r\n\r\nas gzip");
+	receive_text(s, GET("/console/packed"));
+	turn(&w.loops[0], 0);
+	text = seen(s);
+	assert_has(text, "Content-Length: 4096\r\n");
+	assert_null(strstr(text, "Content-Encoding"));
 	receive_text(s, "GET /console/ HTTP/1.1\r\nHost: h\r\nIf-None-Match: \"12ab\"\r\n\r\n");
 	turn(&w.loops[0], 0);
 	text = seen(s);

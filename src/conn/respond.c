@@ -145,7 +145,8 @@ void exchange_answer(struct exchange *ex, int status, struct span type, struct s
 	if (flags & ANSWER_API) api_lines(ex, out);
 	if (flags & ANSWER_PAGE) page_lines(out);
 	if (packable || is_packed) buf_add_span(out, SPAN("Vary: Accept-Encoding\r\n"));
-	if (is_packed || (packable && ex->call.http.accepts_gzip && pack(ex, body))) buf_add_span(out, SPAN("Content-Encoding: gzip\r\n"));
+	if (is_packed || (packable && ex->call.http.accepts_gzip && pack(ex, body)))
+		buf_add_span(out, SPAN("Content-Encoding: gzip\r\n"));
 	buf_add_span(out, lines);
 	int64_t length = status == 204 || status == 304 ? -1 : (int64_t)ex->body.n;
 	http_response_head(&ex->head, status, ex->body.n ? type : SPAN_NONE, length, !ex->is_last, buf_span(out));

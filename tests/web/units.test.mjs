@@ -478,3 +478,18 @@ test("a channel that is watched for days neither grows without end nor slows dow
   store.older(Array.from({ length: 100 }, (_, n) => message(first - 100 + n)), 100);
   assert.deepEqual(store.state.messages.map((m) => Number(m.text)), Array.from({ length: 10_000 - first + 100 }, (_, n) => first - 100 + n));
 });
+
+test("a busy channel that does not belong to a list is asked about once, not with each message", async () => {
+  const { list, asked, host, make, ids } = listOf({ team: "red" });
+  await list.load();
+  const before = asked.length;
+  for (let i = 0; i < 5; i++) {
+    list.apply({ type: "notification.message_new", cid: "messaging:noise" });
+    await settle();
+  }
+  assert.equal(asked.length, before + 1);
+  host.answer = () => [make("noise", AT(1))];
+  list.apply({ type: "notification.added_to_channel", cid: "messaging:noise" });
+  await settle();
+  assert.equal(ids(), "noise", "what may change that is asked about at once");
+});

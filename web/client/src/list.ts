@@ -26,6 +26,8 @@ const OFFSET_MAX = 1000;
 const APPEARS = new Set(["notification.added_to_channel", "notification.message_new", "channel.visible", "channel.created"]);
 const LEAVES = new Set(["notification.removed_from_channel", "channel.deleted", "notification.channel_deleted", "channel.hidden"]);
 
+const ASK_AGAIN_MS = 60_000;
+
 export class ChannelList {
   /** Those that are here, in order. Another array after each change. */
   channels: readonly Channel[] = [];
@@ -38,6 +40,8 @@ export class ChannelList {
   private readonly listeners: Listeners;
   private readonly sort: { field: string; direction?: 1 | -1 }[];
   /** Channels that the server is asked about; true: to be asked again. */
+  /** Channels that did not belong here when they were asked about. */
+  private readonly strangers = new Map<string, number>();
   private readonly asking = new Map<string, boolean>();
   /** What came and went while a page is on its way, which may be older. */
   private meanwhile: ChatEvent[] = [];
@@ -157,7 +161,9 @@ export class ChannelList {
     } else if (this.has(cid)) {
       if (e.type === "message.new" || e.type === "notification.message_new" || e.type.startsWith("channel.")) this.order();
     } else if (APPEARS.has(e.type) || (isOwn && e.type === "member.added")) {
-      void this.consider(cid);
+      // A busy channel that does not belong here is not asked about with each of its messages.
+      const since = Date.now() - (this.strangers.get(cid) ?? 0);
+      if (e.type !== "notification.message_new" || since < 0 || since > ASK_AGAIN_MS) void this.consider(cid);
     }
   }
 
@@ -171,6 +177,8 @@ export class ChannelList {
         found = await this.query({ $and: [this.filter, { cid }] }, { ...this.options, limit: 1, offset: 0 });
         if (this.isClosed) return;
       } while (this.asking.get(cid));
+      if (found.length === 0) this.strangers.set(cid, Date.now());
+      else this.strangers.delete(cid);
       if (found.length > 0 && !this.has(cid)) this.set([...found, ...this.channels]);
       this.order();
     } catch (e) {

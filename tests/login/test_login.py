@@ -3,6 +3,7 @@ import concurrent.futures
 import hmac
 import html
 import re
+import socket
 import threading
 import time
 
@@ -252,3 +253,12 @@ def test_while_beck_is_away(example, person):
     assert example.app.stored(person.id)["name"] == "Changed Meanwhile"
     lobby(user).fails(401, 40)
     lobby(chatter(example, person, late.token())).ok()
+
+
+def test_a_form_of_negative_length_holds_nobody(example):
+    """Read as "until the end", it would hold a thread for as long as the caller likes."""
+    with socket.create_connection(("127.0.0.1", example.port), timeout=WAIT) as s:
+        s.sendall(b"POST /login HTTP/1.1\r\nHost: %s\r\nOrigin: %s\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+                  b"Content-Length: -1\r\n\r\n" % (f"127.0.0.1:{example.port}".encode(), f"http://127.0.0.1:{example.port}".encode()))
+        answer = s.recv(65536)
+    assert answer == b"" or int(answer.split(b" ")[1]) >= 400, answer

@@ -236,8 +236,8 @@ export class Memory {
   }
 }
 
-/** A client that notes its events, ended with its test. */
-export function client(t, place, options = {}) {
+/** A client that notes its events, ended with its test. `mode` and `noWs` are the scene's. */
+export function client(t, place, { mode: _mode, noWs: _noWs, ...options } = {}) {
   const chat = new BeckChat(place.key ?? "key", { baseURL: place.url, WebSocket: sockets(), maxReconnectWait: 500, storage: null, ...options });
   t.defer(() => chat.disconnectUser());
   const events = [];

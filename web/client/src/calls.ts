@@ -21,7 +21,6 @@ const noSuchCall = (method: string, path: string, cause: BeckError): BeckError =
   });
 
 interface Waiting {
-  needsConnection: boolean;
   go(): void;
   fail(e: BeckError): void;
 }
@@ -53,11 +52,11 @@ export class Calls {
     this.tokens = tokens;
   }
 
-  /** The user has been connected (`isOnline`: is connected now). */
-  open(isOnline: boolean): void {
+  /** A connection stands. */
+  open(): void {
     this.isOpen = true;
-    const ready = this.waiting.filter((w) => isOnline || !w.needsConnection);
-    this.waiting = this.waiting.filter((w) => !ready.includes(w));
+    const ready = this.waiting;
+    this.waiting = [];
     for (const w of ready) w.go();
   }
 
@@ -102,7 +101,7 @@ export class Calls {
     let renewed = false;
     let tokens = this.tokens; // null: of whoever is connected next
     for (let attempt = 1; ; attempt++) {
-      if (!this.isOpen || (needs && !this.host.connectionId())) await this.turn(needs, deadline);
+      if (!this.isOpen || (needs && !this.host.connectionId())) await this.turn(deadline);
       tokens ??= this.tokens;
       if (!tokens || tokens !== this.tokens) throw new BeckError("state", "disconnected");
       const id = needs ? this.host.connectionId() : "";
@@ -158,7 +157,7 @@ export class Calls {
     return new BeckError("network", await whyUnreachable(this.host.place), { cause: error });
   }
 
-  private turn(needsConnection: boolean, deadline: number): Promise<void> {
+  private turn(deadline: number): Promise<void> {
     if (this.waiting.length >= this.host.maxQueue)
       throw new BeckError("full", `${this.host.maxQueue} calls wait for the connection already`);
     return new Promise((go, fail) => {
@@ -167,7 +166,7 @@ export class Calls {
         clearTimeout(timer);
         this.waiting = this.waiting.filter((x) => x !== w);
       };
-      const w: Waiting = { needsConnection, go: () => (leave(), go()), fail: (e) => (leave(), fail(e)) };
+      const w: Waiting = { go: () => (leave(), go()), fail: (e) => (leave(), fail(e)) };
       const kind = this.tokens === null ? "state" : "timeout";
       const timer = setTimeout(() => w.fail(new BeckError(kind, why, { retryable: true })), Math.max(deadline - Date.now(), 0));
       this.waiting.push(w);

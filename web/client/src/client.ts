@@ -415,7 +415,7 @@ export class BeckChat {
         if (hello.resumed !== true) for (const events of this.recordings) events.length = 0;
         this.own = hello.me ?? this.own ?? ({ id: this.lastId } as OwnUser);
         this.attempt?.resolve(this.own);
-        this.calls.open(true);
+        this.calls.open();
         if (isFirst) void this.reload(); // what was watched before a connection that ended for good
         void this.outbox.ready().then(() => this.link.onlineId && this.outbox.up());
       },
